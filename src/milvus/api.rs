@@ -1,0 +1,90 @@
+//! The trait through which everything asks Milvus.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use crate::model::Namespace;
+
+use super::{
+    CollectionDescription, CollectionSpec, FlushAnswer, ImportRequest, ImportState, ImportTask,
+    IndexDescription, LoadState, MilvusResult, MilvusVersion, Partition, SegmentInfo,
+};
+
+/// What a backup and a restore ask of a Milvus server.
+#[async_trait]
+pub trait MilvusApi: Debug + Send + Sync + 'static {
+    /// The address, for people.
+    fn address(&self) -> &str;
+
+    /// Connects and asks for the version.
+    async fn version(&self) -> MilvusResult<MilvusVersion>;
+
+    /// Names of all databases (`["default"]` on a server without them).
+    async fn databases(&self) -> MilvusResult<Vec<String>>;
+
+    /// Names of the collections of a database.
+    async fn collections(&self, database: &str) -> MilvusResult<Vec<String>>;
+
+    /// Schema and settings; [`super::MilvusErrorKind::NotFound`] when there is none.
+    async fn describe(&self, namespace: &Namespace) -> MilvusResult<CollectionDescription>;
+
+    /// Its partitions.
+    async fn partitions(&self, namespace: &Namespace) -> MilvusResult<Vec<Partition>>;
+
+    /// Its indexes; empty when it has none.
+    async fn indexes(&self, namespace: &Namespace) -> MilvusResult<Vec<IndexDescription>>;
+
+    /// How much of it is loaded, asked partition by partition where needed.
+    async fn load_state(
+        &self,
+        namespace: &Namespace,
+        partitions: &[Partition],
+    ) -> MilvusResult<LoadState>;
+
+    /// Seals everything written so far. Waits out the server's rate limit.
+    async fn flush(&self, namespace: &Namespace) -> MilvusResult<FlushAnswer>;
+
+    /// Whether all of a flush has reached the storage.
+    async fn is_flushed(&self, namespace: &Namespace, flush: &FlushAnswer) -> MilvusResult<bool>;
+
+    /// The segments that are in the storage now.
+    async fn persistent_segments(&self, namespace: &Namespace) -> MilvusResult<Vec<SegmentInfo>>;
+
+    /// Makes a database.
+    async fn create_database(&self, database: &str) -> MilvusResult<()>;
+
+    /// Makes a collection.
+    async fn create_collection(&self, spec: &CollectionSpec) -> MilvusResult<()>;
+
+    /// Makes a partition.
+    async fn create_partition(&self, namespace: &Namespace, partition: &str) -> MilvusResult<()>;
+
+    /// Makes an index.
+    async fn create_index(
+        &self,
+        namespace: &Namespace,
+        index: &IndexDescription,
+    ) -> MilvusResult<()>;
+
+    /// Starts an import of backup files.
+    async fn import(&self, request: &ImportRequest) -> MilvusResult<ImportTask>;
+
+    /// How an import is doing.
+    async fn import_state(&self, task: ImportTask) -> MilvusResult<ImportState>;
+
+    /// Loads what `state` says. Returns at once; [`Self::load_percent`] tells the progress.
+    async fn load(&self, namespace: &Namespace, state: &LoadState) -> MilvusResult<()>;
+
+    /// 0 to 100 for what was asked to be loaded.
+    async fn load_percent(&self, namespace: &Namespace, state: &LoadState) -> MilvusResult<i64>;
+
+    /// Gives a collection another name in the same database.
+    async fn rename_collection(&self, from: &Namespace, to: &str) -> MilvusResult<()>;
+
+    /// Drops a collection; an absent one is fine.
+    async fn drop_collection(&self, namespace: &Namespace) -> MilvusResult<()>;
+
+    /// Points an alias at a collection, whether it exists, dangles or is new.
+    async fn set_alias(&self, namespace: &Namespace, alias: &str) -> MilvusResult<()>;
+}

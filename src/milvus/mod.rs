@@ -1,0 +1,30 @@
+//! What we ask of Milvus: one narrow trait, a gRPC adapter and a fake.
+//!
+//! [`MilvusApi`] holds only what a backup and a restore need, in the words of Milvus.
+//! [`GrpcMilvus`] speaks our own small description of its API (`proto/milvus`; names and
+//! numbers are facts of the [milvus-proto] repository). Every call has a deadline, is
+//! retried only where repeating it is harmless, and turns Milvus's status into a
+//! [`MilvusErrorKind`] that callers branch on.
+//!
+//! Versions: 2.3 is run live in the tests. Older and newer servers are refused by
+//! [`MilvusVersion::support`] until their turn comes.
+//!
+//! [milvus-proto]: https://github.com/milvus-io/milvus-proto
+
+mod api;
+mod error;
+mod grpc;
+mod types;
+mod version;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use api::MilvusApi;
+pub use error::{MilvusError, MilvusErrorKind, MilvusResult};
+pub use grpc::GrpcMilvus;
+pub use types::{
+    CollectionDescription, CollectionSpec, FlushAnswer, ImportRequest, ImportState, ImportTask,
+    IndexDescription, KeyValue, LoadState, Partition, SegmentInfo,
+};
+pub use version::{MilvusVersion, Support};

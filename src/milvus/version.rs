@@ -1,0 +1,84 @@
+//! Server versions, and what differs between them.
+
+use std::fmt;
+
+/// A version as the server reported it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MilvusVersion {
+    /// As reported, for people and manifests.
+    pub text: String,
+    /// Major, minor and patch, where the text has them.
+    pub number: Option<(u32, u32, u32)>,
+}
+
+/// Whether this agent works with a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// Run live in the tests.
+    Live,
+    /// Not yet.
+    No,
+}
+
+impl MilvusVersion {
+    /// Parses `v2.3.5`, `2.3.5` and `2.3.5-dev`; keeps anything else as text.
+    pub fn parse(text: &str) -> Self {
+        Self { text: text.to_owned(), number: numbers(text) }
+    }
+
+    /// Whether this agent works with it.
+    pub fn support(&self) -> Support {
+        match self.number {
+            Some((2, 3, _)) => Support::Live,
+            Some(_) | None => Support::No,
+        }
+    }
+
+    /// `end_ts` of an import: this server line takes physical milliseconds (measured on
+    /// 2.3.5: a hybrid value is composed twice, overflows, and silently drops rows).
+    pub fn import_end_ts(&self, boundary: u64) -> Option<u64> {
+        match self.number {
+            Some((2, 2 | 3, _)) => Some(boundary >> 18),
+            Some(_) | None => None,
+        }
+    }
+}
+
+fn numbers(text: &str) -> Option<(u32, u32, u32)> {
+    let mut parts = text.trim_start_matches('v').split(['.', '-', '+']).map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?))
+}
+
+impl fmt::Display for MilvusVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text.trim_start_matches('v'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MilvusVersion, Support};
+
+    #[test]
+    fn versions_are_read_in_every_shape_that_servers_use() {
+        for (text, number) in [
+            ("v2.3.5", Some((2, 3, 5))),
+            ("2.3.5", Some((2, 3, 5))),
+            ("2.3.5-dev", Some((2, 3, 5))),
+            ("v2.2.16", Some((2, 2, 16))),
+            ("master-abc", None),
+            ("", None),
+        ] {
+            assert_eq!(MilvusVersion::parse(text).number, number, "{text}");
+        }
+        assert_eq!(MilvusVersion::parse("v2.3.5").support(), Support::Live);
+        assert_eq!(MilvusVersion::parse("v2.2.16").support(), Support::No);
+    }
+
+    #[test]
+    fn the_boundary_goes_to_2_3_in_physical_milliseconds() {
+        let hybrid = 446_000_000_000_000_123;
+        assert_eq!(MilvusVersion::parse("v2.3.5").import_end_ts(hybrid), Some(hybrid >> 18));
+        assert_eq!(MilvusVersion::parse("v2.4.1").import_end_ts(hybrid), None);
+    }
+}

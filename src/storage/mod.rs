@@ -1,0 +1,33 @@
+//! Where bytes live: one narrow trait, its adapters and its fakes.
+//!
+//! [`ObjectStore`] is what an object storage service offers and no more; [`LocalStore`]
+//! keeps a folder to the same contract and [`MemoryStore`] is the reference.
+//! `testing::conformance` holds every store to the contract, `testing::FaultyStore`
+//! makes any of them fail on a script.
+//!
+//! # Contract
+//!
+//! - A put is all or nothing: no reader ever sees part of an object.
+//! - `IfAbsent` lets exactly one of any number of racing writers win.
+//! - [`ObjectStore::put`] is durable when it returns. What [`ObjectStore::put_stream`] and
+//!   [`ObjectStore::copy_from`] wrote is durable after the next [`ObjectStore::sync`].
+//! - A list is in key order and sees every write that ended before it began.
+//! - Deleting what is absent succeeds.
+//! - Dropping a future cancels the call; nothing half-written stays visible.
+
+mod error;
+mod local;
+mod memory;
+mod open;
+mod store;
+mod types;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use error::{StoreError, StoreErrorKind, StoreOp, StoreResult};
+pub use local::LocalStore;
+pub use memory::MemoryStore;
+pub use open::{open_repository, open_source};
+pub use store::{ObjectStore, ObjectStoreExt};
+pub use types::{ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStream, PutMode};

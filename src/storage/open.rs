@@ -1,0 +1,1 @@
+//! Settings to stores: the one place that stacks decorators.

@@ -1,0 +1,102 @@
+//! The trait that every store keeps.
+
+use std::fmt::{Debug, Display};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt;
+use futures::stream::BoxStream;
+
+use crate::model::{KeyPrefix, ObjectKey};
+
+use super::{
+    CopySource, DeleteReport, ObjectMeta, ObjectStream, PutMode, StoreErrorKind, StoreResult,
+};
+
+/// Objects by key. The module's contract says what every method promises.
+///
+/// Required methods only; conveniences are in [`ObjectStoreExt`]. `Display` names the
+/// place for people: `/var/lib/x`, `s3://bucket/prefix`.
+#[async_trait]
+pub trait ObjectStore: Debug + Display + Send + Sync + 'static {
+    /// Every object under a prefix, in key order.
+    fn list(&self, under: &KeyPrefix) -> BoxStream<'static, StoreResult<ObjectMeta>>;
+
+    /// The names of the folders right under a prefix, sorted, without a trailing `/`.
+    async fn list_folders(&self, under: &KeyPrefix) -> StoreResult<Vec<String>>;
+
+    /// Size and fingerprint of one object.
+    async fn head(&self, key: &ObjectKey) -> StoreResult<ObjectMeta>;
+
+    /// The bytes of one object. A stream that ends early yields an error, never a short read.
+    async fn get(&self, key: &ObjectKey) -> StoreResult<ObjectStream>;
+
+    /// Writes a small object. With [`PutMode::IfAbsent`] an existing key is
+    /// [`StoreErrorKind::AlreadyExists`].
+    async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> StoreResult<ObjectMeta>;
+
+    /// Writes a large object from a stream of exactly `size` bytes, if the key is absent.
+    ///
+    /// The stream can be read once, so this call is never retried below its caller.
+    async fn put_stream(
+        &self,
+        key: &ObjectKey,
+        size: u64,
+        body: ObjectStream,
+    ) -> StoreResult<ObjectMeta>;
+
+    /// Copies without passing the bytes through the agent (a hard link, a server-side copy),
+    /// if the key is absent. Called on the destination; [`StoreErrorKind::Unsupported`] when
+    /// this store cannot reach the source that way.
+    async fn copy_from(&self, source: &CopySource, to: &ObjectKey) -> StoreResult<ObjectMeta>;
+
+    /// Deletes a batch. Partial success is data, not an error.
+    async fn delete(&self, keys: &[ObjectKey]) -> StoreResult<DeleteReport>;
+
+    /// Makes everything durable that streams and copies have written so far.
+    async fn sync(&self) -> StoreResult<()>;
+
+    /// Bytes that can still be written, where the store knows it.
+    async fn free_bytes(&self) -> StoreResult<Option<u64>>;
+
+    /// This object as another store of the same family can reach it, if any can.
+    fn copy_source(&self, key: &ObjectKey) -> Option<CopySource>;
+}
+
+/// What can be said in terms of [`ObjectStore`]; nobody implements this.
+#[async_trait]
+pub trait ObjectStoreExt {
+    /// A whole small object in memory.
+    async fn get_bytes(&self, key: &ObjectKey) -> StoreResult<Bytes>;
+
+    /// As [`Self::get_bytes`], with `None` for an absent object.
+    async fn find_bytes(&self, key: &ObjectKey) -> StoreResult<Option<Bytes>>;
+
+    /// A whole listing in memory.
+    async fn list_all(&self, under: &KeyPrefix) -> StoreResult<Vec<ObjectMeta>>;
+}
+
+#[async_trait]
+impl<S: ObjectStore + ?Sized> ObjectStoreExt for S {
+    async fn get_bytes(&self, key: &ObjectKey) -> StoreResult<Bytes> {
+        let object = self.get(key).await?;
+        let mut whole = BytesMut::new();
+        let mut body = object.body;
+        while let Some(chunk) = body.try_next().await? {
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.freeze())
+    }
+
+    async fn find_bytes(&self, key: &ObjectKey) -> StoreResult<Option<Bytes>> {
+        match self.get_bytes(key).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == StoreErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn list_all(&self, under: &KeyPrefix) -> StoreResult<Vec<ObjectMeta>> {
+        self.list(under).try_collect().await
+    }
+}
