@@ -30,6 +30,11 @@ impl Repository {
         }
     }
 
+    /// A repository that may not exist yet, for looking only.
+    pub fn unopened(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store }
+    }
+
     /// Opens what is there, or makes it.
     pub async fn open_or_create(
         store: Arc<dyn ObjectStore>,

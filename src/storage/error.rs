@@ -24,7 +24,7 @@ pub enum StoreOp {
     Delete,
     /// `sync`.
     Sync,
-    /// `free_bytes`.
+    /// `space`.
     Space,
     /// Opening the store.
     Open,
@@ -94,6 +94,11 @@ impl StoreError {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self { op, place: place.to_string(), kind, source: source.into() }
+    }
+
+    /// The call that failed.
+    pub fn op(&self) -> StoreOp {
+        self.op
     }
 
     /// What the caller can do about it.

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use crate::model::{Clock, KeyPrefix, ObjectKey};
 
 use super::{
-    CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, StoreError,
+    CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space, StoreError,
     StoreErrorKind, StoreOp, StoreResult,
 };
 
@@ -33,7 +33,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Content {
     objects: BTreeMap<String, Stored>,
-    free_bytes: Option<u64>,
+    space: Option<Space>,
 }
 
 #[derive(Debug)]
@@ -51,9 +51,9 @@ impl MemoryStore {
         }
     }
 
-    /// Sets what [`ObjectStore::free_bytes`] answers.
-    pub fn set_free_bytes(&self, free_bytes: Option<u64>) {
-        self.content().free_bytes = free_bytes;
+    /// Sets what [`ObjectStore::space`] answers.
+    pub fn set_space(&self, space: Option<Space>) {
+        self.content().space = space;
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
@@ -192,8 +192,8 @@ impl ObjectStore for MemoryStore {
         Ok(())
     }
 
-    async fn free_bytes(&self) -> StoreResult<Option<u64>> {
-        Ok(self.content().free_bytes)
+    async fn space(&self) -> StoreResult<Option<Space>> {
+        Ok(self.content().space)
     }
 
     fn copy_source(&self, _key: &ObjectKey) -> Option<CopySource> {

@@ -32,4 +32,4 @@ pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use open::{open_repository, open_source};
 pub use store::{ObjectStore, ObjectStoreExt};
-pub use types::{ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStream, PutMode};
+pub use types::{ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStream, PutMode, Space};

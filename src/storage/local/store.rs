@@ -12,7 +12,7 @@ use futures::stream::BoxStream;
 
 use crate::model::{KeyPrefix, ObjectKey};
 use crate::storage::{
-    CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, StoreOp, StoreResult,
+    CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space, StoreOp, StoreResult,
 };
 
 use super::blocking::blocking;
@@ -132,9 +132,9 @@ impl ObjectStore for LocalStore {
         .await
     }
 
-    async fn free_bytes(&self) -> StoreResult<Option<u64>> {
+    async fn space(&self) -> StoreResult<Option<Space>> {
         self.run(|root| {
-            free_bytes(&root.folder)
+            space(&root.folder)
                 .map(Some)
                 .at(StoreOp::Space, &root.folder)
         })
@@ -150,12 +150,13 @@ impl ObjectStore for LocalStore {
 }
 
 /// What a user without privileges can still write where the folder is or would be.
-fn free_bytes(folder: &Path) -> io::Result<u64> {
+fn space(folder: &Path) -> io::Result<Space> {
     let existing: PathBuf = folder
         .ancestors()
         .find(|path| path.exists())
         .unwrap_or(folder)
         .into();
-    let space = rustix::fs::statvfs(&existing)?;
-    Ok(space.f_bavail.saturating_mul(space.f_frsize))
+    let found = rustix::fs::statvfs(&existing)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Ok(Space { free: bytes(found.f_bavail), total: bytes(found.f_blocks) })
 }

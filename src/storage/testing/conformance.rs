@@ -47,9 +47,9 @@ pub async fn conformance(store: Arc<dyn ObjectStore>) {
 
     store.sync().await.expect("a sync succeeds");
     store
-        .free_bytes()
+        .space()
         .await
-        .expect("free space is known or not");
+        .expect("the space is known or not");
 }
 
 /// A clause's own corner of the store.

@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use crate::model::{KeyPrefix, ObjectKey};
 use crate::storage::{
-    ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode,
+    ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space,
     StoreErrorKind, StoreOp, StoreResult,
 };
 
@@ -185,9 +185,9 @@ impl ObjectStore for FaultyStore {
         synced
     }
 
-    async fn free_bytes(&self) -> StoreResult<Option<u64>> {
+    async fn space(&self) -> StoreResult<Option<Space>> {
         self.script().read(StoreOp::Space, "")?;
-        self.inner.free_bytes().await
+        self.inner.space().await
     }
 
     fn copy_source(&self, key: &ObjectKey) -> Option<CopySource> {

@@ -1,0 +1,69 @@
+//! What every workflow works with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::{ClusterIdentity, Repository};
+use crate::config::MinFree;
+use crate::milvus::{MilvusApi, MilvusVersion, Support};
+use crate::model::{Clock, ClusterName, ErrorKind};
+use crate::storage::ObjectStore;
+use crate::transfer::Progress;
+
+use super::{JobError, JobResult};
+
+/// The outside world of a workflow, and how to treat it.
+#[derive(Debug, Clone)]
+pub struct JobContext {
+    /// The server.
+    pub milvus: Arc<dyn MilvusApi>,
+    /// Milvus's own storage; only ever read.
+    pub source: Arc<dyn ObjectStore>,
+    /// Where backups live.
+    pub repository: Arc<dyn ObjectStore>,
+    /// The name under which this Milvus is stored.
+    pub cluster: ClusterName,
+    /// What tells it from another.
+    pub identity: ClusterIdentity,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+    /// Told how far the run is.
+    pub progress: Arc<Progress>,
+    /// Ends the run.
+    pub cancel: CancellationToken,
+    /// Copies at once.
+    pub concurrency: usize,
+    /// What stays free in a local repository.
+    pub min_free: MinFree,
+}
+
+/// Where a restore puts files for Milvus to read.
+#[derive(Debug, Clone)]
+pub struct Staging {
+    /// The folder, as the agent sees it.
+    pub folder: PathBuf,
+    /// The same folder, as Milvus sees it.
+    pub seen_by_milvus: String,
+}
+
+impl JobContext {
+    /// The server's version, refused if this agent does not know its line.
+    pub(super) async fn supported_version(&self) -> JobResult<MilvusVersion> {
+        let version = self.milvus.version().await?;
+        match version.support() {
+            Support::Live => Ok(version),
+            Support::No => Err(JobError::new(
+                ErrorKind::Failed,
+                format!("Milvus {version} at {} is not supported yet", self.milvus.address()),
+            )
+            .hint("this agent backs up and restores Milvus 2.3")),
+        }
+    }
+
+    /// The repository, for reading.
+    pub(super) async fn open_repository(&self) -> JobResult<Repository> {
+        Ok(Repository::open(Arc::clone(&self.repository)).await?)
+    }
+}
