@@ -1,0 +1,132 @@
+//! The configuration file → a layer.
+
+use std::path::Path;
+
+use super::keys::{Found, Key, find};
+use super::layers::Layer;
+use super::origin::Origin;
+use crate::model::{Diagnostic, Position, YamlDocument, YamlEntry, YamlNode, YamlValue};
+
+/// Reads the bytes of `file`. The layer holds what could be understood.
+pub(crate) fn read(file: &Path, bytes: &[u8]) -> (Layer, Vec<Diagnostic>) {
+    let layer = Layer::new("file");
+    let document = match YamlDocument::parse(file, bytes) {
+        Ok(document) => document,
+        Err(problem) => return (layer, vec![problem]),
+    };
+    let mut walk = Walk {
+        document: &document,
+        layer,
+        problems: Vec::new(),
+    };
+    match document.root() {
+        None => {}
+        Some(root) => walk.section("", root),
+    }
+    (walk.layer, walk.problems)
+}
+
+/// A walk over the document that checks it against the table of keys.
+struct Walk<'d> {
+    document: &'d YamlDocument,
+    layer: Layer,
+    problems: Vec<Diagnostic>,
+}
+
+impl Walk<'_> {
+    /// A section that is empty, perhaps because its keys are comments, is fine.
+    fn section(&mut self, path: &str, node: &YamlNode) {
+        match &node.value {
+            YamlValue::Null => {}
+            YamlValue::Map(entries) => {
+                for (index, entry) in entries.iter().enumerate() {
+                    match entries[..index]
+                        .iter()
+                        .find(|earlier| earlier.key == entry.key)
+                    {
+                        Some(earlier) => self.duplicate(entry, earlier),
+                        None => self.entry(path, entry),
+                    }
+                }
+            }
+            YamlValue::Scalar(_) | YamlValue::List(_) => {
+                let message = if path.is_empty() {
+                    "the file must be a section of keys".to_owned()
+                } else {
+                    format!("`{path}`: expected a section of keys")
+                };
+                self.problem(
+                    node.position,
+                    |problem| problem.label(found(&node.value)),
+                    message,
+                );
+            }
+        }
+    }
+
+    fn entry(&mut self, section: &str, entry: &YamlEntry) {
+        let path = if section.is_empty() {
+            entry.key.clone()
+        } else {
+            format!("{section}.{}", entry.key)
+        };
+        match find(&path) {
+            Found::Key(key) => self.value(key, entry),
+            Found::Section => self.section(&path, &entry.value),
+            Found::Unknown(meant) => {
+                let label = |problem: Diagnostic| match meant {
+                    Some(meant) => problem.label(format!("did you mean `{meant}`?")),
+                    None => problem.hint("`config show` lists every key"),
+                };
+                self.problem(entry.position, label, format!("unknown key `{path}`"));
+            }
+        }
+    }
+
+    fn value(&mut self, key: &Key, entry: &YamlEntry) {
+        let node = &entry.value;
+        match &node.value {
+            YamlValue::Scalar(text) => {
+                let origin = Origin::File(self.document.line(node.position));
+                self.layer.set(key, text, origin);
+            }
+            YamlValue::Null => {
+                let hint = |problem: Diagnostic| problem.hint("to use the default, remove it");
+                self.problem(
+                    entry.position,
+                    hint,
+                    format!("`{}`: the value is empty", key.path),
+                );
+            }
+            YamlValue::List(_) | YamlValue::Map(_) => {
+                let message = format!("`{}`: expected one value", key.path);
+                self.problem(
+                    node.position,
+                    |problem| problem.label(found(&node.value)),
+                    message,
+                );
+            }
+        }
+    }
+
+    fn duplicate(&mut self, entry: &YamlEntry, earlier: &YamlEntry) {
+        let label = format!("first on line {}", earlier.position.line);
+        let message = format!("key `{}` appears twice", entry.key);
+        self.problem(entry.position, |problem| problem.label(label), message);
+    }
+
+    fn problem(
+        &mut self,
+        position: Position,
+        explain: impl FnOnce(Diagnostic) -> Diagnostic,
+        message: String,
+    ) {
+        let line = self.document.line(position);
+        self.problems
+            .push(explain(Diagnostic::new(message).at(line)));
+    }
+}
+
+fn found(value: &YamlValue) -> String {
+    format!("found {}", value.describe())
+}
