@@ -19,9 +19,8 @@ pub(crate) fn read(file: &Path, bytes: &[u8]) -> (Layer, Vec<Diagnostic>) {
         layer,
         problems: Vec::new(),
     };
-    match document.root() {
-        None => {}
-        Some(root) => walk.section("", root),
+    if let Some(root) = document.root() {
+        walk.section("", root);
     }
     (walk.layer, walk.problems)
 }
@@ -40,45 +39,39 @@ impl Walk<'_> {
             YamlValue::Null => {}
             YamlValue::Map(entries) => {
                 for (index, entry) in entries.iter().enumerate() {
-                    match entries[..index]
-                        .iter()
-                        .find(|earlier| earlier.key == entry.key)
-                    {
+                    let mut earlier = entries[..index].iter();
+                    match earlier.find(|earlier| earlier.key == entry.key) {
                         Some(earlier) => self.duplicate(entry, earlier),
                         None => self.entry(path, entry),
                     }
                 }
             }
-            YamlValue::Scalar(_) | YamlValue::List(_) => {
-                let message = if path.is_empty() {
-                    "the file must be a section of keys".to_owned()
+            value @ (YamlValue::Scalar(_) | YamlValue::List(_)) => {
+                let problem = if path.is_empty() {
+                    Diagnostic::new("the file must be a section of keys")
                 } else {
-                    format!("`{path}`: expected a section of keys")
+                    Diagnostic::new(format!("`{path}`: expected a section of keys"))
                 };
-                self.problem(
-                    node.position,
-                    |problem| problem.label(found(&node.value)),
-                    message,
-                );
+                self.problem(node.position, problem.label(found(value)));
             }
         }
     }
 
     fn entry(&mut self, section: &str, entry: &YamlEntry) {
-        let path = if section.is_empty() {
-            entry.key.clone()
-        } else {
-            format!("{section}.{}", entry.key)
+        let path = match section {
+            "" => entry.key.clone(),
+            section => format!("{section}.{}", entry.key),
         };
         match find(&path) {
             Found::Key(key) => self.value(key, entry),
             Found::Section => self.section(&path, &entry.value),
             Found::Unknown(meant) => {
-                let label = |problem: Diagnostic| match meant {
+                let problem = Diagnostic::new(format!("unknown key `{path}`"));
+                let problem = match meant {
                     Some(meant) => problem.label(format!("did you mean `{meant}`?")),
                     None => problem.hint("`config show` lists every key"),
                 };
-                self.problem(entry.position, label, format!("unknown key `{path}`"));
+                self.problem(entry.position, problem);
             }
         }
     }
@@ -91,39 +84,27 @@ impl Walk<'_> {
                 self.layer.set(key, text, origin);
             }
             YamlValue::Null => {
-                let hint = |problem: Diagnostic| problem.hint("to use the default, remove it");
+                let problem = Diagnostic::new(format!("`{}`: the value is empty", key.path));
                 self.problem(
                     entry.position,
-                    hint,
-                    format!("`{}`: the value is empty", key.path),
+                    problem.hint("to use the default, remove it"),
                 );
             }
-            YamlValue::List(_) | YamlValue::Map(_) => {
-                let message = format!("`{}`: expected one value", key.path);
-                self.problem(
-                    node.position,
-                    |problem| problem.label(found(&node.value)),
-                    message,
-                );
+            value @ (YamlValue::List(_) | YamlValue::Map(_)) => {
+                let problem = Diagnostic::new(format!("`{}`: expected one value", key.path));
+                self.problem(node.position, problem.label(found(value)));
             }
         }
     }
 
     fn duplicate(&mut self, entry: &YamlEntry, earlier: &YamlEntry) {
-        let label = format!("first on line {}", earlier.position.line);
-        let message = format!("key `{}` appears twice", entry.key);
-        self.problem(entry.position, |problem| problem.label(label), message);
+        let problem = Diagnostic::new(format!("key `{}` appears twice", entry.key))
+            .label(format!("first on line {}", earlier.position.line));
+        self.problem(entry.position, problem);
     }
 
-    fn problem(
-        &mut self,
-        position: Position,
-        explain: impl FnOnce(Diagnostic) -> Diagnostic,
-        message: String,
-    ) {
-        let line = self.document.line(position);
-        self.problems
-            .push(explain(Diagnostic::new(message).at(line)));
+    fn problem(&mut self, position: Position, problem: Diagnostic) {
+        self.problems.push(problem.at(self.document.line(position)));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use config::{ConfigError, Map, Source, Value};
+use config::{ConfigError, Map, Source, Value, ValueKind};
 
 use super::keys::{Fallback, KEYS, Key};
 use super::origin::{Origin, Origins};
@@ -121,11 +121,13 @@ impl Effective {
 
 /// The value at a dotted path, with its origin, which the getters of the crate drop.
 fn lookup<'v>(root: &'v Value, path: &str) -> Option<&'v Value> {
-    path.split('.')
-        .try_fold(root, |value, word| match &value.kind {
-            config::ValueKind::Table(table) => table.get(word),
-            _ => None,
-        })
+    path.split('.').try_fold(root, |value, word| {
+        if let ValueKind::Table(table) = &value.kind {
+            table.get(word)
+        } else {
+            None
+        }
+    })
 }
 
 #[cfg(test)]

@@ -70,12 +70,13 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Loaded, Co
 
 /// Whether a file must exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Presence {
+pub(crate) enum Presence {
     Required,
     Optional,
 }
 
-pub(super) fn load_from(
+/// [`load`] with any file in the place of the default one.
+pub(crate) fn load_from(
     file: &Path,
     presence: Presence,
     environment: &Environment,
@@ -96,13 +97,7 @@ pub(super) fn load_from(
         Layer::new("milvus.yaml")
     });
     let mut defaults = Layer::defaults();
-    let local = [
-        "milvus.storage.local.path",
-        "milvus.storage.local.milvus_path",
-    ];
-    if let (Some(path), Found::Key(milvus_path)) = (written.get(local[0]), find(local[1])) {
-        defaults.set(milvus_path, path.text.clone(), Origin::Default);
-    }
+    default_milvus_path(&mut defaults, &written);
 
     let values = Effective::of(&[&defaults, &milvus_yaml, &file, &environment]);
     let config = settings::read(&values, problems).map_err(ConfigError::new)?;
@@ -111,6 +106,15 @@ pub(super) fn load_from(
         origins: values.origins(),
         values,
     })
+}
+
+/// Milvus sees its folder where the agent does, unless something says otherwise.
+fn default_milvus_path(defaults: &mut Layer, written: &Effective) {
+    let path = written.get("milvus.storage.local.path");
+    let valid = path.filter(|path| parse::path(&path.text).is_ok());
+    if let (Some(path), Found::Key(key)) = (valid, find("milvus.storage.local.milvus_path")) {
+        defaults.set(key, path.text.as_str(), Origin::Default);
+    }
 }
 
 fn unreadable(file: &Path, error: &io::Error) -> Diagnostic {

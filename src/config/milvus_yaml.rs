@@ -7,6 +7,7 @@ use std::path::Path;
 use super::keys::{Found, find};
 use super::layers::Layer;
 use super::origin::Origin;
+use super::parse;
 use crate::model::{Diagnostic, Position, SourceLine, YamlDocument, YamlValue};
 
 /// Where Milvus keeps its files if its file does not say.
@@ -81,12 +82,15 @@ fn local_path(file: &Path, document: &YamlDocument) -> Result<(SourceLine, Strin
     let line = document.line(node.position);
     match &node.value {
         YamlValue::Null => Ok(default()),
-        YamlValue::Scalar(text) => Ok((line, text.clone())),
-        value @ (YamlValue::List(_) | YamlValue::Map(_)) => Err(Diagnostic::new(
-            "`localStorage.path` of Milvus must be a path",
-        )
-        .at(line)
-        .label(format!("found {}", value.describe()))),
+        YamlValue::Scalar(text) => match parse::path(text) {
+            Ok(_) => Ok((line, text.clone())),
+            Err(invalid) => Err(invalid.of("localStorage.path").at(line)),
+        },
+        value @ (YamlValue::List(_) | YamlValue::Map(_)) => {
+            Err(Diagnostic::new("`localStorage.path`: expected a path")
+                .at(line)
+                .label(format!("found {}", value.describe())))
+        }
     }
 }
 
@@ -167,7 +171,7 @@ mod tests {
     #[test]
     fn a_problem_shows_its_line() {
         let expected = "\
-error: `localStorage.path` of Milvus must be a path
+error: `localStorage.path`: expected a path
  --> /milvus/configs/milvus.yaml:2:22
   |
 2 | localStorage: {path: [a]}

@@ -5,15 +5,15 @@ use std::path::{Component, Path, PathBuf};
 
 use url::Url;
 
-use crate::model::{ClusterName, nearest};
+use crate::model::{ClusterName, Diagnostic, nearest};
 
 /// Why a text is not a value of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
     /// What is wrong, to be read after the name of the key and a colon.
-    pub(crate) message: String,
+    message: String,
     /// What to do.
-    pub(crate) hint: Option<String>,
+    hint: Option<String>,
 }
 
 impl Invalid {
@@ -34,6 +34,15 @@ impl Invalid {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The problem with the value of the key `path`.
+    pub(crate) fn of(self, path: &str) -> Diagnostic {
+        let problem = Diagnostic::new(format!("`{path}`: {}", self.message));
+        match self.hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
     }
 }
 

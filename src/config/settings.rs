@@ -163,12 +163,7 @@ impl Reader<'_> {
             Ok(value) => return Some(value),
             Err(invalid) => invalid,
         };
-        let problem = Diagnostic::new(format!("`{path}`: {}", invalid.message));
-        let problem = match invalid.hint {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        };
-        self.problems.push(written.origin.place(problem));
+        self.problems.push(written.origin.place(invalid.of(path)));
         None
     }
 

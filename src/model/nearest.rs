@@ -2,16 +2,13 @@
 
 /// The candidate that `word` most likely stands for, if any is near enough.
 ///
-/// Near enough is at most one change in three characters, so that `a` suggests nothing.
-pub fn nearest<'c>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+/// Near enough is at most two changes in five characters, so that `x` suggests nothing.
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word = word.to_lowercase();
     candidates
         .into_iter()
         .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
-        .filter(|(changes, candidate)| changes * 3 <= candidate.len().max(word.len()))
+        .filter(|(changes, candidate)| changes * 5 <= candidate.len().max(word.len()) * 2)
         .min_by_key(|(changes, _)| *changes)
         .map(|(_, candidate)| candidate)
 }
@@ -38,9 +35,13 @@ mod tests {
 
     #[test]
     fn distances_are_levenshteins() {
-        for (left, right, expected) in
-            [("", "", 0), ("", "ab", 2), ("ab", "", 2), ("kitten", "sitting", 3), ("ä", "a", 1)]
-        {
+        for (left, right, expected) in [
+            ("", "", 0),
+            ("", "ab", 2),
+            ("ab", "", 2),
+            ("kitten", "sitting", 3),
+            ("ä", "a", 1),
+        ] {
             assert_eq!(distance(left, right), expected, "{left} {right}");
         }
     }
