@@ -14,7 +14,11 @@ use milvus_backup_agent::storage::{
 use tempfile::TempDir;
 
 async fn local(root: &TempDir) -> Arc<dyn ObjectStore> {
-    Arc::new(LocalStore::open(root.path()).await.unwrap())
+    Arc::new(
+        LocalStore::open(root.path())
+            .await
+            .expect("a temporary folder is opened"),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +40,7 @@ async fn a_faulty_store_without_faults_keeps_the_contract() {
 }
 
 fn key(name: &str) -> ObjectKey {
-    ObjectKey::new(name).unwrap()
+    ObjectKey::new(name).expect("a valid key")
 }
 
 async fn put(store: &FaultyStore, name: &str) -> Result<(), StoreErrorKind> {
@@ -56,7 +60,10 @@ fn faulty() -> (MemoryStore, FaultyStore) {
 }
 
 async fn names(store: &impl ObjectStore) -> Vec<String> {
-    let objects = store.list_all(&KeyPrefix::root()).await.unwrap();
+    let objects = store
+        .list_all(&KeyPrefix::root())
+        .await
+        .expect("a list succeeds");
     objects
         .iter()
         .map(|object| object.key.to_string())

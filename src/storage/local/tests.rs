@@ -329,7 +329,7 @@ async fn an_unreadable_folder_is_denied_by_its_path() {
     let root = TempDir::new().unwrap();
     let locked = root.path().join("a/locked");
     fs::create_dir_all(&locked).unwrap();
-    fs::set_permissions(&locked, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read_dir(&locked).is_ok() {
         return; // The superuser reads everything.
     }
