@@ -119,7 +119,7 @@ impl ObjectStore for FaultyStore {
         self.script().read(StoreOp::Get, key.as_str())?;
         let ObjectStream { meta, mut body } = self.inner.get(key).await?;
         if let Some((keep_bytes, cut)) = self.script().cut(key.as_str()) {
-            body = cut_off(key.clone(), body, keep_bytes, cut);
+            body = cut_off(key, body, keep_bytes, cut);
         }
         let body = self.while_alive(StoreOp::Get, key.to_string(), body);
         Ok(ObjectStream { meta, body })
@@ -200,7 +200,7 @@ fn lock(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
 }
 
 /// The first `keep_bytes` of a body, then an error or nothing.
-fn cut_off(key: ObjectKey, body: ByteStream, keep_bytes: u64, cut: Cut) -> ByteStream {
+fn cut_off(key: &ObjectKey, body: ByteStream, keep_bytes: u64, cut: Cut) -> ByteStream {
     let kept = stream::try_unfold((body, keep_bytes), |(mut body, left)| async move {
         if left == 0 {
             return Ok(None);
@@ -216,7 +216,7 @@ fn cut_off(key: ObjectKey, body: ByteStream, keep_bytes: u64, cut: Cut) -> ByteS
         Cut::Silently => kept.boxed(),
         Cut::WithError => {
             let kind = StoreErrorKind::Transient;
-            let error = failed(StoreOp::Get, &key, kind, "scripted to break off");
+            let error = failed(StoreOp::Get, key, kind, "scripted to break off");
             kept.chain(stream::once(async { Err(error) })).boxed()
         }
     }
