@@ -2,7 +2,6 @@
 
 #[expect(
     unreachable_pub,
-    unused_qualifications,
     clippy::enum_variant_names,
     clippy::pedantic,
     reason = "generated"
