@@ -5,10 +5,14 @@
 
 mod clock;
 mod error_kind;
+mod inventory;
 mod key;
 mod names;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error_kind::ErrorKind;
+pub use inventory::{
+    CollectionDescription, FlushAnswer, IndexDescription, KeyValue, LoadState, Partition, SegmentInfo,
+};
 pub use key::{InvalidKey, KeyPrefix, ObjectKey};
 pub use names::{BackupName, ClusterName, InvalidName, Namespace};

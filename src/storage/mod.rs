@@ -9,10 +9,12 @@
 //!
 //! - A put is all or nothing: no reader ever sees part of an object.
 //! - `IfAbsent` lets exactly one of any number of racing writers win.
-//! - [`ObjectStore::put`] is durable when it returns. What [`ObjectStore::put_stream`] and
-//!   [`ObjectStore::copy_from`] wrote is durable after the next [`ObjectStore::sync`].
+//! - [`ObjectStore::put`] is durable when it returns. What [`ObjectStore::put_stream`],
+//!   [`ObjectStore::copy_from`] and [`ObjectStore::delete`] did is durable after the next
+//!   [`ObjectStore::sync`].
 //! - A list is in key order and sees every write that ended before it began.
 //! - Deleting what is absent succeeds.
+//! - A folder is there while an object lies under it. A store may refuse `a/b` beside `a`.
 //! - Dropping a future cancels the call; nothing half-written stays visible.
 
 mod error;

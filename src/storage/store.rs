@@ -53,7 +53,7 @@ pub trait ObjectStore: Debug + Display + Send + Sync + 'static {
     /// Deletes a batch. Partial success is data, not an error.
     async fn delete(&self, keys: &[ObjectKey]) -> StoreResult<DeleteReport>;
 
-    /// Makes everything durable that streams and copies have written so far.
+    /// Makes everything durable that streams, copies and deletes have done so far.
     async fn sync(&self) -> StoreResult<()>;
 
     /// Bytes that can still be written, where the store knows it.

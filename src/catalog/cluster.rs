@@ -1,0 +1,109 @@
+//! Which Milvus a cluster's folder belongs to.
+
+use uuid::Uuid;
+
+use crate::manifest::ClusterMark;
+use crate::model::{Clock, ClusterName};
+use crate::storage::{PutMode, StoreErrorKind};
+
+use super::{CatalogError, CatalogResult, Cluster, Repository, machine_id};
+
+/// What tells one Milvus from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterIdentity {
+    /// Milvus's address.
+    pub address: String,
+    /// Where Milvus keeps its files.
+    pub storage: String,
+}
+
+impl ClusterIdentity {
+    /// A loopback address or a local folder means something only on its machine, so that a
+    /// cloned host is another cluster.
+    fn machine(&self) -> Option<String> {
+        let host = url::Url::parse(&self.address).ok()?.host_str()?.to_owned();
+        let loopback = host == "localhost" || host.starts_with("127.") || host == "[::1]";
+        (loopback || self.storage.starts_with('/')).then(machine_id)
+    }
+}
+
+/// The cluster's id, after checking that the folder is this Milvus's; makes it at the first run.
+pub async fn claim(
+    cluster: &Cluster,
+    identity: &ClusterIdentity,
+    clock: &dyn Clock,
+) -> CatalogResult<String> {
+    let key = cluster.layout.mark();
+    if let Some(mark) = cluster.repository.read::<ClusterMark>("cluster mark", &key).await? {
+        return check(&cluster.name, mark, identity);
+    }
+    let mark = ClusterMark {
+        version: 1,
+        id: Uuid::new_v4().to_string(),
+        name: cluster.name.clone(),
+        address: identity.address.clone(),
+        storage: identity.storage.clone(),
+        machine: identity.machine(),
+        created_at: clock.now(),
+        adopted: Vec::new(),
+    };
+    match cluster.repository.write(&key, &mark, PutMode::IfAbsent).await {
+        Ok(()) => Ok(mark.id),
+        Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {
+            let won = cluster.repository.read::<ClusterMark>("cluster mark", &key).await?;
+            won.map_or_else(|| Err(error.into()), |won| check(&cluster.name, won, identity))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn check(
+    name: &ClusterName,
+    mark: ClusterMark,
+    identity: &ClusterIdentity,
+) -> CatalogResult<String> {
+    let machine = identity.machine();
+    let sides = [
+        ("address", Some(&mark.address), Some(&identity.address)),
+        ("storage", Some(&mark.storage), Some(&identity.storage)),
+        ("machine", mark.machine.as_ref(), machine.as_ref()),
+    ];
+    let shown = |side: Option<&String>| side.cloned().unwrap_or_else(|| "any".to_owned());
+    let differences: Vec<String> = sides
+        .into_iter()
+        .filter(|(_, recorded, found)| recorded != found)
+        .map(|(what, recorded, found)| {
+            format!("its {what} is {}, here it is {}", shown(recorded), shown(found))
+        })
+        .collect();
+    if differences.is_empty() {
+        return Ok(mark.id);
+    }
+    Err(CatalogError::OtherCluster { cluster: name.to_string(), differences: differences.join("; ") })
+}
+
+/// Records that a cluster is this Milvus from now on, and why.
+pub async fn adopt(
+    repository: &Repository,
+    name: &ClusterName,
+    identity: &ClusterIdentity,
+    (clock, reason): (&dyn Clock, &str),
+) -> CatalogResult<ClusterMark> {
+    let cluster = repository.cluster(name);
+    let key = cluster.layout.mark();
+    let place = || repository.place(&key);
+    let Some(mut mark) = repository.read::<ClusterMark>("cluster mark", &key).await? else {
+        return Err(CatalogError::NoRepository { place: place() });
+    };
+    mark.adopted.push(format!(
+        "{}: from {} {}: {reason}",
+        clock.now(),
+        mark.address,
+        mark.storage
+    ));
+    mark.address.clone_from(&identity.address);
+    mark.storage.clone_from(&identity.storage);
+    mark.machine = identity.machine();
+    repository.write(&key, &mark, PutMode::Overwrite).await?;
+    Ok(mark)
+}

@@ -1,0 +1,219 @@
+//! One run's way from a reserved name to a backup.
+
+use std::collections::HashMap;
+
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::manifest::{Attempt, AttemptEnd, EncodedList, FileId, FileList, Manifest};
+use crate::model::{BackupName, Clock, ObjectKey};
+use crate::plan::{Damage, compare_listing};
+use crate::storage::{ObjectStoreExt, PutMode, StoreError, StoreErrorKind};
+
+use super::repository::AGENT;
+use super::{CatalogError, CatalogResult, Cluster, Lease, this_process};
+
+/// What a run says of itself when it reserves a name.
+#[derive(Debug, Clone)]
+pub struct Reservation {
+    /// The backup's name.
+    pub name: BackupName,
+    /// The policy that asked for it; empty for none.
+    pub policy: String,
+    /// What started it.
+    pub trigger: String,
+}
+
+/// A run with a reserved name and a live lease.
+#[derive(Debug)]
+pub struct Run {
+    cluster: Cluster,
+    attempt: Attempt,
+    lease: Lease,
+}
+
+impl Run {
+    /// Takes a lease and reserves the name: steps 1 and 2 of the essay.
+    pub async fn reserve(
+        cluster: &Cluster,
+        reservation: Reservation,
+        clock: &dyn Clock,
+    ) -> CatalogResult<Self> {
+        let token = Uuid::new_v4().to_string();
+        let lease = Lease::take(cluster, &format!("run-{token}")).await?;
+        let attempt = Attempt {
+            version: 1,
+            name: reservation.name,
+            run: token,
+            lease: lease.name().to_owned(),
+            policy: reservation.policy,
+            trigger: reservation.trigger,
+            host: this_process().host,
+            started_at: clock.now(),
+            agent: AGENT.to_owned(),
+            end: None,
+        };
+        let run = Self { cluster: cluster.clone(), attempt, lease };
+        match run.put_attempt(clock).await {
+            Ok(()) => Ok(run),
+            Err(error) => {
+                run.lease.release().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn put_attempt(&self, clock: &dyn Clock) -> CatalogResult<()> {
+        let name = &self.attempt.name;
+        let keys = self.cluster.layout.backup(name);
+        let key = keys.attempt();
+        for other in [keys.manifest(), keys.tombstone()] {
+            if self.cluster.repository.store().find_bytes(&other).await?.is_some() {
+                return Err(self.taken(clock).await);
+            }
+        }
+        let put = self.cluster.repository.write(&key, &self.attempt, PutMode::IfAbsent).await;
+        let Err(error) = put else { return Ok(()) };
+        let found = self.cluster.repository.read::<Attempt>("attempt", &key).await;
+        match found {
+            Ok(Some(found)) if found.run == self.attempt.run => Ok(()),
+            _ if error.kind() == StoreErrorKind::AlreadyExists => Err(self.taken(clock).await),
+            _ => Err(error.into()),
+        }
+    }
+
+    async fn taken(&self, clock: &dyn Clock) -> CatalogError {
+        let name = self.attempt.name.clone();
+        let by = match super::read_record(&self.cluster, &name, clock).await {
+            Ok(record) => format!("a backup that is {}", record.state.as_str()),
+            Err(_) => "a backup that cannot be read".to_owned(),
+        };
+        CatalogError::NameTaken { name, by }
+    }
+
+    /// The reservation.
+    pub fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    /// The lease that keeps it.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Saves what the run is about to refer to, before the first copy.
+    pub async fn save_plan(&self, references: &FileList) -> CatalogResult<()> {
+        let key = self.cluster.layout.backup(&self.attempt.name).plan();
+        let body = references.encode().bytes.into();
+        self.cluster.repository.store().put(&key, body, PutMode::Overwrite).await?;
+        Ok(())
+    }
+
+    /// Stores a list under its digest, unless it is there already.
+    pub async fn put_list(&self, list: &EncodedList) -> CatalogResult<()> {
+        let key = self.cluster.layout.list(&list.digest);
+        let store = self.cluster.repository.store();
+        let body = list.bytes.clone().into();
+        match store.put(&key, body, PutMode::IfAbsent).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {
+                super::load_list(&self.cluster, &list.digest).await.map(drop)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Looks at every file once more and makes the backup exist: steps 7 to 9.
+    pub async fn commit(
+        self,
+        manifest: &Manifest,
+        lists: &[(i64, FileList)],
+    ) -> Result<(), (CatalogError, Self)> {
+        match self.publish(manifest, lists).await {
+            Ok(()) => {
+                let plan = self.cluster.layout.backup(&self.attempt.name).plan();
+                self.discard(&[plan]).await;
+                self.lease.release().await;
+                Ok(())
+            }
+            Err(error) => Err((error, self)),
+        }
+    }
+
+    async fn publish(&self, manifest: &Manifest, lists: &[(i64, FileList)]) -> CatalogResult<()> {
+        for (collection, list) in lists {
+            self.prove(*collection, list).await?;
+        }
+        let keys = self.cluster.layout.backup(&self.attempt.name);
+        let store = self.cluster.repository.store();
+        if store.find_bytes(&keys.tombstone()).await?.is_some() {
+            return Err(self.lost("its backup was deleted"));
+        }
+        let attempt = self.cluster.repository.read::<Attempt>("attempt", &keys.attempt()).await?;
+        if attempt.is_none_or(|attempt| attempt.run != self.attempt.run) {
+            return Err(self.lost("its attempt was cleaned up"));
+        }
+        self.lease.check().await?;
+        let key = keys.manifest();
+        let put = self.cluster.repository.write(&key, manifest, PutMode::IfAbsent).await;
+        let Err(error) = put else { return Ok(()) };
+        let found = self.cluster.repository.read::<Manifest>("manifest", &key).await;
+        match found {
+            Ok(Some(found)) if found.run == manifest.run => Ok(()),
+            _ => Err(error.into()),
+        }
+    }
+
+    fn lost(&self, why: &str) -> CatalogError {
+        CatalogError::LeaseLost { lease: self.lease.name().to_owned(), why: why.to_owned() }
+    }
+
+    /// Every file of a list lies in its folder with its size, reused ones too.
+    async fn prove(&self, collection: i64, list: &FileList) -> CatalogResult<()> {
+        let present = files_of(&self.cluster, collection).await?;
+        let damage = compare_listing(list, &present).into_iter().next();
+        let (id, why) = match damage {
+            None => return Ok(()),
+            Some(Damage::Missing(id)) => (id, "is missing".to_owned()),
+            Some(Damage::Changed(id, why)) => (id, format!("is not as it was written: {why}")),
+        };
+        let file = self.cluster.repository.place(&self.cluster.layout.segment_file(&id));
+        Err(CatalogError::NotAsWritten { file, why })
+    }
+
+    /// Ends a run that made no backup, saying why. The name stays reserved.
+    pub async fn end(mut self, outcome: &str, error: String, at: Timestamp) {
+        self.attempt.end = Some(AttemptEnd { at, outcome: outcome.to_owned(), error });
+        let key = self.cluster.layout.backup(&self.attempt.name).attempt();
+        let put = self.cluster.repository.write(&key, &self.attempt, PutMode::Overwrite).await;
+        if let Err(error) = put {
+            tracing::warn!(%error, "the end of the run could not be recorded");
+        }
+        self.lease.release().await;
+    }
+
+    async fn discard(&self, keys: &[ObjectKey]) {
+        if let Err(error) = self.cluster.repository.store().delete(keys).await {
+            tracing::warn!(%error, "the plan of a finished run could not be removed");
+        }
+    }
+}
+
+/// Identity and size of everything in a collection's two folders.
+pub(super) async fn files_of(
+    cluster: &Cluster,
+    collection: i64,
+) -> Result<HashMap<FileId, u64>, StoreError> {
+    let mut present = HashMap::new();
+    for folder in cluster.layout.collection_folders(collection) {
+        let mut listing = cluster.repository.store().list(&folder);
+        while let Some(meta) = listing.try_next().await? {
+            let tail = cluster.layout.segments().strip(&meta.key).and_then(FileId::parse);
+            if let Some(id) = tail {
+                present.insert(id, meta.size);
+            }
+        }
+    }
+    Ok(present)
+}

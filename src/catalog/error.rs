@@ -1,0 +1,112 @@
+//! What the catalog can answer instead of a backup.
+
+use crate::manifest::DocumentError;
+use crate::model::{BackupName, ErrorKind};
+use crate::storage::StoreError;
+
+/// The result of a catalog call.
+pub type CatalogResult<T> = Result<T, CatalogError>;
+
+/// Why the catalog refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The store failed.
+    #[error("the repository cannot be used")]
+    Store(#[from] StoreError),
+    /// A document is damaged or too new.
+    #[error("`{place}` cannot be used")]
+    Document {
+        /// Its full path.
+        place: String,
+        /// What is wrong.
+        #[source]
+        source: DocumentError,
+    },
+    /// There is no repository.
+    #[error("there is no repository at `{place}`")]
+    NoRepository {
+        /// Where it was looked for.
+        place: String,
+    },
+    /// There is no such backup.
+    #[error("there is no backup `{name}` in `{place}`")]
+    NoBackup {
+        /// The name.
+        name: BackupName,
+        /// Where it was looked for.
+        place: String,
+    },
+    /// Several clusters have a backup of this name.
+    #[error("backup `{name}` exists in clusters {clusters}")]
+    Ambiguous {
+        /// The name.
+        name: BackupName,
+        /// The clusters.
+        clusters: String,
+    },
+    /// The name is in use.
+    #[error("the name `{name}` is taken by {by}")]
+    NameTaken {
+        /// The name.
+        name: BackupName,
+        /// What has it.
+        by: String,
+    },
+    /// The cluster's folder belongs to another Milvus.
+    #[error("cluster `{cluster}` in the repository is another Milvus: {differences}")]
+    OtherCluster {
+        /// The name.
+        cluster: String,
+        /// Both sides.
+        differences: String,
+    },
+    /// The lease is no longer ours.
+    #[error("the lease `{lease}` was lost: {why}")]
+    LeaseLost {
+        /// Its name.
+        lease: String,
+        /// What was seen.
+        why: String,
+    },
+    /// A file of the backup is not there as it was written.
+    #[error("`{file}` {why}; the backup was not committed")]
+    NotAsWritten {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl CatalogError {
+    /// What a caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Store(error) => error.error_kind(),
+            Self::Document { .. } => ErrorKind::Damaged,
+            Self::NoRepository { .. } | Self::NoBackup { .. } => ErrorKind::NotFound,
+            Self::Ambiguous { .. } => ErrorKind::Usage,
+            Self::NameTaken { .. } | Self::OtherCluster { .. } => ErrorKind::Refused,
+            Self::LeaseLost { .. } => ErrorKind::Locked,
+            Self::NotAsWritten { .. } => ErrorKind::Failed,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Store(error) => return error.hint().map(str::to_owned),
+            Self::Document { .. } | Self::LeaseLost { .. } | Self::NotAsWritten { .. } => return None,
+            Self::NoRepository { .. } => {
+                "check `repository` in the configuration; the first backup makes the repository"
+            }
+            Self::NoBackup { .. } => "`list` shows what there is",
+            Self::Ambiguous { .. } => "name one with --cluster",
+            Self::NameTaken { .. } => "choose another name, or none to get one with the time in it",
+            Self::OtherCluster { .. } => {
+                "set `milvus.cluster` to a name of its own; or, if Milvus really moved, `cluster adopt NAME --reason R`"
+            }
+        };
+        Some(hint.to_owned())
+    }
+}

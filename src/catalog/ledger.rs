@@ -1,0 +1,44 @@
+//! What restores made and have to clean up.
+
+use futures::TryStreamExt;
+
+use crate::manifest::RestoreLedger;
+use crate::model::BackupName;
+use crate::storage::PutMode;
+
+use super::{CatalogResult, Cluster};
+
+/// Saves a ledger.
+pub async fn put_ledger(cluster: &Cluster, ledger: &RestoreLedger) -> CatalogResult<()> {
+    let key = cluster.layout.restore(&ledger.id);
+    cluster.repository.write(&key, ledger, PutMode::Overwrite).await?;
+    Ok(())
+}
+
+/// Removes the ledger of a finished restore, and the lease of one that died.
+pub async fn delete_ledger(cluster: &Cluster, ledger: &RestoreLedger) -> CatalogResult<()> {
+    super::lease::remove(cluster, &ledger.lease).await?;
+    let key = cluster.layout.restore(&ledger.id);
+    let report = cluster.repository.store().delete(&[key]).await?;
+    match report.failed.into_iter().next() {
+        None => Ok(()),
+        Some((_, error)) => Err(error.into()),
+    }
+}
+
+/// Ledgers of unfinished restores of one backup into one Milvus, oldest first.
+pub async fn open_ledgers(
+    cluster: &Cluster,
+    backup: &BackupName,
+    target: &str,
+) -> CatalogResult<Vec<RestoreLedger>> {
+    let store = cluster.repository.store();
+    let metas: Vec<_> = store.list(&cluster.layout.restores()).try_collect().await?;
+    let mut ledgers = Vec::new();
+    for meta in metas {
+        let read = cluster.repository.read::<RestoreLedger>("restore ledger", &meta.key).await?;
+        ledgers.extend(read.filter(|ledger| &ledger.backup == backup && ledger.target == target));
+    }
+    ledgers.sort_by_key(|ledger| ledger.started_at);
+    Ok(ledgers)
+}

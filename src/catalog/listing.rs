@@ -1,0 +1,123 @@
+//! Reading backups: all, one, and the files of one.
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::manifest::{Attempt, FileList, Manifest, Tombstone};
+use crate::model::{BackupName, Clock, ClusterName};
+use crate::storage::ObjectStoreExt;
+
+use super::lease::looks_alive;
+use super::record::Documents;
+use super::{BackupRecord, CatalogError, CatalogResult, Cluster, Repository};
+
+/// Folders read at once.
+const READERS: usize = 16;
+
+/// Every backup folder of a cluster, oldest first; what cannot be read is listed as damaged.
+pub async fn list(cluster: &Cluster, clock: &dyn Clock) -> CatalogResult<Vec<BackupRecord>> {
+    let folders = cluster.repository.store().list_folders(cluster.layout.root()).await?;
+    let names = folders.into_iter().filter_map(|folder| BackupName::new(folder).ok());
+    let mut records: Vec<BackupRecord> = stream::iter(names)
+        .map(|name| async move { read_record(cluster, &name, clock).await })
+        .buffered(READERS)
+        .try_collect()
+        .await?;
+    records.sort_by_key(|record| {
+        let started = record.attempt.as_ref().map(|attempt| attempt.started_at);
+        (started, record.name.clone())
+    });
+    Ok(records)
+}
+
+/// One backup folder. Only a store that fails is an error; damage is a state.
+pub async fn read_record(
+    cluster: &Cluster,
+    name: &BackupName,
+    clock: &dyn Clock,
+) -> CatalogResult<BackupRecord> {
+    let keys = cluster.layout.backup(name);
+    let repository = &cluster.repository;
+    let attempt = settled(repository.read::<Attempt>("attempt", &keys.attempt()).await)?;
+    let manifest = settled(repository.read::<Manifest>("manifest", &keys.manifest()).await)?;
+    let tombstone = settled(repository.read::<Tombstone>("tombstone", &keys.tombstone()).await)?;
+    let alive = match (&attempt, &manifest) {
+        (Ok(Some(attempt)), Ok(None)) if attempt.end.is_none() => {
+            looks_alive(cluster, &attempt.lease, clock.now()).await
+        }
+        _ => false,
+    };
+    Ok(Documents { attempt, manifest, tombstone, alive }.judge(&cluster.name, name))
+}
+
+/// Keeps a damaged document apart from a store that failed.
+fn settled<T>(read: CatalogResult<T>) -> CatalogResult<CatalogResult<T>> {
+    match read {
+        Err(error @ CatalogError::Store(_)) => Err(error),
+        other => Ok(other),
+    }
+}
+
+/// The backup of a name, looked up in one cluster or in all of them.
+pub async fn find(
+    repository: &Repository,
+    cluster: Option<&ClusterName>,
+    name: &BackupName,
+    clock: &dyn Clock,
+) -> CatalogResult<(Cluster, BackupRecord)> {
+    let clusters = match cluster {
+        Some(cluster) => vec![repository.cluster(cluster)],
+        None => repository.clusters().await?,
+    };
+    let mut found = Vec::new();
+    for cluster in clusters {
+        let folders = repository.store().list_folders(cluster.layout.root()).await?;
+        if folders.iter().any(|folder| folder == name.as_str()) {
+            found.push(cluster);
+        }
+    }
+    let name = name.clone();
+    match found.len() {
+        0 => Err(CatalogError::NoBackup { name, place: repository.store().to_string() }),
+        1 => {
+            let cluster = found.remove(0);
+            let record = read_record(&cluster, &name, clock).await?;
+            Ok((cluster, record))
+        }
+        _ => {
+            let clusters: Vec<String> =
+                found.iter().map(|cluster| cluster.name.to_string()).collect();
+            Err(CatalogError::Ambiguous { name, clusters: clusters.join(", ") })
+        }
+    }
+}
+
+/// A list by its name.
+pub async fn load_list(cluster: &Cluster, digest: &str) -> CatalogResult<FileList> {
+    let key = cluster.layout.list(digest);
+    let bytes = cluster.repository.store().get_bytes(&key).await?;
+    FileList::decode(&bytes, digest).map_err(|source| CatalogError::Document {
+        place: cluster.repository.place(&key),
+        source,
+    })
+}
+
+/// The newest committed list of a collection, by its id; damaged ones are passed over.
+pub async fn newest_list_of(
+    cluster: &Cluster,
+    records: &[BackupRecord],
+    collection: i64,
+) -> CatalogResult<FileList> {
+    let newest_first = records.iter().rev().filter(|record| record.is_committed());
+    let digests = newest_first
+        .filter_map(|record| record.manifest.as_ref())
+        .flat_map(Manifest::contents)
+        .filter(|(record, _)| record.id == collection)
+        .map(|(_, content)| content.list.as_str());
+    for digest in digests {
+        match load_list(cluster, digest).await {
+            Ok(list) => return Ok(list),
+            Err(error) => tracing::warn!(%digest, %error, "a list cannot be read; it is not reused"),
+        }
+    }
+    Ok(FileList::default())
+}

@@ -1,0 +1,57 @@
+//! Which backups exist: how one comes to be, and what a reader believes.
+//!
+//! A backup exists when `manifest.json` does, an `attempt.json` of the same run token
+//! stands beside it, and no `tombstone.json` does. Everything else is an attempt, a damaged
+//! backup or a deleted one, and is listed as what it is, never skipped.
+//!
+//! # Commit
+//!
+//! | step | killed after it, a reader sees | who repairs it |
+//! | --- | --- | --- |
+//! | 1 lease `run-<token>` | nothing | the lease stops beating; prune removes it |
+//! | 2 `attempt.json`, put if absent | `running`, later `failed (interrupted)` | prune, after `failed_ttl` |
+//! | 3 plan saved | the same | the same; its files are swept |
+//! | 4 segment files | the same | the next run adopts or the sweep removes them |
+//! | 5 one sync of the store | the same | the same |
+//! | 6 lists | the same | the same |
+//! | 7 every file listed again, attempt and lease read | the same | the same |
+//! | 8 `manifest.json`, put if absent | **the backup, complete** | – |
+//! | 9 plan deleted, lease released | the backup, complete | prune removes both |
+//!
+//! `tests/it/crash.rs` walks this table: it stops a run after every single write.
+//!
+//! A run that was suspended, cleaned up after, and then wakes, may still put its manifest.
+//! It lies without an attempt of its token then, and counts as damaged, never as a backup.
+//!
+//! # Leases
+//!
+//! A lease is an object that its holder rewrites with a growing counter. It is dead when
+//! the counter has not moved for three intervals of the *observer's* monotonic clock, or at
+//! once when its process is known to be gone from this machine; no wall clocks are
+//! compared. Names of leases are never used twice, so a holder that wakes late can only
+//! rewrite its own.
+//!
+//! # Clusters
+//!
+//! What writes checks `_cluster.json` first: another address or storage under the same name
+//! is refused until someone says `cluster adopt`. What reads works from anywhere.
+
+mod cluster;
+mod commit;
+mod error;
+mod holder;
+mod lease;
+mod ledger;
+mod listing;
+mod record;
+mod repository;
+
+pub use cluster::{ClusterIdentity, adopt, claim};
+pub use commit::{Reservation, Run};
+pub use error::{CatalogError, CatalogResult};
+pub use holder::{machine_id, this_process};
+pub use lease::{Lease, Liveness, observe};
+pub use ledger::{delete_ledger, open_ledgers, put_ledger};
+pub use listing::{find, list, load_list, newest_list_of, read_record};
+pub use record::{BackupRecord, BackupState};
+pub use repository::{Cluster, Repository};

@@ -1,0 +1,234 @@
+//! What a reader believes of one backup folder.
+
+use serde::Serialize;
+
+use crate::manifest::{Attempt, Manifest, ManifestOutcome, Tombstone};
+use crate::model::{BackupName, ClusterName};
+
+use super::CatalogError;
+
+/// The state of a backup, as listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackupState {
+    /// Every collection can be restored.
+    Complete,
+    /// Some collections can.
+    Partial,
+    /// A run ended without a backup.
+    Failed,
+    /// A run is at work.
+    Running,
+    /// Hidden, and will go.
+    Tombstoned,
+    /// Something is not as it was written.
+    Damaged,
+}
+
+impl BackupState {
+    /// The word in lists.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Running => "running",
+            Self::Tombstoned => "tombstoned",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// One backup folder, whatever is in it.
+#[derive(Debug, Clone)]
+pub struct BackupRecord {
+    /// The cluster it is of.
+    pub cluster: ClusterName,
+    /// Its name.
+    pub name: BackupName,
+    /// What it is.
+    pub state: BackupState,
+    /// Why it is not complete.
+    pub reasons: Vec<String>,
+    /// The run that made it.
+    pub attempt: Option<Attempt>,
+    /// What can be restored.
+    pub manifest: Option<Manifest>,
+}
+
+impl BackupRecord {
+    /// Whether there is something to restore.
+    pub fn is_committed(&self) -> bool {
+        matches!(self.state, BackupState::Complete | BackupState::Partial)
+    }
+}
+
+/// The documents of a folder as they were read.
+#[derive(Debug)]
+pub(super) struct Documents {
+    pub(super) attempt: Result<Option<Attempt>, CatalogError>,
+    pub(super) manifest: Result<Option<Manifest>, CatalogError>,
+    pub(super) tombstone: Result<Option<Tombstone>, CatalogError>,
+    pub(super) alive: bool,
+}
+
+impl Documents {
+    /// The rules of the module's essay.
+    pub(super) fn judge(self, cluster: &ClusterName, name: &BackupName) -> BackupRecord {
+        let (state, reasons) = self.state();
+        BackupRecord {
+            cluster: cluster.clone(),
+            name: name.clone(),
+            state,
+            reasons,
+            attempt: self.attempt.ok().flatten(),
+            manifest: self.manifest.ok().flatten(),
+        }
+    }
+
+    fn state(&self) -> (BackupState, Vec<String>) {
+        let unreadable: Vec<String> = [
+            self.attempt.as_ref().err(),
+            self.manifest.as_ref().err(),
+        ]
+        .into_iter()
+        .flatten()
+        .map(with_causes)
+        .collect();
+        match &self.tombstone {
+            Ok(None) => {}
+            Ok(Some(tombstone)) => return (BackupState::Tombstoned, vec![tombstone.reason.clone()]),
+            Err(error) => return (BackupState::Tombstoned, vec![with_causes(error)]),
+        }
+        let (Ok(attempt), Ok(manifest)) = (&self.attempt, &self.manifest) else {
+            return (BackupState::Damaged, unreadable);
+        };
+        match (attempt, manifest) {
+            (Some(attempt), Some(manifest)) if attempt.run == manifest.run => committed(manifest),
+            (Some(_), Some(_)) => damaged("attempt.json is of another run than manifest.json"),
+            (None, Some(_)) => damaged("manifest.json stands without its attempt.json"),
+            (None, None) => damaged("it has neither manifest.json nor attempt.json"),
+            (Some(attempt), None) => self.unfinished(attempt),
+        }
+    }
+
+    fn unfinished(&self, attempt: &Attempt) -> (BackupState, Vec<String>) {
+        match &attempt.end {
+            Some(end) => {
+                (BackupState::Failed, vec![format!("{}: {}", end.outcome, end.error)])
+            }
+            None if self.alive => (BackupState::Running, Vec::new()),
+            None => (BackupState::Failed, vec!["interrupted".to_owned()]),
+        }
+    }
+}
+
+fn committed(manifest: &Manifest) -> (BackupState, Vec<String>) {
+    let failed = manifest.collections.iter().filter_map(|record| {
+        record.error.as_ref().map(|error| format!("{}: {error}", record.namespace()))
+    });
+    match manifest.outcome {
+        ManifestOutcome::Complete => (BackupState::Complete, Vec::new()),
+        ManifestOutcome::Partial => (BackupState::Partial, failed.collect()),
+    }
+}
+
+fn damaged(why: &str) -> (BackupState, Vec<String>) {
+    (BackupState::Damaged, vec![why.to_owned()])
+}
+
+fn with_causes(error: &CatalogError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BackupState, Documents};
+    use crate::catalog::CatalogError;
+    use crate::manifest::{Attempt, AttemptEnd, DocumentError, Manifest, ManifestOutcome, Tombstone};
+    use crate::model::{BackupName, ClusterName};
+
+    fn name() -> BackupName {
+        BackupName::new("b").unwrap()
+    }
+
+    fn attempt(run: &str, end: Option<&str>) -> Attempt {
+        let at = "2026-11-23T00:00:00Z".parse().unwrap();
+        Attempt {
+            version: 1,
+            name: name(),
+            run: run.to_owned(),
+            lease: "run-1".to_owned(),
+            policy: String::new(),
+            trigger: "cli".to_owned(),
+            host: "h".to_owned(),
+            started_at: at,
+            agent: "a".to_owned(),
+            end: end.map(|error| AttemptEnd {
+                at,
+                outcome: "failed".to_owned(),
+                error: error.to_owned(),
+            }),
+        }
+    }
+
+    fn manifest(run: &str, outcome: ManifestOutcome) -> Manifest {
+        let at = "2026-11-23T00:00:00Z".parse().unwrap();
+        Manifest {
+            version: 1,
+            name: name(),
+            cluster: ClusterName::new("c").unwrap(),
+            cluster_id: "i".to_owned(),
+            policy: String::new(),
+            run: run.to_owned(),
+            layout: "incremental".to_owned(),
+            created_at: at,
+            completed_at: at,
+            outcome,
+            agent: "a".to_owned(),
+            milvus_version: "2.3.5".to_owned(),
+            databases: Vec::new(),
+            collections: Vec::new(),
+        }
+    }
+
+    fn unreadable<T>() -> Result<Option<T>, CatalogError> {
+        let source = DocumentError::damaged("manifest", "cut off");
+        Err(CatalogError::Document { place: "p".to_owned(), source })
+    }
+
+    #[test]
+    fn a_manifest_counts_only_with_an_attempt_of_its_run() {
+        use ManifestOutcome::{Complete, Partial};
+        let ended = || Ok(Some(attempt("1", Some("boom"))));
+        let begun = || Ok(Some(attempt("1", None)));
+        let whole = || Ok(Some(manifest("1", Complete)));
+        let hidden = || {
+            let at = "2026-11-23T00:00:00Z".parse().unwrap();
+            Ok(Some(Tombstone { version: 1, at, reason: "old".to_owned() }))
+        };
+        let none = || Ok(None);
+        for (attempt, manifest, tombstone, alive, state) in [
+            (begun(), whole(), none(), false, BackupState::Complete),
+            (begun(), Ok(Some(manifest("1", Partial))), none(), false, BackupState::Partial),
+            (begun(), Ok(Some(manifest("2", Complete))), none(), true, BackupState::Damaged),
+            (Ok(None), whole(), none(), true, BackupState::Damaged),
+            (Ok(None), Ok(None), none(), false, BackupState::Damaged),
+            (unreadable(), whole(), none(), false, BackupState::Damaged),
+            (begun(), unreadable(), none(), false, BackupState::Damaged),
+            (begun(), Ok(None), none(), true, BackupState::Running),
+            (begun(), Ok(None), none(), false, BackupState::Failed),
+            (ended(), Ok(None), none(), true, BackupState::Failed),
+            (begun(), whole(), hidden(), true, BackupState::Tombstoned),
+            (begun(), whole(), unreadable(), true, BackupState::Tombstoned),
+        ] {
+            let documents = Documents { attempt, manifest, tombstone, alive };
+            let shown = format!("{documents:?}");
+            let cluster = ClusterName::new("c").unwrap();
+            assert_eq!(documents.judge(&cluster, &name()).state, state, "{shown}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The repository and the clusters in it.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::manifest::{self, ClusterLayout, REPOSITORY_MARK, RepositoryMark};
+use crate::model::{ClusterName, KeyPrefix, ObjectKey, Clock};
+use crate::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind};
+
+use super::{CatalogError, CatalogResult};
+
+/// What this program calls itself in what it writes.
+pub(super) const AGENT: &str = concat!("milvus-backup-agent ", env!("CARGO_PKG_VERSION"));
+
+/// An opened repository.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    store: Arc<dyn ObjectStore>,
+}
+
+impl Repository {
+    /// Opens what is there, for reading.
+    pub async fn open(store: Arc<dyn ObjectStore>) -> CatalogResult<Self> {
+        let repository = Self { store };
+        match repository.read::<RepositoryMark>("repository mark", &mark_key()).await? {
+            Some(_) => Ok(repository),
+            None => Err(CatalogError::NoRepository { place: repository.store.to_string() }),
+        }
+    }
+
+    /// Opens what is there, or makes it.
+    pub async fn open_or_create(
+        store: Arc<dyn ObjectStore>,
+        clock: &dyn Clock,
+    ) -> CatalogResult<Self> {
+        match Self::open(Arc::clone(&store)).await {
+            Err(CatalogError::NoRepository { .. }) => {}
+            other => return other,
+        }
+        let mark =
+            RepositoryMark { version: 1, created_at: clock.now(), agent: AGENT.to_owned() };
+        let body = manifest::encode(&mark).into();
+        match store.put(&mark_key(), body, PutMode::IfAbsent).await {
+            Ok(_) => {}
+            Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error.into()),
+        }
+        Self::open(store).await
+    }
+
+    /// The store below.
+    pub fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// One cluster, whether it has anything or not.
+    pub fn cluster(&self, name: &ClusterName) -> Cluster {
+        Cluster {
+            repository: self.clone(),
+            name: name.clone(),
+            layout: ClusterLayout::new(name),
+        }
+    }
+
+    /// All clusters that ever wrote here, sorted by name.
+    pub async fn clusters(&self) -> CatalogResult<Vec<Cluster>> {
+        let folders = self.store.list_folders(&KeyPrefix::root()).await?;
+        let mut clusters = Vec::new();
+        for name in folders.into_iter().filter_map(|folder| ClusterName::new(folder).ok()) {
+            let cluster = self.cluster(&name);
+            if self.store.find_bytes(&cluster.layout.mark()).await?.is_some() {
+                clusters.push(cluster);
+            }
+        }
+        Ok(clusters)
+    }
+
+    /// Reads a document, `None` if it is absent.
+    pub(super) async fn read<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        key: &ObjectKey,
+    ) -> CatalogResult<Option<T>> {
+        let Some(bytes) = self.store.find_bytes(key).await? else { return Ok(None) };
+        let document = manifest::decode(what, &bytes)
+            .map_err(|source| CatalogError::Document { place: self.place(key), source })?;
+        Ok(Some(document))
+    }
+
+    /// Writes a document.
+    pub(super) async fn write<T: Serialize + Sync>(
+        &self,
+        key: &ObjectKey,
+        document: &T,
+        mode: PutMode,
+    ) -> Result<(), crate::storage::StoreError> {
+        self.store.put(key, manifest::encode(document).into(), mode).await.map(drop)
+    }
+
+    /// The full path of a key, for people.
+    pub fn place(&self, key: &ObjectKey) -> String {
+        format!("{}/{key}", self.store)
+    }
+}
+
+/// One cluster of a repository.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// The repository that it is in.
+    pub repository: Repository,
+    /// Its name.
+    pub name: ClusterName,
+    /// Its keys.
+    pub layout: ClusterLayout,
+}
+
+fn mark_key() -> ObjectKey {
+    KeyPrefix::root().key(REPOSITORY_MARK)
+}

@@ -1,0 +1,154 @@
+//! Every key that the agent reads or writes.
+
+use std::fmt;
+
+use crate::model::{BackupName, ClusterName, KeyPrefix, ObjectKey};
+
+use super::FileId;
+
+/// `_repository.json`, at the root.
+pub const REPOSITORY_MARK: &str = "_repository.json";
+
+/// The keys of one cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterLayout {
+    root: KeyPrefix,
+}
+
+impl ClusterLayout {
+    /// Everything of a cluster lies under its name.
+    pub fn new(cluster: &ClusterName) -> Self {
+        Self { root: KeyPrefix::root().join(cluster) }
+    }
+
+    /// The cluster's folder; backups are the folders in it that do not start with `_`.
+    pub fn root(&self) -> &KeyPrefix {
+        &self.root
+    }
+
+    /// `_cluster.json`.
+    pub fn mark(&self) -> ObjectKey {
+        self.root.key("_cluster.json")
+    }
+
+    /// `_segments/`, below which Milvus's own path tails follow.
+    pub fn segments(&self) -> KeyPrefix {
+        self.root.join("_segments")
+    }
+
+    /// Where a segment file lies.
+    pub fn segment_file(&self, file: &FileId) -> ObjectKey {
+        self.segments().key(file.tail())
+    }
+
+    /// The two folders that hold all files of a collection.
+    pub fn collection_folders(&self, collection: i64) -> [KeyPrefix; 2] {
+        ["insert_log", "delta_log"].map(|kind| self.segments().join(kind).join(collection))
+    }
+
+    /// A list by the digest of its content.
+    pub fn list(&self, digest: &str) -> ObjectKey {
+        self.root.join("_lists").key(format_args!("{digest}.jsonl.zst"))
+    }
+
+    /// All leases.
+    pub fn leases(&self) -> KeyPrefix {
+        self.root.join("_leases")
+    }
+
+    /// The tokens of one lease.
+    pub fn lease(&self, name: &str) -> KeyPrefix {
+        self.leases().join(name)
+    }
+
+    /// All restore ledgers.
+    pub fn restores(&self) -> KeyPrefix {
+        self.root.join("_restores")
+    }
+
+    /// One restore's ledger.
+    pub fn restore(&self, id: &str) -> ObjectKey {
+        self.restores().key(format_args!("{id}.json"))
+    }
+
+    /// Local staging that Milvus can read.
+    pub fn staging(&self) -> KeyPrefix {
+        self.root.join("_staging")
+    }
+
+    /// The keys of one backup.
+    pub fn backup(&self, name: &BackupName) -> BackupLayout {
+        BackupLayout { root: self.root.join(name) }
+    }
+}
+
+/// The keys of one backup.
+#[derive(Debug, Clone)]
+pub struct BackupLayout {
+    root: KeyPrefix,
+}
+
+impl BackupLayout {
+    /// Reserves the name before anything else is written.
+    pub fn attempt(&self) -> ObjectKey {
+        self.root.key("attempt.json")
+    }
+
+    /// The files that a run is about to refer to.
+    pub fn plan(&self) -> ObjectKey {
+        self.root.key("plan.jsonl.zst")
+    }
+
+    /// Makes the backup exist.
+    pub fn manifest(&self) -> ObjectKey {
+        self.root.key("manifest.json")
+    }
+
+    /// Hides the backup.
+    pub fn tombstone(&self) -> ObjectKey {
+        self.root.key("tombstone.json")
+    }
+}
+
+impl fmt::Display for BackupLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.root, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ClusterLayout;
+    use crate::manifest::{FileId, LogKind};
+    use crate::model::{BackupName, ClusterName};
+
+    #[test]
+    fn keys_are_the_ones_that_the_format_fixes() {
+        let layout = ClusterLayout::new(&ClusterName::new("m1").unwrap());
+        let file = FileId {
+            collection: 1,
+            partition: 2,
+            segment: 3,
+            kind: LogKind::Insert { field: 100 },
+            log: 7,
+        };
+        let backup = layout.backup(&BackupName::new("b").unwrap());
+        let [inserts, deltas] = layout.collection_folders(1);
+        for (key, fixed) in [
+            (layout.mark().to_string(), "m1/_cluster.json"),
+            (layout.segment_file(&file).to_string(), "m1/_segments/insert_log/1/2/3/100/7"),
+            (inserts.to_string(), "m1/_segments/insert_log/1/"),
+            (deltas.to_string(), "m1/_segments/delta_log/1/"),
+            (layout.list("ab").to_string(), "m1/_lists/ab.jsonl.zst"),
+            (layout.lease("run-x").key("1.json").to_string(), "m1/_leases/run-x/1.json"),
+            (layout.restore("x").to_string(), "m1/_restores/x.json"),
+            (layout.staging().to_string(), "m1/_staging/"),
+            (backup.attempt().to_string(), "m1/b/attempt.json"),
+            (backup.plan().to_string(), "m1/b/plan.jsonl.zst"),
+            (backup.manifest().to_string(), "m1/b/manifest.json"),
+            (backup.tombstone().to_string(), "m1/b/tombstone.json"),
+        ] {
+            assert_eq!(key, fixed);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What a repository holds, byte for byte.
+//!
+//! ```text
+//! <root>/_repository.json                        format version of the whole
+//! <root>/<cluster>/_cluster.json                 which Milvus this is
+//! <root>/<cluster>/_segments/insert_log/C/P/S/<field>/<log>
+//! <root>/<cluster>/_segments/delta_log/C/P/S/<log>
+//! <root>/<cluster>/_lists/<digest>.jsonl.zst     files of one collection
+//! <root>/<cluster>/_leases/<name>/<n>.json       who is at work; n is the fencing token
+//! <root>/<cluster>/_restores/<id>.json           what a restore made and has to clean up
+//! <root>/<cluster>/<backup>/attempt.json         reserves the name
+//! <root>/<cluster>/<backup>/plan.jsonl.zst       what a run is about to refer to
+//! <root>/<cluster>/<backup>/manifest.json        makes the backup exist
+//! <root>/<cluster>/<backup>/tombstone.json       hides it again
+//! ```
+//!
+//! [`ClusterLayout`] builds every key and is the only place with path literals. Segment
+//! files are Milvus's own, under Milvus's own path tails (`insert_log/C/P/S/field/log`),
+//! so that an import can read them. They are immutable and named by unique ids, therefore
+//! shared: a backup is only a [`Manifest`] that names [`FileList`]s that name files.
+//!
+//! # Compatibility
+//!
+//! Every JSON document has `version`. Readers ignore keys they do not know and refuse a
+//! version above their own, naming both ([`DocumentError`]). A list is named by the digest
+//! of its content, so it can never change under a manifest. `tests/fixtures` holds a
+//! golden document per version.
+
+mod document;
+mod file;
+mod layout;
+mod list;
+mod marks;
+
+pub use document::{
+    Boundary, CollectionContent, CollectionOutcome, CollectionRecord, Manifest, ManifestOutcome,
+};
+pub use file::{FileEntry, FileId, LogKind};
+pub use layout::{BackupLayout, ClusterLayout, REPOSITORY_MARK};
+pub use list::{EncodedList, FieldFiles, FileList, SegmentFiles};
+pub use marks::{
+    Attempt, AttemptEnd, ClusterMark, DocumentError, Holder, LeaseRecord, RepositoryMark, RestoreItem,
+    RestoreLedger, RestoreStep, Tombstone, decode, encode,
+};

@@ -1,0 +1,21 @@
+//! Decisions, as plain functions over data: plans leave no choices to executors.
+//!
+//! Nothing here is async, reads a clock or touches the outside world. The inputs are named
+//! by their nature: an *inventory* was seen, possibly a while ago; a *manifest* or list was
+//! committed; a *request* is what someone wants. What cannot be planned safely is an error
+//! that names the collection, never a guess.
+
+mod backup;
+mod boundary;
+mod restore;
+mod reuse;
+mod verify;
+
+pub use backup::{BackupPlan, CollectionPlan, CopyItem, plan_collection};
+pub use boundary::{CollectionInventory, PlanError, SourceFile, missing_segments, select_files};
+pub use restore::{
+    Batch, BatchLimit, CollectionRestore, RestorePlan, RestoreRequest, TargetCollection, batches,
+    plan_restore, targets,
+};
+pub use reuse::Known;
+pub use verify::{Damage, VerifyDepth, compare_listing};

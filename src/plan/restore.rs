@@ -1,0 +1,326 @@
+//! Manifest and request and what the target has → what is restored where.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use crate::manifest::{
+    CollectionContent, CollectionRecord, FileEntry, FileId, LogKind, Manifest, SegmentFiles,
+};
+use crate::model::Namespace;
+use crate::policy::CollectionSelector;
+
+/// `proxy.maxNameLength`, 255 by default.
+const MAX_NAME: usize = 255;
+
+/// What someone wants back.
+#[derive(Debug, Clone)]
+pub struct RestoreRequest {
+    /// Which collections, by their names in the backup.
+    pub selector: CollectionSelector,
+    /// Appended to every name.
+    pub suffix: Option<String>,
+    /// Other names for some.
+    pub renames: Vec<(Namespace, Namespace)>,
+    /// Whether a collection of the target name may be replaced.
+    pub drop_existing: bool,
+}
+
+/// A collection that the target has under a wanted name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetCollection {
+    /// Its id.
+    pub id: i64,
+    /// Its own name; differs from the wanted one if that is an alias.
+    pub name: String,
+    /// Aliases that point to it.
+    pub aliases: Vec<String>,
+}
+
+/// One collection to restore.
+#[derive(Debug, Clone)]
+pub struct CollectionRestore {
+    /// Its name in the backup.
+    pub from: Namespace,
+    /// Its name in the target.
+    pub to: Namespace,
+    /// The name it is filled under.
+    pub restoring: Namespace,
+    /// What to make of it.
+    pub content: CollectionContent,
+    /// The collection that it replaces.
+    pub replaces: Option<TargetCollection>,
+}
+
+/// What a restore will do.
+#[derive(Debug, Clone)]
+pub struct RestorePlan {
+    /// Databases that may have to be made.
+    pub databases: BTreeSet<String>,
+    /// The collections, in the order of their names.
+    pub collections: Vec<CollectionRestore>,
+    /// Selected collections that the backup does not have, and why.
+    pub absent: Vec<(Namespace, String)>,
+}
+
+/// The target of every selected collection, before anything is asked of the server.
+pub fn targets(manifest: &Manifest, request: &RestoreRequest) -> Vec<(Namespace, Namespace)> {
+    let renames: HashMap<&Namespace, &Namespace> =
+        request.renames.iter().map(|(from, to)| (from, to)).collect();
+    let suffix = request.suffix.as_deref().unwrap_or_default();
+    let selected = manifest.collections.iter().map(CollectionRecord::namespace);
+    selected
+        .filter(|from| request.selector.matches(from))
+        .map(|from| {
+            let to = renames.get(&from).copied().unwrap_or(&from);
+            let to = Namespace::new(&to.database, format!("{}{suffix}", to.collection));
+            (from, to)
+        })
+        .collect()
+}
+
+/// Plans a restore, or says everything that is in its way.
+///
+/// `existing` has what the target answered for each name of [`targets`]; `id` marks the
+/// collections that are being filled.
+pub fn plan_restore(
+    manifest: &Manifest,
+    request: &RestoreRequest,
+    existing: &HashMap<Namespace, TargetCollection>,
+    id: &str,
+) -> Result<RestorePlan, Vec<String>> {
+    let pairs = targets(manifest, request);
+    let problems = problems(manifest, request, existing, &pairs);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let records: HashMap<Namespace, _> =
+        manifest.collections.iter().map(|record| (record.namespace(), record)).collect();
+    let mut plan = RestorePlan {
+        databases: BTreeSet::new(),
+        collections: Vec::new(),
+        absent: Vec::new(),
+    };
+    for (from, to) in pairs {
+        let record = records[&from];
+        let Some(content) = &record.content else {
+            let error = record.error.clone().unwrap_or_default();
+            plan.absent.push((from, error));
+            continue;
+        };
+        plan.databases.insert(to.database.clone());
+        plan.collections.push(CollectionRestore {
+            restoring: Namespace::new(&to.database, restoring_name(&to.collection, id)),
+            replaces: existing.get(&to).cloned(),
+            content: content.clone(),
+            from,
+            to,
+        });
+    }
+    Ok(plan)
+}
+
+fn problems(
+    manifest: &Manifest,
+    request: &RestoreRequest,
+    existing: &HashMap<Namespace, TargetCollection>,
+    pairs: &[(Namespace, Namespace)],
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    let names: Vec<Namespace> =
+        manifest.collections.iter().map(CollectionRecord::namespace).collect();
+    for pattern in request.selector.unmatched(&names) {
+        problems.push(format!("`{pattern}` matches no collection of backup {}", manifest.name));
+    }
+    for (from, _) in &request.renames {
+        if !names.contains(from) {
+            problems.push(format!("{from} is to be renamed, but backup {} has none", manifest.name));
+        } else if !request.selector.matches(from) {
+            problems.push(format!("{from} is to be renamed, but is not selected"));
+        }
+    }
+    let mut taken: BTreeMap<&Namespace, &Namespace> = BTreeMap::new();
+    for (from, to) in pairs {
+        if let Some(other) = taken.insert(to, from) {
+            problems.push(format!("{other} and {from} would both become {to}"));
+        }
+        for name in [&to.database, &to.collection] {
+            problems.extend(name_fault(name));
+        }
+        match existing.get(to) {
+            Some(found) if found.name != to.collection => problems.push(format!(
+                "{to} is an alias of {}; restore under another name (--suffix, --rename) or drop the alias",
+                found.name
+            )),
+            Some(_) if !request.drop_existing => problems.push(format!(
+                "{to} exists already; restore beside it (--suffix, --rename) or replace it (--drop-existing)"
+            )),
+            Some(_) | None => {}
+        }
+    }
+    problems
+}
+
+fn name_fault(name: &str) -> Option<String> {
+    let first = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let rest = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$';
+    let valid = name.len() <= MAX_NAME && name.starts_with(first) && name.chars().all(rest);
+    (!valid).then(|| {
+        format!("`{name}` is no Milvus name: use up to {MAX_NAME} letters, digits and `_`, no digit first")
+    })
+}
+
+/// `<name>__restoring_<id>`, cut to the server's limit; the ledger has the full name.
+pub fn restoring_name(name: &str, id: &str) -> String {
+    let mark = format!("__restoring_{id}");
+    let kept = name.len().min(MAX_NAME - mark.len());
+    format!("{}{mark}", &name[..kept])
+}
+
+/// How much one import may hold, so that it ends within a third of the server's limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimit {
+    /// Bytes of insert and delta logs.
+    pub bytes: u64,
+}
+
+impl BatchLimit {
+    /// `rootCoord.importTaskExpiration` is 900 s from the start of an import (measured on 2.3.5).
+    pub const SERVER_LIMIT: Duration = Duration::from_secs(900);
+    const BUDGET_SECS: u64 = Self::SERVER_LIMIT.as_secs() / 3;
+    /// Small enough for a slow disk in the budget: below 1 MiB/s.
+    const FIRST: u64 = 256 << 20;
+    const LEAST: u64 = 1 << 20;
+    /// A first batch that was lucky must not decide alone.
+    const GROWTH: u64 = 4;
+
+    /// Before anything is known of the server.
+    pub fn first() -> Self {
+        Self { bytes: Self::FIRST }
+    }
+
+    /// After a batch of `bytes` took `took`. Batches much smaller than the limit teach
+    /// nothing about large ones, so they only ever lower it.
+    #[must_use]
+    pub fn after(self, bytes: u64, took: Duration) -> Self {
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
+        let affordable = bytes.saturating_mul(Self::BUDGET_SECS * 1000) / millis;
+        let ceiling = if bytes >= self.bytes / 2 {
+            self.bytes.saturating_mul(Self::GROWTH)
+        } else {
+            self.bytes
+        };
+        let too_slow = took.as_secs() > Self::BUDGET_SECS;
+        let lowered = if too_slow { affordable } else { affordable.max(self.bytes) };
+        Self { bytes: lowered.clamp(Self::LEAST, ceiling) }
+    }
+
+    /// After a batch that ran out of time.
+    #[must_use]
+    pub fn halved(self) -> Self {
+        Self { bytes: (self.bytes / 2).max(Self::LEAST) }
+    }
+}
+
+/// One import: some segments of one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Collection and partition id in the source, which name the staged folders.
+    pub source: (i64, i64),
+    /// Stored rows.
+    pub rows: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// Its files.
+    pub files: BatchFiles,
+}
+
+/// Insert and delta files of a batch.
+pub type BatchFiles = Vec<(FileId, FileEntry)>;
+
+impl Batch {
+    /// Whether any row may have been deleted.
+    pub fn has_deltas(&self) -> bool {
+        self.files.iter().any(|(id, _)| id.kind == LogKind::Delta)
+    }
+}
+
+/// Cuts a list into imports by partition, each within the limit unless one segment alone
+/// is larger.
+pub fn batches(segments: &[SegmentFiles], limit: BatchLimit) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    for segment in segments {
+        let source = (segment.collection, segment.partition);
+        let bytes = segment.bytes();
+        let fits = |batch: &&mut Batch| {
+            batch.source == source && batch.bytes.saturating_add(bytes) <= limit.bytes
+        };
+        let files = segment.files().map(|(id, entry)| (id, entry.clone()));
+        let rows = segment.rows.unsigned_abs();
+        match batches.last_mut().filter(fits) {
+            Some(batch) => {
+                batch.rows += rows;
+                batch.bytes += bytes;
+                batch.files.extend(files);
+            }
+            None => batches.push(Batch { source, rows, bytes, files: files.collect() }),
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{BatchLimit, batches, restoring_name};
+    use crate::manifest::{FileEntry, LogKind, SegmentFiles};
+
+    fn segment(partition: i64, segment: i64, size: u64) -> SegmentFiles {
+        let entry = FileEntry {
+            log: 1,
+            size,
+            source: String::new(),
+            copy: String::new(),
+            crc: String::new(),
+        };
+        let kind = LogKind::Insert { field: 0 };
+        SegmentFiles::new((1, partition, segment), 10, [(kind, entry)])
+    }
+
+    #[test]
+    fn one_import_never_mixes_partitions_or_passes_the_limit() {
+        let segments = [
+            segment(1, 1, 40),
+            segment(1, 2, 60),
+            segment(1, 3, 1),
+            segment(2, 4, 1),
+            segment(2, 5, 500),
+            segment(2, 6, 1),
+        ];
+        let cut = batches(&segments, BatchLimit { bytes: 100 });
+        let shape: Vec<_> = cut.iter().map(|batch| (batch.source.1, batch.bytes)).collect();
+        assert_eq!(shape, [(1, 100), (1, 1), (2, 1), (2, 500), (2, 1)]);
+        assert_eq!(cut[0].rows, 20);
+    }
+
+    #[test]
+    fn the_limit_learns_from_batches_that_say_something() {
+        let limit = BatchLimit { bytes: 1 << 30 };
+        let fast = limit.after(1 << 30, Duration::from_secs(10));
+        assert_eq!(fast.bytes, 4 << 30);
+        let small = limit.after(1 << 10, Duration::from_secs(3));
+        assert_eq!(small, limit, "a small batch is all overhead");
+        let slow = limit.after(1 << 30, Duration::from_secs(600));
+        assert_eq!(slow.bytes, 1 << 29);
+        assert_eq!(limit.halved().bytes, 1 << 29);
+        assert_eq!(BatchLimit { bytes: 1 }.halved().bytes, 1 << 20);
+    }
+
+    #[test]
+    fn the_name_that_is_filled_fits_the_server() {
+        assert_eq!(restoring_name("films", "ab"), "films__restoring_ab");
+        let long = restoring_name(&"f".repeat(255), "0123abcd");
+        assert_eq!(long.len(), 255);
+        assert!(long.ends_with("__restoring_0123abcd"));
+    }
+}

@@ -1,0 +1,89 @@
+//! Which files need no copy.
+
+use std::collections::HashMap;
+
+use crate::manifest::{FileEntry, FileId, FileList};
+
+use super::SourceFile;
+
+/// What the repository already has of a collection.
+///
+/// A file is reused only if a committed list names it, the source still has the
+/// fingerprint it had when it was copied, and the listing shows our copy as it was left.
+/// Anything less is copied again; the copier then compares instead of overwriting.
+#[derive(Debug, Default)]
+pub struct Known {
+    committed: HashMap<FileId, FileEntry>,
+    present: HashMap<FileId, (u64, Option<String>)>,
+}
+
+impl Known {
+    /// `listing`: identity, size and `ETag` of what lies in the collection's folders.
+    pub fn new(
+        committed: &FileList,
+        listing: impl IntoIterator<Item = (FileId, u64, Option<String>)>,
+    ) -> Self {
+        Self {
+            committed: committed.files().map(|(id, entry)| (id, entry.clone())).collect(),
+            present: listing.into_iter().map(|(id, size, etag)| (id, (size, etag))).collect(),
+        }
+    }
+
+    /// The committed entry of a file that can be used as it is.
+    pub fn reusable(&self, file: &SourceFile) -> Option<&FileEntry> {
+        let entry = self.committed.get(&file.id)?;
+        let (size, etag) = self.present.get(&file.id)?;
+        let unchanged = entry.size == file.size && entry.source == file.source;
+        let copy = if entry.copy.is_empty() { &entry.source } else { &entry.copy };
+        let intact = *size == entry.size && etag.as_ref().is_none_or(|etag| etag == copy);
+        (unchanged && intact).then_some(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Known;
+    use crate::manifest::{FileEntry, FileId, FileList, LogKind, SegmentFiles};
+    use crate::plan::SourceFile;
+
+    const ID: FileId =
+        FileId { collection: 1, partition: 2, segment: 3, kind: LogKind::Delta, log: 7 };
+
+    fn known(copy: &str, listed: Option<(u64, Option<&str>)>) -> Known {
+        let entry = FileEntry {
+            log: 7,
+            size: 10,
+            source: "s".to_owned(),
+            copy: copy.to_owned(),
+            crc: String::new(),
+        };
+        let segment = SegmentFiles::new((1, 2, 3), 0, [(LogKind::Delta, entry)]);
+        let listing = listed.map(|(size, etag)| (ID, size, etag.map(str::to_owned)));
+        Known::new(&FileList::new(vec![segment]), listing)
+    }
+
+    #[test]
+    fn a_file_is_reused_only_when_source_and_copy_are_as_they_were() {
+        for (copy, listed, size, source, reused) in [
+            ("", Some((10, None)), 10, "s", true),
+            ("", Some((10, Some("s"))), 10, "s", true),
+            ("c", Some((10, Some("c"))), 10, "s", true),
+            ("c", Some((10, Some("s"))), 10, "s", false),
+            ("", None, 10, "s", false),
+            ("", Some((9, None)), 10, "s", false),
+            ("", Some((10, None)), 11, "s", false),
+            ("", Some((10, None)), 10, "other", false),
+        ] {
+            let file = SourceFile { id: ID, size, source: source.to_owned() };
+            let found = known(copy, listed).reusable(&file).is_some();
+            assert_eq!(found, reused, "{copy} {listed:?} {size} {source}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_no_committed_list_names_is_never_trusted() {
+        let known = Known::new(&FileList::default(), [(ID, 10, None)]);
+        let file = SourceFile { id: ID, size: 10, source: "s".to_owned() };
+        assert!(known.reusable(&file).is_none());
+    }
+}

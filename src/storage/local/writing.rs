@@ -1,0 +1,136 @@
+//! Writing: bytes to a temp file, the temp file to the disk, then its name.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+
+use crate::model::ObjectKey;
+use crate::storage::{
+    ByteStream, ObjectMeta, PutMode, StoreError, StoreErrorKind, StoreOp, StoreResult,
+};
+
+use super::blocking::blocking;
+use super::durable::{in_its_folder, sync_name};
+use super::errors::At;
+use super::reading::{CHUNK_BYTES, meta_of};
+use super::root::Root;
+use super::temp::TempFile;
+
+/// Writes a whole object and makes it durable.
+pub(super) fn put(
+    root: &Root,
+    key: ObjectKey,
+    body: &Bytes,
+    mode: PutMode,
+) -> StoreResult<ObjectMeta> {
+    let path = root.to_write(StoreOp::Put, &key)?;
+    let temp = root.temp(StoreOp::Put)?;
+    let write = || {
+        let mut temp = temp.file()?;
+        temp.file.write_all(body)?;
+        let meta = publish(root, &temp, &path, key, mode)?;
+        sync_name(&root.folder, &path)?;
+        Ok(meta)
+    };
+    write().at(StoreOp::Put, &path)
+}
+
+/// Writes an object of `size` bytes as they come.
+pub(super) async fn put_stream(
+    root: Arc<Root>,
+    key: ObjectKey,
+    size: u64,
+    mut body: ByteStream,
+) -> StoreResult<ObjectMeta> {
+    let path = root.to_write(StoreOp::Put, &key)?;
+    let mut growing = {
+        let (root, path) = (Arc::clone(&root), path.clone());
+        blocking(move || Growing::start(&root, &path)).await?
+    };
+    let mut came = 0;
+    while let Some(chunk) = body.try_next().await? {
+        came += chunk.len() as u64;
+        if came > size {
+            return Err(wrong_length(&path, size, "more"));
+        }
+        growing.push(chunk);
+        if growing.waiting_bytes >= CHUNK_BYTES {
+            let path = path.clone();
+            growing = blocking(move || growing.flush().at(StoreOp::Put, &path)).await?;
+        }
+    }
+    if came < size {
+        return Err(wrong_length(&path, size, &came.to_string()));
+    }
+    blocking(move || {
+        let finish = || {
+            let temp = growing.flush()?.temp;
+            let meta = publish(&root, &temp, &path, key, PutMode::IfAbsent)?;
+            root.unsynced.touch(&root.folder, &path);
+            Ok(meta)
+        };
+        finish().at(StoreOp::Put, &path)
+    })
+    .await
+}
+
+/// Flushes the bytes, then gives them their name.
+pub(super) fn publish(
+    root: &Root,
+    temp: &TempFile,
+    path: &Path,
+    key: ObjectKey,
+    mode: PutMode,
+) -> io::Result<ObjectMeta> {
+    temp.file.sync_all()?;
+    let meta = meta_of(key, &temp.file.metadata()?);
+    in_its_folder(&root.folder, path, || match mode {
+        PutMode::IfAbsent => fs::hard_link(&temp.path, path),
+        PutMode::Overwrite => fs::rename(&temp.path, path),
+    })?;
+    Ok(meta)
+}
+
+/// A temp file and the chunks that are still on their way to it.
+struct Growing {
+    temp: TempFile,
+    waiting: Vec<Bytes>,
+    waiting_bytes: usize,
+}
+
+impl Growing {
+    /// Refuses at once what could not get its name in the end.
+    fn start(root: &Root, path: &Path) -> StoreResult<Self> {
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_dir()) {
+            return Err(ErrorKind::AlreadyExists.into()).at(StoreOp::Put, path);
+        }
+        let temp = root.temp(StoreOp::Put)?.file().at(StoreOp::Put, path)?;
+        Ok(Self {
+            temp,
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+        })
+    }
+
+    fn push(&mut self, chunk: Bytes) {
+        self.waiting_bytes += chunk.len();
+        self.waiting.push(chunk);
+    }
+
+    fn flush(mut self) -> io::Result<Self> {
+        for chunk in self.waiting.drain(..) {
+            self.temp.file.write_all(&chunk)?;
+        }
+        self.waiting_bytes = 0;
+        Ok(self)
+    }
+}
+
+fn wrong_length(path: &Path, size: u64, came: &str) -> StoreError {
+    let cause = format!("the stream has {came} bytes, not {size}");
+    StoreError::new(StoreOp::Put, path.display(), StoreErrorKind::Other, cause)
+}

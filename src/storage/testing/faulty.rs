@@ -1,0 +1,223 @@
+//! A store that fails on a script.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+
+use crate::model::{KeyPrefix, ObjectKey};
+use crate::storage::{
+    ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode,
+    StoreErrorKind, StoreOp, StoreResult,
+};
+
+use super::script::{Cut, Script, failed};
+
+/// Passes every call on, but for what it has been told to do otherwise.
+///
+/// A write is one `put`, `put_stream`, `copy_from` or `sync`, or the deletion of one key:
+/// a process can die in the middle of a batch.
+#[derive(Debug)]
+pub struct FaultyStore {
+    inner: Arc<dyn ObjectStore>,
+    script: Arc<Mutex<Script>>,
+}
+
+impl FaultyStore {
+    /// A store without faults so far.
+    pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
+        Self {
+            inner,
+            script: Arc::default(),
+        }
+    }
+
+    /// How many writes have reached the inner store.
+    pub fn writes(&self) -> u64 {
+        self.script().writes
+    }
+
+    /// Lets `writes` writes through from now on; every later call, reads too, fails as if
+    /// the process had died.
+    pub fn stop_after_writes(&self, writes: u64) {
+        let mut script = self.script();
+        script.lives_for = Some(script.writes + writes);
+    }
+
+    /// What a power cut takes: everything streamed or copied since the last sync.
+    pub async fn lose_unsynced(&self) -> StoreResult<()> {
+        let lost = std::mem::take(&mut self.script().unsynced);
+        self.inner.delete(&lost).await.map(drop)
+    }
+
+    /// Fails the next `times` calls of `op` whose key or prefix contains `key_contains`.
+    /// A failed deletion is in the report, as any store has it.
+    pub fn fail(&self, op: StoreOp, key_contains: &str, kind: StoreErrorKind, times: u32) {
+        self.script().fail(op, key_contains, kind, times);
+    }
+
+    /// Breaks off the next `get` of a key that contains `key_contains` after `keep_bytes`.
+    pub fn truncate(&self, key_contains: &str, keep_bytes: u64, cut: Cut) {
+        self.script().truncate(key_contains, keep_bytes, cut);
+    }
+
+    /// Refuses every write from now on.
+    pub fn make_read_only(&self) {
+        self.script().read_only = true;
+    }
+
+    fn script(&self) -> MutexGuard<'_, Script> {
+        lock(&self.script)
+    }
+
+    /// The same stream, which fails at its next item once the process is dead.
+    fn while_alive<T: Send + 'static>(
+        &self,
+        op: StoreOp,
+        name: String,
+        items: BoxStream<'static, StoreResult<T>>,
+    ) -> BoxStream<'static, StoreResult<T>> {
+        let script = Arc::clone(&self.script);
+        items
+            .map(move |item| lock(&script).alive(op, &name).and(item))
+            .boxed()
+    }
+}
+
+impl fmt::Display for FaultyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "faulty({})", self.inner)
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl ObjectStore for FaultyStore {
+    fn list(&self, under: &KeyPrefix) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        match self.script().read(StoreOp::List, under.as_str()) {
+            Ok(()) => {}
+            Err(error) => return stream::once(async { Err(error) }).boxed(),
+        }
+        let items = self.inner.list(under);
+        self.while_alive(StoreOp::List, under.to_string(), items)
+    }
+
+    async fn list_folders(&self, under: &KeyPrefix) -> StoreResult<Vec<String>> {
+        self.script().read(StoreOp::List, under.as_str())?;
+        self.inner.list_folders(under).await
+    }
+
+    async fn head(&self, key: &ObjectKey) -> StoreResult<ObjectMeta> {
+        self.script().read(StoreOp::Head, key.as_str())?;
+        self.inner.head(key).await
+    }
+
+    async fn get(&self, key: &ObjectKey) -> StoreResult<ObjectStream> {
+        self.script().read(StoreOp::Get, key.as_str())?;
+        let ObjectStream { meta, mut body } = self.inner.get(key).await?;
+        if let Some((keep_bytes, cut)) = self.script().cut(key.as_str()) {
+            body = cut_off(key.clone(), body, keep_bytes, cut);
+        }
+        let body = self.while_alive(StoreOp::Get, key.to_string(), body);
+        Ok(ObjectStream { meta, body })
+    }
+
+    async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> StoreResult<ObjectMeta> {
+        self.script().write(StoreOp::Put, key.as_str())?;
+        let meta = self.inner.put(key, body, mode).await?;
+        self.script().unsynced.retain(|unsynced| unsynced != key);
+        Ok(meta)
+    }
+
+    async fn put_stream(
+        &self,
+        key: &ObjectKey,
+        size: u64,
+        body: ObjectStream,
+    ) -> StoreResult<ObjectMeta> {
+        self.script().write(StoreOp::Put, key.as_str())?;
+        let meta = self.inner.put_stream(key, size, body).await?;
+        self.script().unsynced.push(key.clone());
+        Ok(meta)
+    }
+
+    async fn copy_from(&self, source: &CopySource, to: &ObjectKey) -> StoreResult<ObjectMeta> {
+        self.script().write(StoreOp::Copy, to.as_str())?;
+        let meta = self.inner.copy_from(source, to).await?;
+        self.script().unsynced.push(to.clone());
+        Ok(meta)
+    }
+
+    async fn delete(&self, keys: &[ObjectKey]) -> StoreResult<DeleteReport> {
+        self.script().alive(StoreOp::Delete, "")?;
+        let mut report = DeleteReport::default();
+        for key in keys {
+            let admitted = self.script().write(StoreOp::Delete, key.as_str());
+            match admitted {
+                Ok(()) => {
+                    let one = self.inner.delete(std::slice::from_ref(key)).await?;
+                    report.deleted += one.deleted;
+                    report.failed.extend(one.failed);
+                }
+                Err(error) if error.kind() == StoreErrorKind::ReadOnly => return Err(error),
+                Err(error) => {
+                    self.script().alive(StoreOp::Delete, key.as_str())?;
+                    report.failed.push((key.clone(), error));
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    async fn sync(&self) -> StoreResult<()> {
+        let before = {
+            let mut script = self.script();
+            script.write(StoreOp::Sync, "")?;
+            std::mem::take(&mut script.unsynced)
+        };
+        let synced = self.inner.sync().await;
+        if synced.is_err() {
+            self.script().unsynced.extend(before);
+        }
+        synced
+    }
+
+    async fn free_bytes(&self) -> StoreResult<Option<u64>> {
+        self.script().read(StoreOp::Space, "")?;
+        self.inner.free_bytes().await
+    }
+
+    fn copy_source(&self, key: &ObjectKey) -> Option<CopySource> {
+        self.inner.copy_source(key)
+    }
+}
+
+fn lock(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
+    script.lock().expect("no holder of this lock panics")
+}
+
+/// The first `keep_bytes` of a body, then an error or nothing.
+fn cut_off(key: ObjectKey, body: ByteStream, keep_bytes: u64, cut: Cut) -> ByteStream {
+    let kept = stream::try_unfold((body, keep_bytes), |(mut body, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        let Some(mut chunk) = body.try_next().await? else {
+            return Ok(None);
+        };
+        chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        let left = left - chunk.len() as u64;
+        Ok(Some((chunk, (body, left))))
+    });
+    match cut {
+        Cut::Silently => kept.boxed(),
+        Cut::WithError => {
+            let kind = StoreErrorKind::Transient;
+            let error = failed(StoreOp::Get, &key, kind, "scripted to break off");
+            kept.chain(stream::once(async { Err(error) })).boxed()
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Copies segment files into the repository.
+//!
+//! The plan fixes every source and destination; this module decides only how many copies
+//! run at once. Milvus never rewrites a segment file, so copies may finish in any order
+//! and may be repeated.
+//!
+//! # Order and crashes
+//!
+//! A file becomes visible whole or not at all, and is durable after the store's next sync.
+//! A run that dies leaves files that no manifest names; the next run finds them in its way,
+//! reads them back and compares. Equal content is adopted; other content under the same
+//! name is never overwritten: the run fails and names both.
+//!
+//! # Failures
+//!
+//! What goes wrong on Milvus's side costs that file, and its collection. What goes wrong on
+//! the repository's side ends the run, since the next file would meet it too.
+//!
+//! # Stopping
+//!
+//! When the token fires, no new file starts and those in flight are dropped, half-written
+//! ones leaving nothing visible.
+
+mod checksum;
+mod copier;
+mod method;
+mod progress;
+mod space;
+
+pub use checksum::crc_of;
+pub use copier::{CopyReport, Copier, TransferError};
+pub use progress::{Progress, ProgressSnapshot, Stage};
+pub use space::{SpaceGuard, SpaceRefused};
