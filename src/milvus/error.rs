@@ -40,7 +40,11 @@ impl MilvusError {
         kind: MilvusErrorKind,
         message: impl Into<String>,
     ) -> Self {
-        Self { operation: operation.into(), kind, message: message.into() }
+        Self {
+            operation: operation.into(),
+            kind,
+            message: message.into(),
+        }
     }
 
     /// What the caller can do about it.

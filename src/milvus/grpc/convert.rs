@@ -1,0 +1,178 @@
+//! Generated messages to our types and back.
+
+use prost::Message;
+
+use crate::milvus::{
+    CollectionDescription, FlushAnswer, ImportState, IndexDescription, KeyValue, Partition,
+    SegmentInfo,
+};
+
+use super::proto::common::{self, SegmentState};
+use super::proto::{milvus, schema};
+
+pub(super) fn pairs(pairs: &[KeyValue]) -> Vec<common::KeyValuePair> {
+    pairs
+        .iter()
+        .map(|pair| pair_of(&pair.key, &pair.value))
+        .collect()
+}
+
+pub(super) fn pair_of(key: &str, value: &impl ToString) -> common::KeyValuePair {
+    common::KeyValuePair {
+        key: key.to_owned(),
+        value: value.to_string(),
+    }
+}
+
+fn key_values(pairs: Vec<common::KeyValuePair>) -> Vec<KeyValue> {
+    pairs
+        .into_iter()
+        .map(|pair| KeyValue {
+            key: pair.key,
+            value: pair.value,
+        })
+        .collect()
+}
+
+/// The name is taken from the schema: `collection_name` repeats what was asked for.
+pub(super) fn description(answer: milvus::DescribeCollectionResponse) -> CollectionDescription {
+    let name = schema::CollectionSchema::decode(answer.schema.as_slice())
+        .map(|schema| schema.name)
+        .ok()
+        .filter(|name| !name.is_empty());
+    CollectionDescription {
+        id: answer.collection_id,
+        name: name.unwrap_or(answer.collection_name),
+        schema: answer.schema,
+        shards: answer.shards_num,
+        consistency_level: answer.consistency_level,
+        num_partitions: answer.num_partitions,
+        properties: key_values(answer.properties),
+        aliases: answer.aliases,
+    }
+}
+
+pub(super) fn partitions(answer: milvus::ShowPartitionsResponse) -> Vec<Partition> {
+    let ids = answer.partition_i_ds;
+    let named = ids.into_iter().zip(answer.partition_names);
+    named.map(|(id, name)| Partition { id, name }).collect()
+}
+
+/// `DescribeIndex` answers the parameters in the very form that `CreateIndex` takes
+/// (`index_type`, `metric_type` and `params` as one JSON text): nothing to turn around.
+pub(super) fn index(index: milvus::IndexDescription) -> IndexDescription {
+    IndexDescription {
+        field: index.field_name,
+        name: index.index_name,
+        params: key_values(index.params),
+    }
+}
+
+/// `None` when Milvus answered about another collection only.
+pub(super) fn flush(mut answer: milvus::FlushResponse, collection: &str) -> Option<FlushAnswer> {
+    Some(FlushAnswer {
+        flush_ts: answer
+            .coll_flush_ts
+            .remove(collection)
+            .filter(|ts| *ts != 0),
+        seal_time: answer.coll_seal_times.remove(collection)?,
+        sealed: answer
+            .coll_seg_i_ds
+            .remove(collection)
+            .unwrap_or_default()
+            .data,
+        flushed: answer
+            .flush_coll_seg_i_ds
+            .remove(collection)
+            .unwrap_or_default()
+            .data,
+    })
+}
+
+/// Only flushed segments are in the storage as a whole.
+pub(super) fn segments(answer: milvus::GetPersistentSegmentInfoResponse) -> Vec<SegmentInfo> {
+    let flushed = answer
+        .infos
+        .into_iter()
+        .filter(|info| info.state() == SegmentState::Flushed);
+    flushed
+        .map(|info| SegmentInfo {
+            id: info.segment_id,
+            collection: info.collection_id,
+            partition: info.partition_id,
+            rows: info.num_rows,
+        })
+        .collect()
+}
+
+pub(super) fn import_state(answer: &milvus::GetImportStateResponse) -> ImportState {
+    let info = |key: &str| {
+        answer
+            .infos
+            .iter()
+            .find(|pair| pair.key == key)
+            .map(|pair| &pair.value)
+    };
+    match answer.state() {
+        common::ImportState::ImportCompleted => ImportState::Completed {
+            rows: answer.row_count,
+        },
+        common::ImportState::ImportFailed | common::ImportState::ImportFailedAndCleaned => {
+            let reason = info("failed_reason").filter(|reason| !reason.is_empty());
+            ImportState::Failed {
+                reason: reason.map_or_else(|| "Milvus gave no reason".to_owned(), Clone::clone),
+            }
+        }
+        common::ImportState::ImportPending
+        | common::ImportState::ImportStarted
+        | common::ImportState::ImportPersisted
+        | common::ImportState::ImportFlushed => ImportState::Running {
+            percent: info("progress_percent")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::milvus::ImportState;
+
+    use super::super::proto::milvus::GetImportStateResponse;
+    use super::{import_state, pair_of};
+
+    #[test]
+    fn both_failed_states_of_an_import_are_final() {
+        for (state, expected) in [
+            (0, ImportState::Running { percent: 45 }),
+            (
+                1,
+                ImportState::Failed {
+                    reason: "no".to_owned(),
+                },
+            ),
+            (2, ImportState::Running { percent: 45 }),
+            (5, ImportState::Running { percent: 45 }),
+            (6, ImportState::Completed { rows: 7 }),
+            (
+                7,
+                ImportState::Failed {
+                    reason: "no".to_owned(),
+                },
+            ),
+            (8, ImportState::Running { percent: 45 }),
+        ] {
+            let infos = vec![
+                pair_of("failed_reason", &"no"),
+                pair_of("progress_percent", &45),
+            ];
+            let answer = GetImportStateResponse {
+                status: None,
+                state,
+                row_count: 7,
+                infos,
+            };
+            assert_eq!(import_state(&answer), expected, "{state}");
+        }
+    }
+}

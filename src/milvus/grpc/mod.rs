@@ -1,0 +1,29 @@
+//! Milvus over gRPC.
+//!
+//! One lazily connected channel for each address. [`call`] gives every call a deadline and
+//! decides what is repeated, [`status`] turns answers into errors, [`convert`] is the only
+//! bridge between generated messages and our types. Generated code stays in this folder.
+//!
+//! # Time
+//!
+//! A server that refuses connections is reported at once, one that swallows them after 5 s
+//! (10 s when the first try failed in another way). One that accepts and never answers is
+//! found by the keepalive after 20 s, and whatever the keepalive cannot see ends at the
+//! call's deadline. Nothing waits for ever.
+//!
+//! # Repeating
+//!
+//! Reads, flushes, loads, and drops may be repeated: the second time changes nothing. A
+//! create, rename or import whose answer was lost is reported, never sent again.
+
+mod alias;
+mod api;
+mod call;
+mod client;
+mod convert;
+mod load;
+mod proto;
+mod status;
+
+pub use client::GrpcMilvus;
+pub(super) use proto::schema;

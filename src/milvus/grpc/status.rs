@@ -1,0 +1,209 @@
+//! Milvus's and gRPC's ways of saying no, as [`MilvusErrorKind`]s.
+
+use std::error::Error;
+
+use tonic::Code;
+
+use crate::milvus::MilvusErrorKind;
+
+use super::proto::common;
+
+/// The code of everything that Milvus did not give a code of its own.
+const UNEXPECTED: i32 = 65_535;
+
+/// What a status in an answer means; `None` is success.
+pub(super) fn answered(status: &common::Status) -> Option<(MilvusErrorKind, String)> {
+    if status.error_code == 0 && status.code == 0 {
+        return None;
+    }
+    let kind = by_code(status.code)
+        .or_else(|| by_old_code(status.error_code))
+        .unwrap_or_else(|| by_words(&status.reason));
+    Some((kind, status.reason.clone()))
+}
+
+/// Codes of servers since 2.3 (`pkg/util/merr`).
+fn by_code(code: i32) -> Option<MilvusErrorKind> {
+    match code {
+        100 | 200 | 400 | 700 | 800 | 1000 | 1600 => Some(MilvusErrorKind::NotFound),
+        1601 | 1602 => Some(MilvusErrorKind::AlreadyExists),
+        1400 | 1401 => Some(MilvusErrorKind::NotAuthorised),
+        1 | 2 | 4 | 8 | 12 | 103 | 106 | 202 => Some(MilvusErrorKind::Transient),
+        10 => Some(MilvusErrorKind::Unimplemented),
+        0 | UNEXPECTED => None,
+        _ => Some(MilvusErrorKind::Other),
+    }
+}
+
+/// `common.ErrorCode`, all that 2.2 has.
+fn by_old_code(code: i32) -> Option<MilvusErrorKind> {
+    match code {
+        4 | 25 | 28 => Some(MilvusErrorKind::NotFound),
+        3 => Some(MilvusErrorKind::NotAuthorised),
+        49 | 55 | 56 | 57 | 100 => Some(MilvusErrorKind::Transient),
+        _ => None,
+    }
+}
+
+/// Without a code only the words are left; these were seen on 2.3.5.
+fn by_words(reason: &str) -> MilvusErrorKind {
+    let said = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if said(&["not found", "can't find", "not exist"]) {
+        MilvusErrorKind::NotFound
+    } else if said(&[
+        "already exist",
+        "create duplicate collection",
+        "duplicated new collection",
+    ]) {
+        MilvusErrorKind::AlreadyExists
+    } else {
+        MilvusErrorKind::Other
+    }
+}
+
+/// What a failed call means, and what to say about it.
+pub(super) fn failed(status: &tonic::Status, address: &str) -> (MilvusErrorKind, String) {
+    let transport = || {
+        let unreachable = MilvusErrorKind::Unreachable;
+        (
+            unreachable,
+            format!("{address} does not answer: {}", innermost(status)),
+        )
+    };
+    let kind = match status.code() {
+        Code::Unavailable => return transport(),
+        Code::Unknown | Code::Internal | Code::Cancelled if status.source().is_some() => {
+            return transport();
+        }
+        Code::Unauthenticated | Code::PermissionDenied => MilvusErrorKind::NotAuthorised,
+        Code::Unimplemented => MilvusErrorKind::Unimplemented,
+        Code::DeadlineExceeded | Code::ResourceExhausted | Code::Aborted => {
+            MilvusErrorKind::Transient
+        }
+        Code::NotFound => MilvusErrorKind::NotFound,
+        Code::AlreadyExists => MilvusErrorKind::AlreadyExists,
+        Code::Unknown => by_words(status.message()),
+        Code::Ok
+        | Code::Cancelled
+        | Code::InvalidArgument
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::Internal
+        | Code::DataLoss => MilvusErrorKind::Other,
+    };
+    (kind, status.message().to_owned())
+}
+
+/// The last cause says most: "Connection refused" rather than "transport error".
+fn innermost(status: &tonic::Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut next = status.source();
+    while let Some(cause) = next {
+        text = cause.to_string();
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::milvus::MilvusErrorKind as Kind;
+
+    use super::super::proto::common;
+    use super::{answered, failed};
+
+    /// Every line was answered by a real 2.3.5.
+    const ANSWERS: &[(i32, i32, &str, Kind)] = &[
+        (
+            1,
+            100,
+            "can't find collection collection not found[collection=a]",
+            Kind::NotFound,
+        ),
+        (
+            4,
+            100,
+            "collection not found[database=default][collection=a]",
+            Kind::NotFound,
+        ),
+        (1, 800, "database not found[database=a]", Kind::NotFound),
+        (15, 200, "partition not found[partition=a]", Kind::NotFound),
+        (15, 400, "replica not found[replica=1]", Kind::NotFound),
+        (
+            1,
+            1000,
+            "key not found[key=by-dev/meta/importtask/1]",
+            Kind::NotFound,
+        ),
+        (
+            1,
+            1600,
+            "alias not found[database=default][alias=a]",
+            Kind::NotFound,
+        ),
+        (
+            1,
+            65535,
+            "attempt #9: rpc error: desc = collection not found",
+            Kind::NotFound,
+        ),
+        (1, 65535, "database already exist: a", Kind::AlreadyExists),
+        (
+            1,
+            65535,
+            "create duplicate collection with different",
+            Kind::AlreadyExists,
+        ),
+        (
+            1,
+            65535,
+            "duplicated new collection name default:a",
+            Kind::AlreadyExists,
+        ),
+        (
+            1,
+            1601,
+            "alias and collection name conflict",
+            Kind::AlreadyExists,
+        ),
+        (
+            1,
+            1602,
+            "a is alias to another collection",
+            Kind::AlreadyExists,
+        ),
+        (1, 101, "collection not loaded[collection=1]", Kind::Other),
+        (5, 1100, "can't change the replica number", Kind::Other),
+        (1, 65535, "nodes not enough", Kind::Other),
+    ];
+
+    #[test]
+    fn the_answers_of_2_3_5_have_their_kinds() {
+        for &(error_code, code, reason, kind) in ANSWERS {
+            let status = common::Status {
+                error_code,
+                code,
+                reason: reason.to_owned(),
+            };
+            assert_eq!(
+                answered(&status).map(|(kind, _)| kind),
+                Some(kind),
+                "{reason}"
+            );
+        }
+        assert_eq!(answered(&common::Status::default()), None);
+    }
+
+    #[test]
+    fn grpc_codes_have_their_kinds() {
+        for (status, kind) in [
+            (tonic::Status::unavailable(""), Kind::Unreachable),
+            (tonic::Status::unauthenticated(""), Kind::NotAuthorised),
+            (tonic::Status::unimplemented(""), Kind::Unimplemented),
+            (tonic::Status::resource_exhausted(""), Kind::Transient),
+            (tonic::Status::invalid_argument(""), Kind::Other),
+        ] {
+            assert_eq!(failed(&status, "http://m").0, kind, "{status}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Collection schemas as bytes.
+//!
+//! A schema is kept and sent as Milvus encoded it: decoding it into our smaller messages and
+//! encoding it again would lose what newer servers know. So changes are made to the wire
+//! format, record by record, and only reading goes through the messages.
+
+use prost::encoding::{DecodeContext, WireType, decode_key, encode_key, encode_varint, skip_field};
+use prost::{DecodeError, Message};
+
+use super::grpc::schema::{CollectionSchema, FieldSchema};
+
+/// Milvus's hidden field of row ids.
+const ROW_ID: i64 = 0;
+
+/// Milvus's hidden field of timestamps.
+const TIMESTAMP: i64 = 1;
+
+/// Milvus numbers fields of users from here.
+const FIRST_FIELD: i64 = 100;
+
+/// Number of `name` in `CollectionSchema`.
+const NAME: u32 = 1;
+
+/// Number of `fields` in `CollectionSchema`.
+const FIELDS: u32 = 4;
+
+/// Bytes that are no `schema.CollectionSchema`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the collection schema cannot be read")]
+pub struct SchemaError(#[from] DecodeError);
+
+/// One field, as far as a plan needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are Milvus's own flags")]
+pub struct FieldSummary {
+    /// Its id: a folder name in the storage.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// The number of the enum `schema.DataType`.
+    pub data_type: i32,
+    /// Whether it is the primary key.
+    pub primary_key: bool,
+    /// Whether Milvus makes its values.
+    pub auto_id: bool,
+    /// Whether rows are spread over partitions by it.
+    pub partition_key: bool,
+    /// Whether it holds the dynamic fields (`$meta`).
+    pub dynamic: bool,
+}
+
+/// A schema, as far as a plan needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaSummary {
+    /// The collection's name.
+    pub name: String,
+    /// The listed fields; Milvus's hidden ones are not among them.
+    pub fields: Vec<FieldSummary>,
+    /// Whether rows may have fields that are not in the schema.
+    pub enable_dynamic_field: bool,
+}
+
+impl SchemaSummary {
+    /// Reads the raw schema of a [`super::CollectionDescription`].
+    pub fn parse(raw: &[u8]) -> Result<Self, SchemaError> {
+        let schema = CollectionSchema::decode(raw)?;
+        Ok(Self {
+            name: schema.name,
+            fields: schema.fields.into_iter().map(summary).collect(),
+            enable_dynamic_field: schema.enable_dynamic_field,
+        })
+    }
+
+    /// Ids of all fields that every segment has on disk, sorted: 0 (row id), 1 (timestamp),
+    /// the listed ones, and the dynamic one, which 2.3.5 does not list and numbers last.
+    pub fn stored_field_ids(&self) -> Vec<i64> {
+        let mut ids: Vec<i64> = self.fields.iter().map(|field| field.id).collect();
+        if self.enable_dynamic_field && !self.fields.iter().any(|field| field.dynamic) {
+            ids.push(ids.iter().max().map_or(FIRST_FIELD, |last| last + 1));
+        }
+        ids.extend([ROW_ID, TIMESTAMP]);
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Whether Milvus spreads rows over partitions itself.
+    pub fn has_partition_key(&self) -> bool {
+        self.fields.iter().any(|field| field.partition_key)
+    }
+}
+
+fn summary(field: FieldSchema) -> FieldSummary {
+    FieldSummary {
+        id: field.field_id,
+        name: field.name,
+        data_type: field.data_type,
+        primary_key: field.is_primary_key,
+        auto_id: field.auto_id,
+        partition_key: field.is_partition_key,
+        dynamic: field.is_dynamic,
+    }
+}
+
+/// The same schema under another name and without `$meta`, which Milvus adds itself and
+/// refuses to be told. Every other byte stays, unknown fields included.
+pub fn rename_and_strip(raw: &[u8], new_name: &str) -> Result<Vec<u8>, SchemaError> {
+    let mut changed = Vec::with_capacity(raw.len() + new_name.len() + 4);
+    encode_key(NAME, WireType::LengthDelimited, &mut changed);
+    encode_varint(new_name.len() as u64, &mut changed);
+    changed.extend_from_slice(new_name.as_bytes());
+    let mut rest = raw;
+    while !rest.is_empty() {
+        let record = rest;
+        let (number, wire_type) = decode_key(&mut rest)?;
+        skip_field(wire_type, number, &mut rest, DecodeContext::default())?;
+        let record = &record[..record.len() - rest.len()];
+        let keep = match number {
+            NAME => false,
+            FIELDS => !is_dynamic(record)?,
+            _ => true,
+        };
+        if keep {
+            changed.extend_from_slice(record);
+        }
+    }
+    Ok(changed)
+}
+
+/// A lone `fields` record is a schema of one field.
+fn is_dynamic(record: &[u8]) -> Result<bool, SchemaError> {
+    Ok(CollectionSchema::decode(record)?
+        .fields
+        .iter()
+        .any(|field| field.is_dynamic))
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use prost::encoding::{encode_varint, string};
+
+    use super::super::grpc::schema::{CollectionSchema, FieldSchema};
+    use super::{SchemaSummary, rename_and_strip};
+
+    fn field(id: i64, name: &str) -> FieldSchema {
+        FieldSchema {
+            field_id: id,
+            name: name.to_owned(),
+            ..FieldSchema::default()
+        }
+    }
+
+    /// A field that nobody knows yet, inside a field that everybody knows.
+    fn field_of_tomorrow() -> Vec<u8> {
+        let mut inner = field(102, "vec").encode_to_vec();
+        string::encode(77, &"unknown inside".to_owned(), &mut inner);
+        let mut record = vec![(4 << 3) | 2];
+        encode_varint(inner.len() as u64, &mut record);
+        record.extend_from_slice(&inner);
+        record
+    }
+
+    #[test]
+    fn a_renamed_schema_keeps_every_other_byte() {
+        let known = CollectionSchema {
+            name: "films".to_owned(),
+            fields: vec![field(100, "id"), field(101, "year")],
+            enable_dynamic_field: true,
+        };
+        let meta = CollectionSchema {
+            fields: vec![FieldSchema {
+                is_dynamic: true,
+                ..field(103, "$meta")
+            }],
+            ..CollectionSchema::default()
+        };
+        let mut raw = known.encode_to_vec();
+        raw.extend(field_of_tomorrow());
+        let mut unknown = Vec::new();
+        string::encode(99, &"unknown outside".to_owned(), &mut unknown);
+        let mut expected = CollectionSchema {
+            name: "films__restoring_1".to_owned(),
+            ..known
+        }
+        .encode_to_vec();
+        expected.extend(field_of_tomorrow());
+        expected.extend(&unknown);
+        raw.extend(meta.encode_to_vec());
+        raw.extend(&unknown);
+
+        let changed = rename_and_strip(&raw, "films__restoring_1").unwrap();
+
+        assert_eq!(changed, expected);
+        assert_eq!(SchemaSummary::parse(&changed).unwrap().fields.len(), 3);
+    }
+
+    #[test]
+    fn a_schema_without_a_name_gets_one() {
+        let changed = rename_and_strip(&[], "a").unwrap();
+        assert_eq!(SchemaSummary::parse(&changed).unwrap().name, "a");
+    }
+
+    #[test]
+    fn bytes_that_are_no_schema_are_an_error() {
+        let cut = field_of_tomorrow();
+        assert!(rename_and_strip(&cut[..cut.len() - 1], "a").is_err());
+        assert!(SchemaSummary::parse(&[0xff]).is_err());
+    }
+
+    /// As the files of 2.3.5 lie on disk: the dynamic field is there and not in the schema.
+    #[test]
+    fn every_stored_field_is_known() {
+        let schema = |enable_dynamic_field, last: FieldSchema| {
+            let fields = vec![field(100, "id"), last];
+            let schema = CollectionSchema {
+                name: String::new(),
+                fields,
+                enable_dynamic_field,
+            };
+            SchemaSummary::parse(&schema.encode_to_vec())
+                .unwrap()
+                .stored_field_ids()
+        };
+        let dynamic = FieldSchema {
+            is_dynamic: true,
+            ..field(101, "$meta")
+        };
+        assert_eq!(schema(false, field(101, "vec")), [0, 1, 100, 101]);
+        assert_eq!(schema(true, field(101, "vec")), [0, 1, 100, 101, 102]);
+        assert_eq!(schema(true, dynamic), [0, 1, 100, 101]);
+    }
+}
