@@ -176,7 +176,8 @@ pub(super) async fn looks_alive(cluster: &Cluster, name: &str, now: jiff::Timest
         return false;
     };
     let age = now.duration_since(meta.modified);
-    let limit = i64::from(PATIENCE + 1) * i64::try_from(record.interval_secs).unwrap_or(i64::MAX / 8);
+    let limit =
+        i64::from(PATIENCE + 1) * i64::try_from(record.interval_secs).unwrap_or(i64::MAX / 8);
     !record.released && !is_gone(&record.holder) && age.as_secs() < limit
 }
 

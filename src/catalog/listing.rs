@@ -98,10 +98,8 @@ pub async fn find(
 pub async fn load_list(cluster: &Cluster, digest: &str) -> CatalogResult<FileList> {
     let key = cluster.layout.list(digest);
     let bytes = cluster.repository.store().get_bytes(&key).await?;
-    FileList::decode(&bytes, digest).map_err(|source| CatalogError::Document {
-        place: cluster.repository.place(&key),
-        source,
-    })
+    FileList::decode(&bytes, digest)
+        .map_err(|source| CatalogError::Document { place: cluster.repository.place(&key), source })
 }
 
 /// What the repository has of a collection: the newest committed list of it that can be
@@ -124,7 +122,9 @@ pub async fn known_files(
                 let listing = listing.map(|(id, found)| (id, found.size, found.etag));
                 return Ok(Known::new(&list, listing));
             }
-            Err(error) => tracing::warn!(%digest, %error, "a list cannot be read; it is not reused"),
+            Err(error) => {
+                tracing::warn!(%digest, %error, "a list cannot be read; it is not reused")
+            }
         }
     }
     Ok(Known::default())

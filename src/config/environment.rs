@@ -15,9 +15,7 @@ pub struct Environment(BTreeMap<OsString, OsString>);
 impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
         let ours = |name: &OsString| name.to_string_lossy().starts_with(VARIABLE_PREFIX);
-        let variables = variables
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()));
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
         Self(variables.filter(|(name, _)| ours(name)).collect())
     }
 }
@@ -92,11 +90,7 @@ mod tests {
                 "error: unknown variable `MBA__MILVUS`\n --> environment MBA__MILVUS\n  \
                  = hint: `config show` lists every key",
             ),
-            (
-                "MBA__STATE",
-                b"/\xff",
-                "error: the value is not UTF-8\n --> environment MBA__STATE",
-            ),
+            ("MBA__STATE", b"/\xff", "error: the value is not UTF-8\n --> environment MBA__STATE"),
         ] {
             assert_eq!(problems(name, value), expected, "{name}");
         }

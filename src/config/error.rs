@@ -17,9 +17,7 @@ impl ConfigError {
     pub(crate) fn new(mut problems: Vec<Diagnostic>) -> Self {
         problems.sort_by(|left, right| {
             let place = |problem: &Diagnostic| {
-                problem
-                    .source_line()
-                    .map(|line| (line.file.clone(), line.position))
+                problem.source_line().map(|line| (line.file.clone(), line.position))
             };
             let (left, right) = (place(left), place(right));
             left.is_none().cmp(&right.is_none()).then(left.cmp(&right))

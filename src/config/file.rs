@@ -14,11 +14,7 @@ pub(crate) fn read(file: &Path, bytes: &[u8]) -> (Layer, Vec<Diagnostic>) {
         Ok(document) => document,
         Err(problem) => return (layer, vec![problem]),
     };
-    let mut walk = Walk {
-        document: &document,
-        layer,
-        problems: Vec::new(),
-    };
+    let mut walk = Walk { document: &document, layer, problems: Vec::new() };
     if let Some(root) = document.root() {
         walk.section("", root);
     }
@@ -85,10 +81,7 @@ impl Walk<'_> {
             }
             YamlValue::Null => {
                 let problem = Diagnostic::new(format!("`{}`: the value is empty", key.path));
-                self.problem(
-                    entry.position,
-                    problem.hint("to use the default, remove it"),
-                );
+                self.problem(entry.position, problem.hint("to use the default, remove it"));
             }
             value @ (YamlValue::List(_) | YamlValue::Map(_)) => {
                 let problem = Diagnostic::new(format!("`{}`: expected one value", key.path));

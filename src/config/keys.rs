@@ -65,10 +65,7 @@ impl Key {
 
     /// The environment variable that sets it, such as `MBA__MILVUS__ADDRESS`.
     pub fn variable(&self) -> String {
-        format!(
-            "{VARIABLE_PREFIX}{}",
-            self.path.replace('.', "__").to_uppercase()
-        )
+        format!("{VARIABLE_PREFIX}{}", self.path.replace('.', "__").to_uppercase())
     }
 }
 
@@ -179,18 +176,11 @@ pub(crate) fn find(path: &str) -> Found {
     }
     let (section, word) = path.rsplit_once('.').unwrap_or(("", path));
     let neighbours = KEYS.iter().filter_map(|key| {
-        let rest = if section.is_empty() {
-            key.path
-        } else {
-            strip_section(key.path, section)?
-        };
+        let rest = if section.is_empty() { key.path } else { strip_section(key.path, section)? };
         rest.split('.').next()
     });
-    let elsewhere = || {
-        KEYS.iter()
-            .map(|key| key.path)
-            .find(|path| path.rsplit('.').next() == Some(word))
-    };
+    let elsewhere =
+        || KEYS.iter().map(|key| key.path).find(|path| path.rsplit('.').next() == Some(word));
     Found::Unknown(nearest(word, neighbours).or_else(elsewhere))
 }
 
@@ -210,24 +200,14 @@ mod tests {
     fn the_table_is_consistent() {
         for (index, key) in KEYS.iter().enumerate() {
             assert!(matches!(find(key.path), Found::Key(found) if found == key));
-            assert!(
-                !key.help.is_empty() && !key.default_text().is_empty(),
-                "{}",
-                key.path
-            );
-            assert!(
-                KEYS[..index].iter().all(|other| other.path != key.path),
-                "{}",
-                key.path
-            );
+            assert!(!key.help.is_empty() && !key.default_text().is_empty(), "{}", key.path);
+            assert!(KEYS[..index].iter().all(|other| other.path != key.path), "{}", key.path);
         }
     }
 
     #[test]
     fn a_variable_follows_from_its_key() {
-        let Found::Key(key) = find("repository.local.min_free") else {
-            unreachable!()
-        };
+        let Found::Key(key) = find("repository.local.min_free") else { unreachable!() };
         assert_eq!(key.variable(), "MBA__REPOSITORY__LOCAL__MIN_FREE");
     }
 

@@ -24,10 +24,7 @@ pub(crate) struct Layer {
 impl Layer {
     /// An empty layer; the name only tells layers apart.
     pub(crate) fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            values: BTreeMap::new(),
-        }
+        Self { name, values: BTreeMap::new() }
     }
 
     /// The values that hold where nothing is written.
@@ -43,13 +40,7 @@ impl Layer {
 
     /// Sets a key.
     pub(crate) fn set(&mut self, key: &Key, text: impl Into<String>, origin: Origin) {
-        self.values.insert(
-            key.path,
-            Written {
-                text: text.into(),
-                origin,
-            },
-        );
+        self.values.insert(key.path, Written { text: text.into(), origin });
     }
 
     fn get(&self, path: &str) -> Option<&Written> {
@@ -67,11 +58,7 @@ impl Source for Layer {
     fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
         let name = self.name.to_owned();
         let value = |written: &Written| Value::new(Some(&name), written.text.as_str());
-        Ok(self
-            .values
-            .iter()
-            .map(|(path, written)| ((*path).to_owned(), value(written)))
-            .collect())
+        Ok(self.values.iter().map(|(path, written)| ((*path).to_owned(), value(written))).collect())
     }
 }
 
@@ -84,23 +71,15 @@ impl Effective {
     pub(crate) fn of(layers: &[&Layer]) -> Self {
         let stacked = layers
             .iter()
-            .fold(config::Config::builder(), |builder, layer| {
-                builder.add_source((*layer).clone())
-            })
+            .fold(config::Config::builder(), |builder, layer| builder.add_source((*layer).clone()))
             .build()
             .expect("layers are flat maps of text under known keys");
         let winner = |path: &str| {
             let value = lookup(&stacked.cache, path)?;
-            let layer = layers
-                .iter()
-                .find(|layer| Some(layer.name) == value.origin())?;
+            let layer = layers.iter().find(|layer| Some(layer.name) == value.origin())?;
             layer.get(path).cloned()
         };
-        Self(
-            KEYS.iter()
-                .filter_map(|key| Some((key.path, winner(key.path)?)))
-                .collect(),
-        )
+        Self(KEYS.iter().filter_map(|key| Some((key.path, winner(key.path)?))).collect())
     }
 
     /// The value of a key, if it has one.
@@ -110,23 +89,14 @@ impl Effective {
 
     /// Where the values were written.
     pub(crate) fn origins(&self) -> Origins {
-        Origins(
-            self.0
-                .iter()
-                .map(|(path, written)| (*path, written.origin.clone()))
-                .collect(),
-        )
+        Origins(self.0.iter().map(|(path, written)| (*path, written.origin.clone())).collect())
     }
 }
 
 /// The value at a dotted path, with its origin, which the getters of the crate drop.
 fn lookup<'v>(root: &'v Value, path: &str) -> Option<&'v Value> {
     path.split('.').try_fold(root, |value, word| {
-        if let ValueKind::Table(table) = &value.kind {
-            table.get(word)
-        } else {
-            None
-        }
+        if let ValueKind::Table(table) = &value.kind { table.get(word) } else { None }
     })
 }
 
@@ -137,27 +107,17 @@ mod tests {
     use crate::config::origin::Origin;
 
     fn key(path: &str) -> &'static Key {
-        let Found::Key(key) = find(path) else {
-            panic!("{path} is unknown")
-        };
+        let Found::Key(key) = find(path) else { panic!("{path} is unknown") };
         key
     }
 
     #[test]
     fn the_last_layer_wins_key_by_key() {
         let mut lower = Layer::new("lower");
-        lower.set(
-            key("milvus.address"),
-            "1.10",
-            Origin::Environment("A".to_owned()),
-        );
+        lower.set(key("milvus.address"), "1.10", Origin::Environment("A".to_owned()));
         lower.set(key("state"), "0123", Origin::Environment("B".to_owned()));
         let mut upper = Layer::new("upper");
-        upper.set(
-            key("milvus.address"),
-            "on",
-            Origin::Environment("C".to_owned()),
-        );
+        upper.set(key("milvus.address"), "on", Origin::Environment("C".to_owned()));
         let effective = Effective::of(&[&Layer::defaults(), &lower, &upper]);
 
         for (path, text, origin) in [

@@ -43,10 +43,7 @@ impl Loaded {
     pub fn rows(&self) -> Vec<Row> {
         let row = |key: &'static Key| Row {
             key,
-            value: self
-                .values
-                .get(key.path)
-                .map(|written| written.text.clone()),
+            value: self.values.get(key.path).map(|written| written.text.clone()),
             origin: self.origins.of(key.path).clone(),
         };
         KEYS.iter().map(row).collect()
@@ -101,11 +98,7 @@ pub(crate) fn load_from(
 
     let values = Effective::of(&[&defaults, &milvus_yaml, &file, &environment]);
     let config = settings::read(&values, problems).map_err(ConfigError::new)?;
-    Ok(Loaded {
-        config,
-        origins: values.origins(),
-        values,
-    })
+    Ok(Loaded { config, origins: values.origins(), values })
 }
 
 /// Milvus sees its folder where the agent does, unless something says otherwise.

@@ -34,10 +34,7 @@ pub(crate) fn read(file: &Path, bytes: &[u8], storage: Storage) -> Result<Layer,
         };
     }
     let (line, text) = local_path(file, &document)?;
-    for path in [
-        "milvus.storage.local.path",
-        "milvus.storage.local.milvus_path",
-    ] {
+    for path in ["milvus.storage.local.path", "milvus.storage.local.milvus_path"] {
         if let Found::Key(key) = find(path) {
             layer.set(key, &text, Origin::MilvusYaml(line.clone()));
         }
@@ -70,12 +67,7 @@ fn check_storage_type(file: &Path, document: &YamlDocument) -> Result<(), Diagno
 /// `localStorage.path`, and its line.
 fn local_path(file: &Path, document: &YamlDocument) -> Result<(SourceLine, String), Diagnostic> {
     let start = Position { line: 1, column: 1 };
-    let default = || {
-        (
-            SourceLine::new(file, "", start),
-            DEFAULT_LOCAL_PATH.to_owned(),
-        )
-    };
+    let default = || (SourceLine::new(file, "", start), DEFAULT_LOCAL_PATH.to_owned());
     let Some(node) = document.find("localStorage.path") else {
         return Ok(default());
     };
@@ -114,21 +106,12 @@ mod tests {
                 "common:\n  storageType: local\nlocalStorage:\n  path: /data/milvus/\n",
                 "/data/milvus/",
             ),
-            (
-                "common: {storageType: local}\nx: &a [1]\ny: *a\n",
-                "/var/lib/milvus/data",
-            ),
-            (
-                "common: {storageType: local}\nlocalStorage: {path: }\n",
-                "/var/lib/milvus/data",
-            ),
+            ("common: {storageType: local}\nx: &a [1]\ny: *a\n", "/var/lib/milvus/data"),
+            ("common: {storageType: local}\nlocalStorage: {path: }\n", "/var/lib/milvus/data"),
         ] {
             let layer = layer(text, Storage::Unknown).unwrap();
             let effective = Effective::of(&[&layer]);
-            for key in [
-                "milvus.storage.local.path",
-                "milvus.storage.local.milvus_path",
-            ] {
+            for key in ["milvus.storage.local.path", "milvus.storage.local.milvus_path"] {
                 let written = effective.get(key).unwrap();
                 assert_eq!(written.text, expected);
                 assert_eq!(written.origin.to_string(), format!("milvus.yaml {FILE}"));
@@ -139,32 +122,16 @@ mod tests {
     #[test]
     fn object_storage_is_refused_unless_known_to_be_local() {
         for (text, label) in [
-            (
-                "common:\n  storageType: minio\n",
-                "`common.storageType` is `minio`",
-            ),
-            (
-                "common:\n  storageType: remote # x\n",
-                "`common.storageType` is `remote`",
-            ),
-            (
-                "common:\n  storageType:\n",
-                "`common.storageType` is empty, which means remote",
-            ),
-            (
-                "etcd: {}\n",
-                "`common.storageType` is not set, which means remote",
-            ),
+            ("common:\n  storageType: minio\n", "`common.storageType` is `minio`"),
+            ("common:\n  storageType: remote # x\n", "`common.storageType` is `remote`"),
+            ("common:\n  storageType:\n", "`common.storageType` is empty, which means remote"),
+            ("etcd: {}\n", "`common.storageType` is not set, which means remote"),
             ("", "`common.storageType` is not set, which means remote"),
         ] {
             let problem = layer(text, Storage::Unknown).unwrap_err();
             assert!(problem.contains(label), "{text:?}: {problem}");
             let silent = layer(text, Storage::KnownToBeLocal).unwrap();
-            assert!(
-                Effective::of(&[&silent])
-                    .get("milvus.storage.local.path")
-                    .is_none()
-            );
+            assert!(Effective::of(&[&silent]).get("milvus.storage.local.path").is_none());
         }
     }
 

@@ -66,9 +66,7 @@ impl FromStr for MinFree {
         if unit.is_empty() && number != 0 {
             return Err(invalid().hint(format!("for bytes, write {number}B")));
         }
-        let factor = UNITS
-            .iter()
-            .find(|(name, _)| unit.eq_ignore_ascii_case(name));
+        let factor = UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name));
         let factor = match factor {
             Some((_, factor)) => *factor,
             None if unit.is_empty() => 1,
@@ -77,10 +75,7 @@ impl FromStr for MinFree {
                 return Err(invalid().hint(units));
             }
         };
-        number
-            .checked_mul(factor)
-            .map(Self::Bytes)
-            .ok_or_else(invalid)
+        number.checked_mul(factor).map(Self::Bytes).ok_or_else(invalid)
     }
 }
 
@@ -108,16 +103,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in [
-            "",
-            "5",
-            "GiB",
-            "-1GiB",
-            "1.5GiB",
-            "5 parsecs",
-            "101%",
-            "99999999999TiB",
-        ] {
+        for text in ["", "5", "GiB", "-1GiB", "1.5GiB", "5 parsecs", "101%", "99999999999TiB"] {
             assert!(text.parse::<MinFree>().is_err(), "{text:?} was accepted");
         }
     }

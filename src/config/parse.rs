@@ -24,10 +24,7 @@ impl Invalid {
 
     /// A message of its own.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: None,
-        }
+        Self { message: message.into(), hint: None }
     }
 
     /// Says what to do.
@@ -54,11 +51,7 @@ pub(crate) fn address(text: &str) -> Result<Url, Invalid> {
     let example = "an address such as http://127.0.0.1:19530";
     let with_scheme = || format!("write http://{text}");
     let bare = |invalid: Invalid| {
-        if text.contains("://") {
-            invalid
-        } else {
-            invalid.hint(with_scheme())
-        }
+        if text.contains("://") { invalid } else { invalid.hint(with_scheme()) }
     };
     let url = Url::parse(text).map_err(|_| bare(Invalid::expected(example, text)))?;
     match url.scheme() {
@@ -71,10 +64,7 @@ pub(crate) fn address(text: &str) -> Result<Url, Invalid> {
     }
     let bare_host = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     if !bare_host {
-        return Err(Invalid::expected(
-            "only a host and a port after http://",
-            text,
-        ));
+        return Err(Invalid::expected("only a host and a port after http://", text));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Invalid::new("must not hold a user or a password"));
@@ -106,12 +96,9 @@ pub(crate) fn path(text: &str) -> Result<PathBuf, Invalid> {
 
 /// A number of copies at once.
 pub(crate) fn concurrency(text: &str) -> Result<NonZeroU32, Invalid> {
-    text.parse()
-        .ok()
-        .filter(|number: &NonZeroU32| number.get() <= MAX_CONCURRENCY)
-        .ok_or_else(|| {
-            Invalid::expected(&format!("a number between 1 and {MAX_CONCURRENCY}"), text)
-        })
+    text.parse().ok().filter(|number: &NonZeroU32| number.get() <= MAX_CONCURRENCY).ok_or_else(
+        || Invalid::expected(&format!("a number between 1 and {MAX_CONCURRENCY}"), text),
+    )
 }
 
 /// The place of `text` among the `words` of a key.
@@ -131,38 +118,18 @@ mod tests {
 
     #[test]
     fn addresses() {
-        for good in [
-            "http://127.0.0.1:19530",
-            "http://milvus",
-            "http://[::1]:19530/",
-        ] {
+        for good in ["http://127.0.0.1:19530", "http://milvus", "http://[::1]:19530/"] {
             assert!(address(good).is_ok(), "{good} was refused");
         }
         for (bad, message, hint) in [
-            (
-                "https://a",
-                "TLS to Milvus is not supported yet",
-                "use http://",
-            ),
-            (
-                "127.0.0.1:19530",
-                "expected an address such as",
-                "write http://127.0.0.1:19530",
-            ),
-            (
-                "localhost:19530",
-                "expected an address such as",
-                "write http://localhost:19530",
-            ),
+            ("https://a", "TLS to Milvus is not supported yet", "use http://"),
+            ("127.0.0.1:19530", "expected an address such as", "write http://127.0.0.1:19530"),
+            ("localhost:19530", "expected an address such as", "write http://localhost:19530"),
             ("tcp://a", "expected an address such as", ""),
             ("http://", "expected an address such as", ""),
             ("http://a/b", "expected only a host and a port", ""),
             ("http://a?b", "expected only a host and a port", ""),
-            (
-                "http://root:Milvus@a",
-                "must not hold a user or a password",
-                "",
-            ),
+            ("http://root:Milvus@a", "must not hold a user or a password", ""),
         ] {
             let error = address(bad).unwrap_err();
             assert!(error.message.starts_with(message), "{bad}: {error:?}");
@@ -183,13 +150,7 @@ mod tests {
         ] {
             let error = path(bad).unwrap_err();
             assert_eq!(error.hint.is_some(), hint.is_some(), "{bad}");
-            assert!(
-                error
-                    .hint
-                    .unwrap_or_default()
-                    .starts_with(hint.unwrap_or_default()),
-                "{bad}"
-            );
+            assert!(error.hint.unwrap_or_default().starts_with(hint.unwrap_or_default()), "{bad}");
         }
     }
 

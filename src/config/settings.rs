@@ -93,13 +93,8 @@ pub(crate) fn read(
             milvus: milvus?,
             repository: repository?,
             state: state?,
-            transfer: Transfer {
-                concurrency: concurrency?,
-            },
-            log: Log {
-                level: level?,
-                format: format?,
-            },
+            transfer: Transfer { concurrency: concurrency? },
+            log: Log { level: level?, format: format? },
         })
     };
     match config() {
@@ -115,33 +110,18 @@ fn milvus(reader: &mut Reader<'_>) -> Option<Milvus> {
     let path = reader.get("milvus.storage.local.path", parse::path);
     let milvus_path = reader.get("milvus.storage.local.milvus_path", parse::path);
     if path.is_none() && milvus_path.is_some() {
-        reader.needs(
-            "milvus.storage.local.milvus_path",
-            "milvus.storage.local.path",
-        );
+        reader.needs("milvus.storage.local.milvus_path", "milvus.storage.local.path");
     }
-    let storage = path
-        .zip(milvus_path)
-        .map(|(path, milvus_path)| LocalStorage { path, milvus_path });
-    Some(Milvus {
-        address: address?,
-        cluster,
-        config_file,
-        storage,
-    })
+    let storage =
+        path.zip(milvus_path).map(|(path, milvus_path)| LocalStorage { path, milvus_path });
+    Some(Milvus { address: address?, cluster, config_file, storage })
 }
 
 fn repository(reader: &mut Reader<'_>) -> Option<Repository> {
     let path = reader.get("repository.local.path", parse::path);
-    let min_free = reader
-        .get("repository.local.min_free", str::parse)
-        .unwrap_or_default();
+    let min_free = reader.get("repository.local.min_free", str::parse).unwrap_or_default();
     let staging = reader.get("repository.staging", parse::path);
-    Some(Repository {
-        path: path?,
-        min_free,
-        staging,
-    })
+    Some(Repository { path: path?, min_free, staging })
 }
 
 /// Parses values and collects what is wrong with them.
@@ -173,9 +153,8 @@ impl Reader<'_> {
         let Some(written) = self.values.get(path).filter(|_| self.problems.is_empty()) else {
             return;
         };
-        let problem = Diagnostic::new(format!("`{path}` means nothing without `{other}`")).hint(
-            format!("set `{other}` to the same folder as the agent sees it"),
-        );
+        let problem = Diagnostic::new(format!("`{path}` means nothing without `{other}`"))
+            .hint(format!("set `{other}` to the same folder as the agent sees it"));
         self.problems.push(written.origin.place(problem));
     }
 }

@@ -148,11 +148,8 @@ async fn reserve(
     cluster: &Cluster,
     request: &BackupRequest,
 ) -> JobResult<Run> {
-    let reservation = |name| Reservation {
-        name,
-        policy: String::new(),
-        trigger: request.trigger.clone(),
-    };
+    let reservation =
+        |name| Reservation { name, policy: String::new(), trigger: request.trigger.clone() };
     if let Some(name) = &request.name {
         return Ok(Run::reserve(cluster, reservation(name.clone()), &*context.clock).await?);
     }

@@ -122,13 +122,15 @@ impl From<TransferError> for JobError {
                 let message = "the repository cannot be written";
                 Self { hint, ..Self::new(kind, message) }.caused_by(source)
             }
-            TransferError::Space(source) => {
-                Self::new(ErrorKind::Refused, "the repository has too little free space")
-                    .hint("free space, choose another repository, or lower `repository.local.min_free`")
-                    .caused_by(source)
-            }
-            TransferError::Conflict { .. } => Self::new(ErrorKind::Failed, error.to_string())
-                .hint("two Milvus clusters seem to share a cluster name: set `milvus.cluster` apart"),
+            TransferError::Space(source) => Self::new(
+                ErrorKind::Refused,
+                "the repository has too little free space",
+            )
+            .hint("free space, choose another repository, or lower `repository.local.min_free`")
+            .caused_by(source),
+            TransferError::Conflict { .. } => Self::new(ErrorKind::Failed, error.to_string()).hint(
+                "two Milvus clusters seem to share a cluster name: set `milvus.cluster` apart",
+            ),
         }
     }
 }

@@ -6,7 +6,7 @@ use futures::TryStreamExt;
 use tokio::time::{Instant, sleep};
 
 use crate::manifest::{Boundary, FileId};
-use crate::milvus::{MilvusError, MilvusErrorKind, SchemaSummary};
+use crate::milvus::{MilvusError, MilvusErrorKind, SchemaError, SchemaSummary};
 use crate::model::{ErrorKind, FlushAnswer, KeyPrefix, Namespace, SegmentInfo};
 use crate::plan::{CollectionInventory, PlanError, SourceFile, missing_segments};
 use crate::storage::{ObjectMeta, ObjectStore, StoreError};
@@ -34,8 +34,13 @@ pub(super) enum GatherError {
     /// What was seen is not whole.
     #[error("{0}")]
     Plan(#[from] PlanError),
+    /// The schema cannot be read.
+    #[error("the schema cannot be read: {0}")]
+    Schema(#[from] SchemaError),
     /// Compactions replaced segments faster than we could look.
-    #[error("compacting: segments {segments:?} vanished between the flush and the look, {FLUSHES} times")]
+    #[error(
+        "compacting: segments {segments:?} vanished between the flush and the look, {FLUSHES} times"
+    )]
     Compacting {
         /// The segments of the last flush that were gone.
         segments: Vec<i64>,
@@ -60,6 +65,7 @@ impl GatherError {
             }
             Self::Storage(error) => error.error_kind() == ErrorKind::NotAuthorised,
             Self::Plan(_)
+            | Self::Schema(_)
             | Self::Compacting { .. }
             | Self::FlushTimeout
             | Self::NoBoundary
@@ -137,7 +143,7 @@ async fn look(
     let files = source_files(&*context.source, description.id).await?;
     let partitions = milvus.partitions(namespace).await?;
     let load = milvus.load_state(namespace, &partitions).await?;
-    let fields = SchemaSummary::parse(&description.schema)?.stored_fields();
+    let fields = SchemaSummary::parse(&description.schema)?.stored_field_ids();
     Ok(CollectionInventory {
         namespace: Namespace::new(&namespace.database, &description.name),
         description,

@@ -44,17 +44,10 @@ pub struct SourceLine {
 impl SourceLine {
     /// Takes the line at `position` out of the `text` of `file`.
     pub fn new(file: &Path, text: &str, position: Position) -> Self {
-        let line = text
-            .lines()
-            .nth(position.line.saturating_sub(1))
-            .unwrap_or_default();
+        let line = text.lines().nth(position.line.saturating_sub(1)).unwrap_or_default();
         // A tab or another control character as one blank keeps the caret in its column.
         let visible = |c: char| if c.is_control() { ' ' } else { c };
-        Self {
-            file: file.to_owned(),
-            position,
-            text: line.chars().map(visible).collect(),
-        }
+        Self { file: file.to_owned(), position, text: line.chars().map(visible).collect() }
     }
 }
 
@@ -94,12 +87,7 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A problem without a place.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            place: Place::Nowhere,
-            label: None,
-            hint: None,
-        }
+        Self { message: message.into(), place: Place::Nowhere, label: None, hint: None }
     }
 
     /// Points at a line of a file.
@@ -147,30 +135,19 @@ impl Diagnostic {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", self.message)?;
-        let number = self
-            .source_line()
-            .map_or(0, |line| line.position.line)
-            .to_string();
+        let number = self.source_line().map_or(0, |line| line.position.line).to_string();
         let gutter = " ".repeat(number.len());
         match &self.place {
             Place::Nowhere => {}
             Place::Named(name) => write!(f, "\n{gutter}--> {name}")?,
             Place::Line(line) => {
-                write!(
-                    f,
-                    "\n{gutter}--> {line}\n{gutter} |\n{number} | {}",
-                    line.text
-                )?;
+                write!(f, "\n{gutter}--> {line}\n{gutter} |\n{number} | {}", line.text)?;
                 let indent = " ".repeat(line.position.column.saturating_sub(1));
                 write!(f, "\n{gutter} | {indent}^")?;
             }
         }
         if let Some(label) = &self.label {
-            let lead = if self.source_line().is_some() {
-                " "
-            } else {
-                "\n  = "
-            };
+            let lead = if self.source_line().is_some() { " " } else { "\n  = " };
             write!(f, "{lead}{label}")?;
         }
         if let Some(hint) = &self.hint {
@@ -222,27 +199,15 @@ error: unknown variable
     #[test]
     fn a_tab_takes_one_column() {
         let problem = Diagnostic::new("tab").at(line("a:\n\tb: 1\n", 2, 2));
-        assert_eq!(
-            problem.to_string(),
-            "error: tab\n --> /etc/a.yaml:2:2\n  |\n2 |  b: 1\n  |  ^"
-        );
+        assert_eq!(problem.to_string(), "error: tab\n --> /etc/a.yaml:2:2\n  |\n2 |  b: 1\n  |  ^");
     }
 
     #[test]
     fn columns_count_characters() {
         let text = "a: 1\nä: é€x";
         let at = text.find('x').unwrap();
-        assert_eq!(
-            Position::of_offset(text, at),
-            Position { line: 2, column: 6 }
-        );
-        assert_eq!(
-            Position::of_offset(text, 0),
-            Position { line: 1, column: 1 }
-        );
-        assert_eq!(
-            Position::of_offset(text, 5),
-            Position { line: 2, column: 1 }
-        );
+        assert_eq!(Position::of_offset(text, at), Position { line: 2, column: 6 });
+        assert_eq!(Position::of_offset(text, 0), Position { line: 1, column: 1 });
+        assert_eq!(Position::of_offset(text, 5), Position { line: 2, column: 1 });
     }
 }

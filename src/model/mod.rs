@@ -16,7 +16,8 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use diagnostic::{Diagnostic, Position, SourceLine};
 pub use error_kind::ErrorKind;
 pub use inventory::{
-    CollectionDescription, FlushAnswer, IndexDescription, KeyValue, LoadState, Partition, SegmentInfo,
+    CollectionDescription, FlushAnswer, IndexDescription, KeyValue, LoadState, Partition,
+    SegmentInfo,
 };
 pub use key::{InvalidKey, KeyPrefix, ObjectKey};
 pub use names::{BackupName, ClusterName, InvalidName, Namespace};

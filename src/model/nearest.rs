@@ -35,13 +35,9 @@ mod tests {
 
     #[test]
     fn distances_are_levenshteins() {
-        for (left, right, expected) in [
-            ("", "", 0),
-            ("", "ab", 2),
-            ("ab", "", 2),
-            ("kitten", "sitting", 3),
-            ("ä", "a", 1),
-        ] {
+        for (left, right, expected) in
+            [("", "", 0), ("", "ab", 2), ("ab", "", 2), ("kitten", "sitting", 3), ("ä", "a", 1)]
+        {
             assert_eq!(distance(left, right), expected, "{left} {right}");
         }
     }

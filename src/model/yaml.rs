@@ -73,10 +73,7 @@ impl YamlDocument {
         let root = Builder::new(text).document().map_err(|error| {
             let position = position(error.marker());
             let line = SourceLine::new(file, text, position);
-            let raw = text
-                .lines()
-                .nth(position.line.saturating_sub(1))
-                .unwrap_or_default();
+            let raw = text.lines().nth(position.line.saturating_sub(1)).unwrap_or_default();
             let indent: &str = &raw[..raw.len() - raw.trim_start().len()];
             let problem = Diagnostic::new(format!("not valid YAML: {}", error.info())).at(line);
             if indent.contains('\t') {
@@ -85,11 +82,7 @@ impl YamlDocument {
                 problem
             }
         })?;
-        Ok(Self {
-            file: file.to_owned(),
-            text: text.to_owned(),
-            root,
-        })
+        Ok(Self { file: file.to_owned(), text: text.to_owned(), root })
     }
 
     /// The value of the whole document; none if the file has only comments.
@@ -104,14 +97,12 @@ impl YamlDocument {
 
     /// The value at a dotted path, if maps lead there. Of duplicates, the first.
     pub fn find(&self, path: &str) -> Option<&YamlNode> {
-        path.split('.')
-            .try_fold(self.root()?, |node, key| match &node.value {
-                YamlValue::Map(entries) => entries
-                    .iter()
-                    .find(|entry| entry.key == key)
-                    .map(|entry| &*entry.value),
-                YamlValue::Null | YamlValue::Scalar(_) | YamlValue::List(_) => None,
-            })
+        path.split('.').try_fold(self.root()?, |node, key| match &node.value {
+            YamlValue::Map(entries) => {
+                entries.iter().find(|entry| entry.key == key).map(|entry| &*entry.value)
+            }
+            YamlValue::Null | YamlValue::Scalar(_) | YamlValue::List(_) => None,
+        })
     }
 }
 
@@ -120,11 +111,7 @@ fn decode<'b>(file: &Path, bytes: &'b [u8]) -> Result<&'b str, Diagnostic> {
         let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
         let position = Position::of_offset(&valid, valid.len());
         Diagnostic::new("the file is not UTF-8")
-            .at(SourceLine::new(
-                file,
-                &String::from_utf8_lossy(bytes),
-                position,
-            ))
+            .at(SourceLine::new(file, &String::from_utf8_lossy(bytes), position))
             .label(format!("byte 0x{:02x}", bytes[error.valid_up_to()]))
             .hint("save the file as UTF-8")
     })?;
@@ -132,10 +119,7 @@ fn decode<'b>(file: &Path, bytes: &'b [u8]) -> Result<&'b str, Diagnostic> {
 }
 
 fn position(marker: &Marker) -> Position {
-    Position {
-        line: marker.line(),
-        column: marker.col() + 1,
-    }
+    Position { line: marker.line(), column: marker.col() + 1 }
 }
 
 /// Turns the parser's events into nodes.
@@ -149,10 +133,7 @@ impl<'t> Builder<'t> {
         let mut options = Options::default();
         // Comments are dropped, and Milvus's file has more of them than the parser holds.
         options.emit_comments = false;
-        Self {
-            events: Parser::new_from_str_with_options(text, options),
-            anchors: HashMap::new(),
-        }
+        Self { events: Parser::new_from_str_with_options(text, options), anchors: HashMap::new() }
     }
 
     fn next(&mut self) -> Result<(Event<'t>, Span), ScanError> {
@@ -182,11 +163,7 @@ impl<'t> Builder<'t> {
         let (value, anchor) = match event {
             Event::Alias(anchor) => {
                 let unfinished = || ScanError::new(span.start, "an alias inside what it names");
-                return self
-                    .anchors
-                    .get(&anchor)
-                    .map(Arc::clone)
-                    .ok_or_else(unfinished);
+                return self.anchors.get(&anchor).map(Arc::clone).ok_or_else(unfinished);
             }
             Event::Scalar(text, style, anchor, _) => (scalar(text.into_owned(), style), anchor),
             Event::SequenceStart(_, anchor, _) => (YamlValue::List(self.list()?), anchor),
@@ -196,10 +173,7 @@ impl<'t> Builder<'t> {
                 return Err(ScanError::new(span.start, message));
             }
         };
-        let node = Arc::new(YamlNode {
-            position: position(&span.start),
-            value,
-        });
+        let node = Arc::new(YamlNode { position: position(&span.start), value });
         if anchor != 0 {
             self.anchors.insert(anchor, Arc::clone(&node));
         }
@@ -233,22 +207,14 @@ impl<'t> Builder<'t> {
                     return Err(ScanError::new(key_span.start, "a key must be one word"));
                 }
             };
-            entries.push(YamlEntry {
-                key,
-                position: position(&key_span.start),
-                value,
-            });
+            entries.push(YamlEntry { key, position: position(&key_span.start), value });
         }
     }
 }
 
 fn scalar(text: String, style: ScalarStyle) -> YamlValue {
     let null = matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL");
-    if null && style == ScalarStyle::Plain {
-        YamlValue::Null
-    } else {
-        YamlValue::Scalar(text)
-    }
+    if null && style == ScalarStyle::Plain { YamlValue::Null } else { YamlValue::Scalar(text) }
 }
 
 #[cfg(test)]
@@ -295,9 +261,7 @@ mod tests {
         for text in ["", "\n\n", "# a\n# b\n", "\u{feff}", "---\n"] {
             let document = parse(text).unwrap();
             assert!(
-                document
-                    .root()
-                    .is_none_or(|root| matches!(root.value, YamlValue::Null)),
+                document.root().is_none_or(|root| matches!(root.value, YamlValue::Null)),
                 "{text:?}"
             );
         }
@@ -306,10 +270,7 @@ mod tests {
     #[test]
     fn a_byte_order_mark_and_crlf_are_fine() {
         let document = parse("\u{feff}a: b\r\nc: d\r\n").unwrap();
-        assert_eq!(
-            text_at(&document, "c"),
-            Some(("`d`".to_owned(), "2:4".to_owned()))
-        );
+        assert_eq!(text_at(&document, "c"), Some(("`d`".to_owned(), "2:4".to_owned())));
     }
 
     #[test]
@@ -328,33 +289,14 @@ mod tests {
     fn what_is_not_yaml_says_where() {
         for (text, start, end) in [
             ("a: [1\n", "error: not valid YAML: ", ""),
-            (
-                "a:\n\tb: 1\n",
-                "error: not valid YAML: tabs",
-                "hint: indent with spaces",
-            ),
-            (
-                "a: 1\n---\nb: 2\n",
-                "error: not valid YAML: a second document",
-                "^",
-            ),
-            (
-                "? [a]\n: b\n",
-                "error: not valid YAML: a key must be one word",
-                "^",
-            ),
+            ("a:\n\tb: 1\n", "error: not valid YAML: tabs", "hint: indent with spaces"),
+            ("a: 1\n---\nb: 2\n", "error: not valid YAML: a second document", "^"),
+            ("? [a]\n: b\n", "error: not valid YAML: a key must be one word", "^"),
             ("a: *b\n", "error: not valid YAML: ", "^"),
-            (
-                "a: &b [*b]\n",
-                "error: not valid YAML: an alias inside what it names",
-                "^",
-            ),
+            ("a: &b [*b]\n", "error: not valid YAML: an alias inside what it names", "^"),
         ] {
             let error = parse(text).unwrap_err();
-            assert!(
-                error.starts_with(start) && error.contains(end),
-                "{text:?}: {error}"
-            );
+            assert!(error.starts_with(start) && error.contains(end), "{text:?}: {error}");
         }
     }
 

@@ -95,11 +95,8 @@ pub fn plan_restore(
     }
     let records: HashMap<Namespace, _> =
         manifest.collections.iter().map(|record| (record.namespace(), record)).collect();
-    let mut plan = RestorePlan {
-        databases: BTreeSet::new(),
-        collections: Vec::new(),
-        absent: Vec::new(),
-    };
+    let mut plan =
+        RestorePlan { databases: BTreeSet::new(), collections: Vec::new(), absent: Vec::new() };
     for (from, to) in pairs {
         let record = records[&from];
         let Some(content) = &record.content else {
@@ -133,7 +130,8 @@ fn problems(
     }
     for (from, _) in &request.renames {
         if !names.contains(from) {
-            problems.push(format!("{from} is to be renamed, but backup {} has none", manifest.name));
+            problems
+                .push(format!("{from} is to be renamed, but backup {} has none", manifest.name));
         } else if !request.selector.matches(from) {
             problems.push(format!("{from} is to be renamed, but is not selected"));
         }

@@ -128,13 +128,9 @@ impl StoreError {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<&'static str> {
         match self.kind {
-            StoreErrorKind::PermissionDenied => {
-                Some("give the agent's user access to this path")
-            }
+            StoreErrorKind::PermissionDenied => Some("give the agent's user access to this path"),
             StoreErrorKind::Full => Some("free space or choose another repository"),
-            StoreErrorKind::ReadOnly => {
-                Some("mount it read-write, or choose another repository")
-            }
+            StoreErrorKind::ReadOnly => Some("mount it read-write, or choose another repository"),
             StoreErrorKind::NotFound
             | StoreErrorKind::AlreadyExists
             | StoreErrorKind::Unsupported

@@ -8,17 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use milvus_backup_agent::model::{Clock, KeyPrefix, ManualClock, ObjectKey};
 use milvus_backup_agent::storage::testing::{Cut, FaultyStore, conformance};
 use milvus_backup_agent::storage::{
-    LocalStore, MemoryStore, ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind, StoreOp,
+    LocalStore, MemoryStore, ObjectStore, ObjectStoreExt, PutMode, Space, StoreErrorKind, StoreOp,
     StoreResult,
 };
 use tempfile::TempDir;
 
 async fn local(root: &TempDir) -> Arc<dyn ObjectStore> {
-    Arc::new(
-        LocalStore::open(root.path())
-            .await
-            .expect("a temporary folder is opened"),
-    )
+    Arc::new(LocalStore::open(root.path()).await.expect("a temporary folder is opened"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,13 +40,7 @@ fn key(name: &str) -> ObjectKey {
 }
 
 async fn put(store: &FaultyStore, name: &str) -> Result<(), StoreErrorKind> {
-    let put = store
-        .put(
-            &key(name),
-            Bytes::from_static(b"content"),
-            PutMode::Overwrite,
-        )
-        .await;
+    let put = store.put(&key(name), Bytes::from_static(b"content"), PutMode::Overwrite).await;
     put.map(drop).map_err(|error| error.kind())
 }
 
@@ -60,22 +50,14 @@ fn faulty() -> (MemoryStore, FaultyStore) {
 }
 
 async fn names(store: &impl ObjectStore) -> Vec<String> {
-    let objects = store
-        .list_all(&KeyPrefix::root())
-        .await
-        .expect("a list succeeds");
-    objects
-        .iter()
-        .map(|object| object.key.to_string())
-        .collect()
+    let objects = store.list_all(&KeyPrefix::root()).await.expect("a list succeeds");
+    objects.iter().map(|object| object.key.to_string()).collect()
 }
 
 /// Five writes, the last two in one batch.
 async fn run(store: &FaultyStore) -> StoreResult<()> {
     for name in ["a", "b"] {
-        store
-            .put(&key(name), Bytes::new(), PutMode::IfAbsent)
-            .await?;
+        store.put(&key(name), Bytes::new(), PutMode::IfAbsent).await?;
     }
     store.sync().await?;
     let report = store.delete(&[key("a"), key("b")]).await?;
@@ -103,14 +85,9 @@ async fn a_process_can_die_after_each_of_its_writes() {
 #[tokio::test]
 async fn streams_end_when_the_process_dies() {
     let (inner, store) = faulty();
-    inner
-        .put(&key("a"), Bytes::from(vec![0; 1 << 20]), PutMode::IfAbsent)
-        .await
-        .unwrap();
-    let (mut object, mut list) = (
-        store.get(&key("a")).await.unwrap(),
-        store.list(&KeyPrefix::root()),
-    );
+    inner.put(&key("a"), Bytes::from(vec![0; 1 << 20]), PutMode::IfAbsent).await.unwrap();
+    let (mut object, mut list) =
+        (store.get(&key("a")).await.unwrap(), store.list(&KeyPrefix::root()));
     object.body.try_next().await.unwrap().unwrap();
     store.stop_after_writes(0);
     assert!(object.body.try_next().await.is_err());
@@ -147,17 +124,10 @@ async fn a_stream_breaks_off_where_the_script_says() {
     store.truncate("a", 3, Cut::WithError);
     let mut broken = store.get(&key("a")).await.unwrap().body;
     assert_eq!(broken.try_next().await.unwrap().unwrap(), "con");
-    assert_eq!(
-        broken.try_next().await.unwrap_err().kind(),
-        StoreErrorKind::Transient
-    );
+    assert_eq!(broken.try_next().await.unwrap_err().kind(), StoreErrorKind::Transient);
     store.truncate("a", 3, Cut::Silently);
     assert_eq!(store.get_bytes(&key("a")).await.unwrap(), "con");
-    assert_eq!(
-        store.get_bytes(&key("a")).await.unwrap(),
-        "content",
-        "it breaks off once"
-    );
+    assert_eq!(store.get_bytes(&key("a")).await.unwrap(), "content", "it breaks off once");
 }
 
 #[tokio::test]
@@ -180,12 +150,7 @@ async fn memory_takes_its_time_and_space_from_the_test() {
     let clock = Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH));
     let injected: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
     let store = MemoryStore::new(injected);
-    let put = async |name| {
-        store
-            .put(&key(name), Bytes::new(), PutMode::IfAbsent)
-            .await
-            .unwrap()
-    };
+    let put = async |name| store.put(&key(name), Bytes::new(), PutMode::IfAbsent).await.unwrap();
     assert_eq!(put("a").await.modified, Timestamp::UNIX_EPOCH);
     clock.advance(SignedDuration::from_secs(7));
     assert_eq!(put("b").await.modified, Timestamp::from_second(7).unwrap());

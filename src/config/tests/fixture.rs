@@ -18,10 +18,7 @@ impl Fixture {
     pub(super) fn new(config: impl AsRef<[u8]>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.yaml"), config).unwrap();
-        Self {
-            folder,
-            variables: Vec::new(),
-        }
+        Self { folder, variables: Vec::new() }
     }
 
     pub(super) fn file(&self, name: &str, text: &str) -> PathBuf {

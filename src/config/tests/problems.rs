@@ -23,10 +23,7 @@ this Milvus does use local storage, such as with COMMON_STORAGETYPE=local in its
 
     let fixture = fixture.variable("MBA__MILVUS__STORAGE__LOCAL__PATH", "/data");
     let storage = fixture.load().unwrap().config.milvus.storage.unwrap();
-    assert_eq!(
-        (storage.path, storage.milvus_path),
-        ("/data".into(), "/data".into())
-    );
+    assert_eq!((storage.path, storage.milvus_path), ("/data".into(), "/data".into()));
 }
 
 #[test]
@@ -149,39 +146,18 @@ fn all_problems_are_shown_at_once_in_the_order_of_lines() {
         .variable("MBA__TRANSFER__CONCURENCY", "3")
         .variable("MBA__MILVUS__CLUSTER", "")
         .problems();
-    assert!(
-        found == PROBLEMS,
-        "found:\n{found}\n\nexpected:\n{PROBLEMS}"
-    );
+    assert!(found == PROBLEMS, "found:\n{found}\n\nexpected:\n{PROBLEMS}");
 }
 
 #[test]
 fn what_is_no_section_of_keys_is_refused() {
     for (text, start) in [
-        (
-            "- a\n",
-            "error: the file must be a section of keys\n --> /etc/config.yaml:1:1",
-        ),
-        (
-            "text\n",
-            "error: the file must be a section of keys\n --> /etc/config.yaml:1:1",
-        ),
-        (
-            "state: {a: b}\n",
-            "error: `state`: expected one value\n --> /etc/config.yaml:1:8",
-        ),
-        (
-            "state: ''\n",
-            "error: `state`: the value is empty\n --> /etc/config.yaml:1:8",
-        ),
-        (
-            "log:\n\tlevel: info\n",
-            "error: not valid YAML: tabs disallowed",
-        ),
-        (
-            "1: 2\n",
-            "error: unknown key `1`\n --> /etc/config.yaml:1:1",
-        ),
+        ("- a\n", "error: the file must be a section of keys\n --> /etc/config.yaml:1:1"),
+        ("text\n", "error: the file must be a section of keys\n --> /etc/config.yaml:1:1"),
+        ("state: {a: b}\n", "error: `state`: expected one value\n --> /etc/config.yaml:1:8"),
+        ("state: ''\n", "error: `state`: the value is empty\n --> /etc/config.yaml:1:8"),
+        ("log:\n\tlevel: info\n", "error: not valid YAML: tabs disallowed"),
+        ("1: 2\n", "error: unknown key `1`\n --> /etc/config.yaml:1:1"),
     ] {
         let problems = Fixture::new(text).problems();
         assert!(problems.starts_with(start), "{text:?}:\n{problems}");
@@ -194,11 +170,7 @@ fn what_is_no_section_of_keys_is_refused() {
 fn milvus_path_alone_is_refused_where_nothing_else_is_wrong() {
     let fixture = Fixture::new("milvus: {storage: {local: {milvus_path: /a}}}\n");
     let start = "error: `milvus.storage.local.milvus_path` means nothing without";
-    assert!(
-        fixture.problems().starts_with(start),
-        "{}",
-        fixture.problems()
-    );
+    assert!(fixture.problems().starts_with(start), "{}", fixture.problems());
 }
 
 #[test]
@@ -209,21 +181,13 @@ fn only_the_default_file_may_be_missing() {
     let expected = "\
 error: cannot read the configuration file: No such file or directory (os error 2)
  --> /nowhere/config.yaml";
-    assert_eq!(
-        load(Some(missing), &none).unwrap_err().to_string(),
-        expected
-    );
+    assert_eq!(load(Some(missing), &none).unwrap_err().to_string(), expected);
 }
 
 #[test]
 fn a_wrong_folder_of_milvus_is_reported_once() {
     let fixture = Fixture::new("milvus: {storage: {local: {path: data}}}\n");
-    assert_eq!(
-        fixture.problems().matches("error: ").count(),
-        1,
-        "{}",
-        fixture.problems()
-    );
+    assert_eq!(fixture.problems().matches("error: ").count(), 1, "{}", fixture.problems());
 
     let fixture = Fixture::new("");
     let text = "common: {storageType: local}\nlocalStorage:\n  path: data\n";

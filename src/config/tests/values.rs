@@ -11,28 +11,18 @@ fn row(value: &str, origin: &str) -> (Option<String>, String) {
 
 #[test]
 fn nothing_written_means_the_defaults() {
-    for text in [
-        "",
-        "# only comments\n",
-        "milvus:\n  storage:\n    # local: {}\n",
-    ] {
+    for text in ["", "# only comments\n", "milvus:\n  storage:\n    # local: {}\n"] {
         let config = Fixture::new(text).load().unwrap().config;
         assert_eq!(config.milvus.address.as_str(), "http://127.0.0.1:19530/");
         assert_eq!(config.milvus.cluster, None);
         assert_eq!(config.milvus.config_file, None);
         assert_eq!(config.milvus.storage, None);
-        assert_eq!(
-            config.repository.path,
-            Path::new("/var/lib/milvus-backup-agent/repository")
-        );
+        assert_eq!(config.repository.path, Path::new("/var/lib/milvus-backup-agent/repository"));
         assert_eq!(config.repository.min_free, MinFree::Auto);
         assert_eq!(config.repository.staging, None);
         assert_eq!(config.state, Path::new("/var/lib/milvus-backup-agent"));
         assert_eq!(config.transfer.concurrency.get(), 64);
-        assert_eq!(
-            (config.log.level, config.log.format),
-            (LogLevel::Info, LogFormat::Text)
-        );
+        assert_eq!((config.log.level, config.log.format), (LogLevel::Info, LogFormat::Text));
     }
 }
 
@@ -64,10 +54,7 @@ log: {level: debug, format: json}
     assert_eq!(config.repository.staging.unwrap(), Path::new("/staging"));
     assert_eq!(config.state, Path::new("/state"));
     assert_eq!(config.transfer.concurrency.get(), 8);
-    assert_eq!(
-        (config.log.level, config.log.format),
-        (LogLevel::Debug, LogFormat::Json)
-    );
+    assert_eq!((config.log.level, config.log.format), (LogLevel::Debug, LogFormat::Json));
 }
 
 #[test]
@@ -77,33 +64,19 @@ fn each_value_knows_its_layer() {
         .variable("MBA__REPOSITORY__LOCAL__PATH", "/0123")
         .variable("PATH", "/bin")
         .variable("MBA_OTHER", "x");
-    assert_eq!(
-        fixture.row("milvus.address"),
-        row("http://127.0.0.1:19530", "default")
-    );
+    assert_eq!(fixture.row("milvus.address"), row("http://127.0.0.1:19530", "default"));
     assert_eq!(fixture.row("milvus.cluster"), (None, "default".to_owned()));
     assert_eq!(fixture.row("state"), row("/a", "/etc/config.yaml:1:8"));
-    assert_eq!(
-        fixture.row("log.format"),
-        row("json", "/etc/config.yaml:4:11")
-    );
-    assert_eq!(
-        fixture.row("log.level"),
-        row("warn", "environment MBA__LOG__LEVEL")
-    );
+    assert_eq!(fixture.row("log.format"), row("json", "/etc/config.yaml:4:11"));
+    assert_eq!(fixture.row("log.level"), row("warn", "environment MBA__LOG__LEVEL"));
     let variable = "environment MBA__REPOSITORY__LOCAL__PATH";
     assert_eq!(fixture.row("repository.local.path"), row("/0123", variable));
 }
 
 #[test]
 fn rows_follow_the_table() {
-    let paths: Vec<_> = Fixture::new("")
-        .load()
-        .unwrap()
-        .rows()
-        .iter()
-        .map(|row| row.key.path)
-        .collect();
+    let paths: Vec<_> =
+        Fixture::new("").load().unwrap().rows().iter().map(|row| row.key.path).collect();
     let table: Vec<_> = KEYS.iter().map(|key| key.path).collect();
     assert_eq!(paths, table);
 }
@@ -111,21 +84,8 @@ fn rows_follow_the_table() {
 #[test]
 fn values_stay_as_written() {
     let fixture = Fixture::new("milvus: {cluster: 1.10}\nstate: \"/0123\"\n");
-    assert_eq!(
-        fixture.row("milvus.cluster"),
-        row("1.10", "/etc/config.yaml:1:19")
-    );
-    assert_eq!(
-        fixture
-            .load()
-            .unwrap()
-            .config
-            .milvus
-            .cluster
-            .unwrap()
-            .as_str(),
-        "1.10"
-    );
+    assert_eq!(fixture.row("milvus.cluster"), row("1.10", "/etc/config.yaml:1:19"));
+    assert_eq!(fixture.load().unwrap().config.milvus.cluster.unwrap().as_str(), "1.10");
 }
 
 #[test]
@@ -134,19 +94,10 @@ fn milvus_yaml_says_where_the_files_are() {
     let text = "# big\ncommon:\n  storageType: local\nlocalStorage:\n  path: /milvus/data/\n";
     let milvus_yaml = fixture.file("milvus.yaml", text);
     let fixture = fixture.variable("MBA__MILVUS__CONFIG_FILE", milvus_yaml.to_str().unwrap());
-    for key in [
-        "milvus.storage.local.path",
-        "milvus.storage.local.milvus_path",
-    ] {
-        assert_eq!(
-            fixture.row(key),
-            row("/milvus/data/", "milvus.yaml /etc/milvus.yaml")
-        );
+    for key in ["milvus.storage.local.path", "milvus.storage.local.milvus_path"] {
+        assert_eq!(fixture.row(key), row("/milvus/data/", "milvus.yaml /etc/milvus.yaml"));
     }
     let fixture = fixture.variable("MBA__MILVUS__STORAGE__LOCAL__PATH", "/mnt");
     let storage = fixture.load().unwrap().config.milvus.storage.unwrap();
-    assert_eq!(
-        (storage.path, storage.milvus_path),
-        ("/mnt".into(), "/milvus/data".into())
-    );
+    assert_eq!((storage.path, storage.milvus_path), ("/mnt".into(), "/milvus/data".into()));
 }

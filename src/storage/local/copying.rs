@@ -64,9 +64,7 @@ fn copy_bytes(
         let size = source.metadata()?.len();
         let mut temp = temp.file()?;
         if io::copy(source, &mut temp.file)? != size {
-            return Err(io::Error::other(
-                "the source changed its size while it was copied",
-            ));
+            return Err(io::Error::other("the source changed its size while it was copied"));
         }
         publish(root, &temp, path, key, PutMode::IfAbsent)
     };

@@ -93,14 +93,8 @@ pub(super) fn make_root(root: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let missing = root
-        .ancestors()
-        .take_while(|folder| !folder.exists())
-        .count();
-    DirBuilder::new()
-        .recursive(true)
-        .mode(ROOT_MODE)
-        .create(root)?;
+    let missing = root.ancestors().take_while(|folder| !folder.exists()).count();
+    DirBuilder::new().recursive(true).mode(ROOT_MODE).create(root)?;
     root.ancestors().take(missing + 1).try_for_each(sync_folder)
 }
 
@@ -127,9 +121,7 @@ pub(super) fn existing(made: io::Result<()>) -> io::Result<()> {
 }
 
 fn ancestors<'p>(root: &'p Path, path: &'p Path) -> impl Iterator<Item = &'p Path> {
-    path.ancestors()
-        .skip(1)
-        .take_while(move |folder| folder.starts_with(root))
+    path.ancestors().skip(1).take_while(move |folder| folder.starts_with(root))
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {

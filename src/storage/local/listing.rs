@@ -79,11 +79,7 @@ struct Entry {
 
 impl Walk {
     fn new(root: Arc<Root>, under: KeyPrefix) -> Self {
-        Self {
-            root,
-            under: Some(under),
-            levels: Vec::new(),
-        }
+        Self { root, under: Some(under), levels: Vec::new() }
     }
 
     fn batch(&mut self) -> StoreResult<Vec<ObjectMeta>> {
@@ -98,13 +94,8 @@ impl Walk {
 
     fn step(&mut self) -> StoreResult<Option<ObjectMeta>> {
         if let Some(under) = self.under.take() {
-            let entries = read_prefix(&self.root, &under)?
-                .unwrap_or_default()
-                .into_iter();
-            self.levels.push(Level {
-                prefix: under.as_str().to_owned(),
-                entries,
-            });
+            let entries = read_prefix(&self.root, &under)?.unwrap_or_default().into_iter();
+            self.levels.push(Level { prefix: under.as_str().to_owned(), entries });
         }
         while let Some(level) = self.levels.last_mut() {
             let Some(entry) = level.entries.next() else {
@@ -114,10 +105,7 @@ impl Walk {
             let name = format!("{}{}", level.prefix, entry.name);
             if entry.kind.is_dir() {
                 let entries = read_folder(&entry.path)?.unwrap_or_default().into_iter();
-                self.levels.push(Level {
-                    prefix: name + "/",
-                    entries,
-                });
+                self.levels.push(Level { prefix: name + "/", entries });
             } else if let Ok(key) = ObjectKey::new(name)
                 && let Some(object) = entry.object(key)?
             {
@@ -181,11 +169,7 @@ fn try_read_folder(path: &Path) -> io::Result<Vec<Entry>> {
             continue;
         };
         match entry.file_type() {
-            Ok(kind) => entries.push(Entry {
-                name,
-                path: entry.path(),
-                kind,
-            }),
+            Ok(kind) => entries.push(Entry { name, path: entry.path(), kind }),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }

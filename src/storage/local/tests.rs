@@ -24,21 +24,12 @@ fn key(name: &str) -> ObjectKey {
 }
 
 async fn put(store: &LocalStore, name: &str) -> StoreResult<ObjectMeta> {
-    store
-        .put(
-            &key(name),
-            Bytes::from_static(b"content"),
-            PutMode::IfAbsent,
-        )
-        .await
+    store.put(&key(name), Bytes::from_static(b"content"), PutMode::IfAbsent).await
 }
 
 async fn names(store: &LocalStore, under: &KeyPrefix) -> Vec<String> {
     let objects = store.list_all(under).await.unwrap();
-    objects
-        .iter()
-        .map(|object| object.key.to_string())
-        .collect()
+    objects.iter().map(|object| object.key.to_string()).collect()
 }
 
 fn kind<T>(result: StoreResult<T>) -> Option<StoreErrorKind> {
@@ -46,10 +37,7 @@ fn kind<T>(result: StoreResult<T>) -> Option<StoreErrorKind> {
 }
 
 fn children(folder: &Path) -> Vec<PathBuf> {
-    fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect()
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 #[tokio::test]
@@ -57,16 +45,9 @@ async fn opening_makes_the_root_and_nothing_else() {
     let parent = TempDir::new().unwrap();
     let root = parent.path().join("new/root");
     let store = LocalStore::open(&root).await.unwrap();
-    assert_eq!(
-        fs::metadata(&root).unwrap().permissions().mode() & 0o777,
-        0o750
-    );
+    assert_eq!(fs::metadata(&root).unwrap().permissions().mode() & 0o777, 0o750);
     assert_eq!(names(&store, &KeyPrefix::root()).await, [""; 0]);
-    assert_eq!(
-        children(&root),
-        [""; 0].map(PathBuf::from),
-        "a reader wrote something"
-    );
+    assert_eq!(children(&root), [""; 0].map(PathBuf::from), "a reader wrote something");
     assert!(store.space().await.unwrap().unwrap().free > 0);
     assert_eq!(store.to_string(), root.display().to_string());
 }
@@ -81,22 +62,11 @@ async fn the_first_write_removes_what_dead_owners_left() {
     }
     let store = LocalStore::open(root.path()).await.unwrap();
     assert_eq!(names(&store, &KeyPrefix::root()).await, [""; 0]);
-    assert_eq!(
-        store.list_folders(&KeyPrefix::root()).await.unwrap(),
-        [""; 0]
-    );
+    assert_eq!(store.list_folders(&KeyPrefix::root()).await.unwrap(), [""; 0]);
     put(&store, "a").await.unwrap();
-    assert_eq!(
-        children(&root.path().join(".tmp")).len(),
-        1,
-        "only its own is left"
-    );
+    assert_eq!(children(&root.path().join(".tmp")).len(), 1, "only its own is left");
     drop(store);
-    assert_eq!(
-        children(&root.path().join(".tmp")).len(),
-        0,
-        "its own is left"
-    );
+    assert_eq!(children(&root.path().join(".tmp")).len(), 0, "its own is left");
 }
 
 #[tokio::test]
@@ -107,16 +77,11 @@ async fn a_live_owners_temp_files_are_kept() {
     let folder = children(&root.path().join(".tmp"));
     let other = LocalStore::open(root.path()).await.unwrap();
     put(&other, "b").await.unwrap();
-    assert!(
-        folder[0].exists(),
-        "the folder of a living store was removed"
-    );
+    assert!(folder[0].exists(), "the folder of a living store was removed");
     drop(other);
     assert_eq!(children(&root.path().join(".tmp")), folder);
     fs::remove_dir_all(root.path().join(".tmp")).unwrap();
-    put(&one, "c")
-        .await
-        .expect("a store survives a tidy administrator");
+    put(&one, "c").await.expect("a store survives a tidy administrator");
 }
 
 #[tokio::test]
@@ -126,30 +91,15 @@ async fn no_key_names_a_temp_file() {
     put(&store, "a").await.unwrap();
     let lock = children(&root.path().join(".tmp"))[0].join("lock");
     let name = lock.strip_prefix(root.path()).unwrap().to_str().unwrap();
-    assert_eq!(
-        kind(store.head(&key(name)).await),
-        Some(StoreErrorKind::NotFound)
-    );
-    assert_eq!(
-        kind(store.get(&key(name)).await),
-        Some(StoreErrorKind::NotFound)
-    );
-    assert_eq!(
-        kind(put(&store, ".tmp/new").await),
-        Some(StoreErrorKind::Other)
-    );
+    assert_eq!(kind(store.head(&key(name)).await), Some(StoreErrorKind::NotFound));
+    assert_eq!(kind(store.get(&key(name)).await), Some(StoreErrorKind::NotFound));
+    assert_eq!(kind(put(&store, ".tmp/new").await), Some(StoreErrorKind::Other));
     assert_eq!(store.delete(&[key(name)]).await.unwrap().failed.len(), 1);
     assert_eq!(store.copy_source(&key(name)), None);
-    assert_eq!(
-        names(&store, &KeyPrefix::new(".tmp").unwrap()).await,
-        [""; 0]
-    );
+    assert_eq!(names(&store, &KeyPrefix::new(".tmp").unwrap()).await, [""; 0]);
     assert!(lock.exists());
     put(&store, "x/.tmp/fine").await.unwrap();
-    assert_eq!(
-        names(&store, &KeyPrefix::root()).await,
-        ["a", "x/.tmp/fine"]
-    );
+    assert_eq!(names(&store, &KeyPrefix::root()).await, ["a", "x/.tmp/fine"]);
 }
 
 #[tokio::test]
@@ -169,18 +119,10 @@ async fn a_read_only_store_refuses_every_write() {
     assert_eq!(children(root.path()), [root.path().join("a")]);
     assert_eq!(store.get_bytes(&key("a")).await.unwrap(), "content");
 
-    let missing = LocalStore::read_only(&root.path().join("missing"))
-        .await
-        .unwrap_err();
+    let missing = LocalStore::read_only(&root.path().join("missing")).await.unwrap_err();
     assert_eq!(missing.kind(), StoreErrorKind::NotFound);
-    assert_eq!(
-        missing.place(),
-        root.path().join("missing").display().to_string()
-    );
-    assert!(
-        LocalStore::read_only(&root.path().join("a")).await.is_err(),
-        "a file was opened"
-    );
+    assert_eq!(missing.place(), root.path().join("missing").display().to_string());
+    assert!(LocalStore::read_only(&root.path().join("a")).await.is_err(), "a file was opened");
 }
 
 #[tokio::test]
@@ -199,18 +141,12 @@ async fn links_to_folders_are_not_followed() {
     symlink(root.path(), &link).unwrap();
     let store = LocalStore::open(&link).await.unwrap();
     assert_eq!(names(&store, &KeyPrefix::root()).await, ["a/file", "b"]);
-    assert_eq!(
-        names(&store, &KeyPrefix::new("outside").unwrap()).await,
-        [""; 0]
-    );
+    assert_eq!(names(&store, &KeyPrefix::new("outside").unwrap()).await, [""; 0]);
     assert_eq!(store.list_folders(&KeyPrefix::root()).await.unwrap(), ["a"]);
 
     let from = store.copy_source(&key("b")).unwrap();
     store.copy_from(&from, &key("copy")).await.unwrap();
-    assert!(
-        fs::symlink_metadata(at("copy")).unwrap().is_file(),
-        "a link was copied as a link"
-    );
+    assert!(fs::symlink_metadata(at("copy")).unwrap().is_file(), "a link was copied as a link");
 }
 
 #[tokio::test]
@@ -224,10 +160,7 @@ async fn what_has_no_key_is_left_alone() {
     let store = LocalStore::open(root.path()).await.unwrap();
     put(&store, "a").await.unwrap();
     assert_eq!(names(&store, &KeyPrefix::root()).await, ["a"]);
-    assert_eq!(
-        kind(store.get(&key("pipe")).await),
-        Some(StoreErrorKind::NotFound)
-    );
+    assert_eq!(kind(store.get(&key("pipe")).await), Some(StoreErrorKind::NotFound));
 }
 
 #[tokio::test]
@@ -254,12 +187,7 @@ async fn a_file_that_shrinks_while_it_is_read_is_an_error() {
     let store = LocalStore::open(root.path()).await.unwrap();
     let mut opened = store.get(&key("a")).await.unwrap();
     opened.body.try_next().await.unwrap().unwrap();
-    fs::File::options()
-        .write(true)
-        .open(&path)
-        .unwrap()
-        .set_len(1 << 20)
-        .unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_len(1 << 20).unwrap();
     let error = opened.body.try_collect::<Vec<_>>().await.unwrap_err();
     assert_eq!(error.place(), path.display().to_string());
 }
@@ -271,20 +199,11 @@ async fn a_name_that_is_a_folder_is_refused() {
     put(&store, "a/b").await.unwrap();
     let body = || Bytes::from_static(b"x");
     let other = Some(StoreErrorKind::Other);
-    assert_eq!(
-        kind(store.put(&key("a"), body(), PutMode::IfAbsent).await),
-        other
-    );
-    assert_eq!(
-        kind(store.put(&key("a"), body(), PutMode::Overwrite).await),
-        other
-    );
+    assert_eq!(kind(store.put(&key("a"), body(), PutMode::IfAbsent).await), other);
+    assert_eq!(kind(store.put(&key("a"), body(), PutMode::Overwrite).await), other);
     let error = put(&store, "a/b/c").await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Other);
-    assert_eq!(
-        error.place(),
-        root.path().join("a/b/c").display().to_string()
-    );
+    assert_eq!(error.place(), root.path().join("a/b/c").display().to_string());
     assert_eq!(kind(put(&store, &"x".repeat(300)).await), other);
     assert_eq!(names(&store, &KeyPrefix::root()).await, ["a/b"]);
 }
@@ -314,10 +233,7 @@ async fn a_root_that_is_gone_is_an_error_and_stays_gone() {
     fs::remove_dir_all(&root).unwrap();
     let gone = Some(StoreErrorKind::NotFound);
     assert_eq!(kind(store.list_all(&KeyPrefix::root()).await), gone);
-    assert_eq!(
-        kind(store.list_all(&KeyPrefix::new("a").unwrap()).await),
-        gone
-    );
+    assert_eq!(kind(store.list_all(&KeyPrefix::new("a").unwrap()).await), gone);
     assert_eq!(kind(store.list_folders(&KeyPrefix::root()).await), gone);
     assert_eq!(kind(put(&store, "a/c").await), gone);
     assert!(!root.exists(), "an unmounted disk was written beside");
@@ -381,10 +297,7 @@ async fn a_broken_stream_leaves_no_temp_file() {
     let store = LocalStore::open(root.path()).await.unwrap();
     let meta = put(&store, "a").await.unwrap();
     let chunks = (0..4).map(|_| Ok(Bytes::from(vec![0; 1 << 20])));
-    let body = ObjectStream {
-        meta,
-        body: stream::iter(chunks).boxed(),
-    };
+    let body = ObjectStream { meta, body: stream::iter(chunks).boxed() };
     assert!(store.put_stream(&key("b"), 5 << 20, body).await.is_err());
     let temp = children(&root.path().join(".tmp")).remove(0);
     assert_eq!(children(&temp), [temp.join("lock")]);

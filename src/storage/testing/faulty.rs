@@ -29,10 +29,7 @@ pub struct FaultyStore {
 impl FaultyStore {
     /// A store without faults so far.
     pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
-        Self {
-            inner,
-            script: Arc::default(),
-        }
+        Self { inner, script: Arc::default() }
     }
 
     /// How many writes have reached the inner store.
@@ -81,9 +78,7 @@ impl FaultyStore {
         items: BoxStream<'static, StoreResult<T>>,
     ) -> BoxStream<'static, StoreResult<T>> {
         let script = Arc::clone(&self.script);
-        items
-            .map(move |item| lock(&script).alive(op, &name).and(item))
-            .boxed()
+        items.map(move |item| lock(&script).alive(op, &name).and(item)).boxed()
     }
 }
 

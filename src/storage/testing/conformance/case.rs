@@ -24,10 +24,7 @@ pub(super) struct Case {
 impl Case {
     pub(super) fn new(store: &Arc<dyn ObjectStore>, name: &str) -> Self {
         let folder = KeyPrefix::root().join("conformance").join(name);
-        Self {
-            store: Arc::clone(store),
-            folder,
-        }
+        Self { store: Arc::clone(store), folder }
     }
 
     pub(super) fn key(&self, name: &str) -> ObjectKey {
@@ -45,38 +42,22 @@ impl Case {
     }
 
     pub(super) async fn put(&self, name: &str, body: &str) -> ObjectMeta {
-        self.try_put(name, body, PutMode::Overwrite)
-            .await
-            .expect("an object is written")
+        self.try_put(name, body, PutMode::Overwrite).await.expect("an object is written")
     }
 
     pub(super) async fn read(&self, name: &str) -> Bytes {
-        self.store
-            .get_bytes(&self.key(name))
-            .await
-            .expect("an object is read")
+        self.store.get_bytes(&self.key(name)).await.expect("an object is read")
     }
 
     pub(super) async fn head_kind(&self, name: &str) -> Option<StoreErrorKind> {
-        self.store
-            .head(&self.key(name))
-            .await
-            .err()
-            .map(|error| error.kind())
+        self.store.head(&self.key(name)).await.err().map(|error| error.kind())
     }
 
     /// The keys under `prefix`, without the case's folder.
     pub(super) async fn names(&self, prefix: &KeyPrefix) -> Vec<String> {
-        let objects = self
-            .store
-            .list_all(prefix)
-            .await
-            .expect("a folder is listed");
+        let objects = self.store.list_all(prefix).await.expect("a folder is listed");
         let name = |object: &ObjectMeta| self.folder.strip(&object.key).map(str::to_owned);
-        objects
-            .iter()
-            .map(|object| name(object).expect("a list stays in its folder"))
-            .collect()
+        objects.iter().map(|object| name(object).expect("a list stays in its folder")).collect()
     }
 
     pub(super) async fn stream(
@@ -86,15 +67,8 @@ impl Case {
         body: ByteStream,
     ) -> StoreResult<ObjectMeta> {
         let key = self.key("source");
-        let meta = ObjectMeta {
-            key,
-            size,
-            etag: None,
-            modified: Timestamp::UNIX_EPOCH,
-        };
-        self.store
-            .put_stream(&self.key(name), size, ObjectStream { meta, body })
-            .await
+        let meta = ObjectMeta { key, size, etag: None, modified: Timestamp::UNIX_EPOCH };
+        self.store.put_stream(&self.key(name), size, ObjectStream { meta, body }).await
     }
 
     pub(super) async fn holds_nothing(&self, why: &str) {
@@ -109,9 +83,7 @@ pub(super) fn kind<T>(result: StoreResult<T>) -> Option<StoreErrorKind> {
 
 /// A stream of text.
 pub(super) fn chunks(parts: &[&str]) -> ByteStream {
-    let parts: Vec<_> = parts
-        .iter()
-        .map(|part| Ok(Bytes::copy_from_slice(part.as_bytes())))
-        .collect();
+    let parts: Vec<_> =
+        parts.iter().map(|part| Ok(Bytes::copy_from_slice(part.as_bytes()))).collect();
     stream::iter(parts).boxed()
 }

@@ -13,19 +13,11 @@ use super::case::{Case, LARGE_BYTES, chunks, kind};
 pub(super) async fn a_stream_is_written_once(case: Case) {
     let chunk = Bytes::from(vec![7; LARGE_BYTES / 48]);
     let large = stream::iter(vec![chunk; 48]).map(Ok).boxed();
-    let written = case
-        .stream("large", LARGE_BYTES as u64, large)
-        .await
-        .expect("a stream");
+    let written = case.stream("large", LARGE_BYTES as u64, large).await.expect("a stream");
     assert_eq!(written.size, LARGE_BYTES as u64);
-    assert_eq!(
-        case.store.head(&written.key).await.expect("a head"),
-        written
-    );
+    assert_eq!(case.store.head(&written.key).await.expect("a head"), written);
     assert!(case.read("large").await == vec![7; LARGE_BYTES]);
-    case.stream("empty", 0, chunks(&[]))
-        .await
-        .expect("an empty stream is written");
+    case.stream("empty", 0, chunks(&[])).await.expect("an empty stream is written");
     assert_eq!(case.read("empty").await, "");
 
     let again = case.stream("empty", 1, chunks(&["x"])).await;
@@ -36,31 +28,21 @@ pub(super) async fn a_stream_is_written_once(case: Case) {
 }
 
 pub(super) async fn a_stream_of_another_length_is_refused(case: Case) {
-    for (size, body) in [
-        (4, &["abc"][..]),
-        (2, &["abc"]),
-        (0, &["a"]),
-        (1, &[]),
-        (4, &["ab", "cde"]),
-    ] {
+    for (size, body) in
+        [(4, &["abc"][..]), (2, &["abc"]), (0, &["a"]), (1, &[]), (4, &["ab", "cde"])]
+    {
         let written = case.stream("a", size, chunks(body)).await;
         assert!(written.is_err(), "{body:?} passed for {size} bytes");
         case.holds_nothing("a stream of another length").await;
     }
-    case.stream("a", 3, chunks(&["abc"]))
-        .await
-        .expect("the key is still free");
+    case.stream("a", 3, chunks(&["abc"])).await.expect("the key is still free");
 }
 
 pub(super) async fn a_stream_that_fails_leaves_nothing(case: Case) {
     let reset = || StoreError::new(StoreOp::Get, "source", StoreErrorKind::Transient, "reset");
     let body = stream::iter([Ok(Bytes::from(vec![1; LARGE_BYTES])), Err(reset())]).boxed();
     let written = case.stream("a", LARGE_BYTES as u64 + 1, body).await;
-    assert_eq!(
-        kind(written),
-        Some(StoreErrorKind::Transient),
-        "the cause is lost"
-    );
+    assert_eq!(kind(written), Some(StoreErrorKind::Transient), "the cause is lost");
     case.holds_nothing("half a stream").await;
 }
 

@@ -32,8 +32,5 @@ pub async fn conformance(store: Arc<dyn ObjectStore>) {
     objects::a_copy_is_the_same_object(case("copy")).await;
 
     store.sync().await.expect("a sync succeeds");
-    store
-        .space()
-        .await
-        .expect("free space is known or not");
+    store.space().await.expect("free space is known or not");
 }

@@ -12,9 +12,7 @@ use super::case::{Case, kind};
 const RACERS: usize = 16;
 
 pub(super) async fn if_absent_never_replaces(case: Case) {
-    case.try_put("a", "first", PutMode::IfAbsent)
-        .await
-        .expect("an absent key is written");
+    case.try_put("a", "first", PutMode::IfAbsent).await.expect("an absent key is written");
     let second = case.try_put("a", "second", PutMode::IfAbsent).await;
     assert_eq!(kind(second), Some(StoreErrorKind::AlreadyExists));
     assert_eq!(case.read("a").await, "first");
@@ -36,11 +34,7 @@ pub(super) async fn one_racing_writer_wins(case: Case) {
             (_, Err(error)) => assert_eq!(error.kind(), StoreErrorKind::AlreadyExists),
         }
     }
-    assert_eq!(
-        winners.len(),
-        1,
-        "racers {winners:?} all believe that they won"
-    );
+    assert_eq!(winners.len(), 1, "racers {winners:?} all believe that they won");
     assert!(case.read("new/folder/prize").await == winners[0].to_string());
 }
 
@@ -48,10 +42,7 @@ pub(super) async fn overwriting_replaces_the_whole_object(case: Case) {
     let long = case.put("a", "a long first text").await;
     let short = case.put("a", "short").await;
     assert_eq!(short.size, 5);
-    assert!(
-        long.etag.is_none() || long.etag != short.etag,
-        "other bytes, same fingerprint"
-    );
+    assert!(long.etag.is_none() || long.etag != short.etag, "other bytes, same fingerprint");
     assert_eq!(case.read("a").await, "short");
     assert_eq!(case.names(&case.folder).await, ["a"]);
 }
@@ -66,15 +57,9 @@ pub(super) async fn deleting_leaves_the_others(case: Case) {
     assert_eq!(report.deleted, keys.len(), "absent keys count");
     assert!(report.failed.is_empty());
     assert_eq!(case.names(&case.folder).await, ["a/2"]);
-    let nothing = case
-        .store
-        .delete(&[])
-        .await
-        .expect("an empty batch is deleted");
+    let nothing = case.store.delete(&[]).await.expect("an empty batch is deleted");
     assert_eq!(nothing.deleted, 0);
-    case.try_put("a/1", "again", PutMode::IfAbsent)
-        .await
-        .expect("a deleted key is free");
+    case.try_put("a/1", "again", PutMode::IfAbsent).await.expect("a deleted key is free");
 }
 
 pub(super) async fn writers_and_deleters_share_a_folder(case: Case) {
@@ -83,15 +68,9 @@ pub(super) async fn writers_and_deleters_share_a_folder(case: Case) {
         let (store, key) = (Arc::clone(&case.store), case.key(&format!("a/b/{racer}")));
         racers.spawn(async move {
             for _ in 0..25 {
-                store
-                    .put(&key, Bytes::new(), PutMode::IfAbsent)
-                    .await
-                    .expect("a put succeeds");
+                store.put(&key, Bytes::new(), PutMode::IfAbsent).await.expect("a put succeeds");
                 store.head(&key).await.expect("nobody else deletes it");
-                let deleted = store
-                    .delete(std::slice::from_ref(&key))
-                    .await
-                    .expect("a delete");
+                let deleted = store.delete(std::slice::from_ref(&key)).await.expect("a delete");
                 assert!(deleted.failed.is_empty());
             }
         });
