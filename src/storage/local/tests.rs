@@ -344,6 +344,7 @@ async fn an_unreadable_folder_is_denied_by_its_path() {
     }
     let store = LocalStore::open(root.path()).await.unwrap();
     let error = store.list_all(&KeyPrefix::root()).await.unwrap_err();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o700)).unwrap();
     assert_eq!(error.kind(), StoreErrorKind::PermissionDenied);
     assert_eq!(error.place(), locked.display().to_string());
 }
