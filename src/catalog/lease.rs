@@ -1,6 +1,5 @@
 //! Who is at work, told by a counter that moves.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};

@@ -8,12 +8,14 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use crate::catalog::{self, BackupRecord, Cluster, Repository, Reservation, Run};
-use crate::manifest::{CollectionOutcome, CollectionRecord, Manifest, ManifestOutcome};
+use crate::manifest::{
+    CollectionOutcome, CollectionRecord, FileId, FileList, Manifest, ManifestOutcome,
+};
 use crate::milvus::MilvusVersion;
-use crate::model::{BackupName, ErrorKind, Namespace};
+use crate::model::{BackupName, ErrorKind, KeyPrefix, Namespace};
 use crate::plan::{BackupPlan, CollectionPlan, plan_collection};
 use crate::policy::CollectionSelector;
-use crate::transfer::{Copier, CopyReport, SpaceGuard, Stage};
+use crate::transfer::{Copier, CopyReport, SpaceGuard, Stage, TransferError};
 
 use super::gather::{GatherError, gather};
 use super::report::PlannedCollection;
@@ -42,6 +44,7 @@ pub struct BackupRequest {
 /// Runs a backup to its end.
 pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResult<BackupReport> {
     let started = Instant::now();
+    context.source()?;
     let version = context.supported_version().await?;
     let clock = &*context.clock;
     let repository = Repository::open_or_create(Arc::clone(&context.repository), clock).await?;
@@ -177,7 +180,7 @@ struct Attempt<'a> {
     started: Instant,
 }
 
-type Work = (Manifest, Vec<(i64, crate::manifest::FileList)>, BackupReport);
+type Work = (Manifest, Vec<(i64, FileList)>, BackupReport);
 
 impl Attempt<'_> {
     async fn work(&self, run: &Run, selected: Vec<Namespace>) -> JobResult<Work> {
@@ -217,21 +220,18 @@ impl Attempt<'_> {
         let context = self.context;
         let space = Arc::new(SpaceGuard::new(context.min_free));
         let fits = space.fits(&*context.repository, plan.copy_bytes()).await?;
-        fits.map_err(crate::transfer::TransferError::Space)?;
+        fits.map_err(TransferError::Space)?;
         context.progress.enter(Stage::Copy, plan.copy_bytes());
         let copier = Copier {
-            source: Arc::clone(&context.source),
+            source: Arc::clone(context.source()?),
             destination: Arc::clone(&context.repository),
             concurrency: context.concurrency,
             space,
             progress: Arc::clone(&context.progress),
             cancel: context.cancel.clone(),
         };
-        let root = crate::model::KeyPrefix::root();
-        let place = |id: &_| {
-            let tail = crate::manifest::FileId::tail(id);
-            (root.key(tail), self.cluster.layout.segment_file(id))
-        };
+        let root = KeyPrefix::root();
+        let place = |id: &FileId| (root.key(id.tail()), self.cluster.layout.segment_file(id));
         Ok(copier.run(plan.copies().cloned().collect(), place).await?)
     }
 
@@ -331,7 +331,7 @@ async fn plan_one(
     records: &[BackupRecord],
     namespace: &Namespace,
 ) -> JobResult<Result<CollectionPlan, String>> {
-    let inventory = match gather(context, namespace).await {
+    let inventory = match gather(context, &**context.source()?, namespace).await {
         Ok(inventory) => inventory,
         Err(GatherError::Milvus(error)) if error.error_kind() == ErrorKind::Unreachable => {
             return Err(error.into());

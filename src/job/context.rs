@@ -1,6 +1,5 @@
 //! What every workflow works with.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -19,8 +18,8 @@ use super::{JobError, JobResult};
 pub struct JobContext {
     /// The server.
     pub milvus: Arc<dyn MilvusApi>,
-    /// Milvus's own storage; only ever read.
-    pub source: Arc<dyn ObjectStore>,
+    /// Milvus's own storage, if it is configured; only ever read.
+    pub source: Option<Arc<dyn ObjectStore>>,
     /// Where backups live.
     pub repository: Arc<dyn ObjectStore>,
     /// The name under which this Milvus is stored.
@@ -39,15 +38,6 @@ pub struct JobContext {
     pub min_free: MinFree,
 }
 
-/// Where a restore puts files for Milvus to read.
-#[derive(Debug, Clone)]
-pub struct Staging {
-    /// The folder, as the agent sees it.
-    pub folder: PathBuf,
-    /// The same folder, as Milvus sees it.
-    pub seen_by_milvus: String,
-}
-
 impl JobContext {
     /// The server's version, refused if this agent does not know its line.
     pub(super) async fn supported_version(&self) -> JobResult<MilvusVersion> {
@@ -60,6 +50,15 @@ impl JobContext {
             )
             .hint("this agent backs up and restores Milvus 2.3")),
         }
+    }
+
+    /// Milvus's own storage.
+    pub(super) fn source(&self) -> JobResult<&Arc<dyn ObjectStore>> {
+        self.source.as_ref().ok_or_else(|| {
+            JobError::new(ErrorKind::Usage, "where Milvus keeps its files is not configured").hint(
+                "set `milvus.config_file` to Milvus's own milvus.yaml, or `milvus.storage.local.path`",
+            )
+        })
     }
 
     /// The repository, for reading.

@@ -91,6 +91,7 @@ impl GatherError {
 /// Flushes a collection and looks at everything that belongs to it.
 pub(super) async fn gather(
     context: &JobContext,
+    source: &dyn ObjectStore,
     namespace: &Namespace,
 ) -> Result<CollectionInventory, GatherError> {
     let mut missing = Vec::new();
@@ -101,7 +102,7 @@ pub(super) async fn gather(
         missing = missing_segments(&flush, &persistent);
         if missing.is_empty() {
             let segments = of_flush(&flush, persistent);
-            return look(context, namespace, Boundary { timestamp }, segments).await;
+            return look(context, source, namespace, (Boundary { timestamp }, segments)).await;
         }
         tracing::info!(%namespace, ?missing, "a compaction came between, flushing again");
     }
@@ -130,9 +131,9 @@ fn of_flush(flush: &FlushAnswer, persistent: Vec<SegmentInfo>) -> Vec<SegmentInf
 
 async fn look(
     context: &JobContext,
+    source: &dyn ObjectStore,
     namespace: &Namespace,
-    boundary: Boundary,
-    segments: Vec<SegmentInfo>,
+    (boundary, segments): (Boundary, Vec<SegmentInfo>),
 ) -> Result<CollectionInventory, GatherError> {
     let milvus = &context.milvus;
     let description = milvus.describe(namespace).await?;
@@ -140,7 +141,7 @@ async fn look(
         return Err(GatherError::Recreated);
     }
     let indexes = milvus.indexes(namespace).await?;
-    let files = source_files(&*context.source, description.id).await?;
+    let files = source_files(source, description.id).await?;
     let partitions = milvus.partitions(namespace).await?;
     let load = milvus.load_state(namespace, &partitions).await?;
     let fields = SchemaSummary::parse(&description.schema)?.stored_field_ids();

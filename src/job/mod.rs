@@ -23,17 +23,19 @@ mod error;
 mod gather;
 mod list;
 mod report;
-// mod restore;
+mod restore;
 mod verify;
 
 pub use backup::{BackupRequest, plan_only, run_backup};
 // pub use check::{CheckLine, CheckReport, run_check};
-pub use context::{JobContext, Staging};
+pub use context::JobContext;
 pub use error::{JobError, JobResult};
 pub use list::{ListRow, Sizes, run_list};
 pub use report::{
     BackupReport, CollectionReport, PlanReport, RestoreReport, RestoredCollection, RunOutcome,
     VerifyReport,
 };
-// pub use restore::{RestoreOptions, plan_only as plan_restore_only, run_restore};
+pub use restore::{
+    RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore,
+};
 pub use verify::run_verify;
