@@ -30,4 +30,4 @@ pub mod storage;
 pub mod job;
 pub mod transfer;
 // 5 edges
-// pub mod cli;
+pub mod cli;

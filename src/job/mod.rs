@@ -35,7 +35,5 @@ pub use report::{
     BackupReport, CollectionReport, PlanReport, RestoreReport, RestoredCollection, RunOutcome,
     VerifyReport,
 };
-pub use restore::{
-    RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore,
-};
+pub use restore::{RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore};
 pub use verify::run_verify;

@@ -145,8 +145,10 @@ fn problems(
     }
     for (from, _) in &request.renames {
         if !names.contains(from) {
-            problems
-                .push(format!("{from} is to be renamed, but backup {} has none", manifest.name));
+            problems.push(Request(format!(
+                "{from} is to be renamed, but backup {} has none",
+                manifest.name
+            )));
         } else if !request.selector.matches(from) {
             problems.push(Request(format!("{from} is to be renamed, but is not selected")));
         }

@@ -86,10 +86,7 @@ async fn drop_unfinished(session: &Session<'_>, restoring: &Namespace) {
 }
 
 /// Makes the empty collection with its partitions.
-pub(super) async fn create(
-    session: &Session<'_>,
-    collection: &CollectionRestore,
-) -> JobResult<()> {
+pub(super) async fn create(session: &Session<'_>, collection: &CollectionRestore) -> JobResult<()> {
     let milvus = &session.context.milvus;
     let content = &collection.content;
     let unreadable = |error: crate::milvus::SchemaError| {
@@ -97,8 +94,8 @@ pub(super) async fn create(
         JobError::new(ErrorKind::Damaged, message)
     };
     let summary = SchemaSummary::parse(&content.schema).map_err(unreadable)?;
-    let schema = rename_and_strip(&content.schema, &collection.restoring.collection)
-        .map_err(unreadable)?;
+    let schema =
+        rename_and_strip(&content.schema, &collection.restoring.collection).map_err(unreadable)?;
     let partition_key = summary.has_partition_key();
     milvus
         .create_collection(&CollectionSpec {

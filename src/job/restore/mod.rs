@@ -41,4 +41,4 @@ mod staging;
 mod swap;
 
 pub use run::{RestoreOptions, plan_only, run_restore};
-pub use session::{Wanted, Staging};
+pub use session::{Staging, Wanted};

@@ -188,9 +188,8 @@ fn already_done(
     existing: &mut HashMap<Namespace, TargetCollection>,
 ) -> Vec<RestoreItem> {
     let wanted = targets(manifest, request);
-    let asked = |item: &&RestoreItem| {
-        wanted.iter().any(|(from, to)| *from == item.from && *to == item.to)
-    };
+    let asked =
+        |item: &&RestoreItem| wanted.iter().any(|(from, to)| *from == item.from && *to == item.to);
     let done = recovered.done.iter().filter(asked);
     done.filter(|item| existing.remove(&item.to).is_some()).cloned().collect()
 }
@@ -223,10 +222,7 @@ fn ledger(
 }
 
 /// One collection after the other; one that fails costs only itself.
-async fn fill_all(
-    session: &Session<'_>,
-    plan: &RestorePlan,
-) -> JobResult<Vec<RestoredCollection>> {
+async fn fill_all(session: &Session<'_>, plan: &RestorePlan) -> JobResult<Vec<RestoredCollection>> {
     let context = session.context;
     make_databases(session, plan).await?;
     let bytes = plan.collections.iter().map(|collection| collection.content.bytes).sum();

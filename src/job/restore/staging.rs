@@ -8,9 +8,7 @@ use crate::catalog::Cluster;
 use crate::manifest::FileId;
 use crate::model::{KeyPrefix, ObjectKey};
 use crate::plan::Batch;
-use crate::storage::{
-    ObjectStore, ObjectStoreExt, StoreErrorKind, StoreResult,
-};
+use crate::storage::{ObjectStore, ObjectStoreExt, StoreErrorKind, StoreResult};
 
 use super::session::Staging;
 

@@ -116,10 +116,7 @@ mod tests {
         assert_eq!(store.head(&key("b/c")).await.unwrap(), copy);
         assert!(store.get_bytes(&key("b/c")).await.unwrap() == vec![9; 1 << 20]);
         let again = store.copy_from(&from, &key("b/c")).await;
-        assert_eq!(
-            again.err().map(|error| error.kind()),
-            Some(StoreErrorKind::AlreadyExists)
-        );
+        assert_eq!(again.err().map(|error| error.kind()), Some(StoreErrorKind::AlreadyExists));
         fs::remove_file(&source).unwrap();
         let vanished = store.copy_from(&from, &key("d")).await.unwrap_err();
         assert_eq!(vanished.kind(), StoreErrorKind::NotFound);
