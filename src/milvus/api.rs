@@ -23,7 +23,8 @@ pub trait MilvusApi: Debug + Send + Sync + 'static {
     /// Names of all databases (`["default"]` on a server without them).
     async fn databases(&self) -> MilvusResult<Vec<String>>;
 
-    /// Names of the collections of a database.
+    /// Names of the collections of a database; [`super::MilvusErrorKind::NotFound`] when there
+    /// is no such database.
     async fn collections(&self, database: &str) -> MilvusResult<Vec<String>>;
 
     /// Schema and settings; [`super::MilvusErrorKind::NotFound`] when there is none.
@@ -54,20 +55,22 @@ pub trait MilvusApi: Debug + Send + Sync + 'static {
     /// Makes a database.
     async fn create_database(&self, database: &str) -> MilvusResult<()>;
 
-    /// Makes a collection.
+    /// Makes a collection; [`super::MilvusErrorKind::AlreadyExists`] when the name is taken, by
+    /// an alias too.
     async fn create_collection(&self, spec: &CollectionSpec) -> MilvusResult<()>;
 
-    /// Makes a partition.
+    /// Makes a partition; one that exists is fine.
     async fn create_partition(&self, namespace: &Namespace, partition: &str) -> MilvusResult<()>;
 
-    /// Makes an index.
+    /// Makes an index; the very same one is fine.
     async fn create_index(
         &self,
         namespace: &Namespace,
         index: &IndexDescription,
     ) -> MilvusResult<()>;
 
-    /// Starts an import of backup files.
+    /// Starts an import of backup files. Milvus does not look into the folders first: one
+    /// that is absent imports 0 rows.
     async fn import(&self, request: &ImportRequest) -> MilvusResult<ImportTask>;
 
     /// How an import is doing.
@@ -79,12 +82,14 @@ pub trait MilvusApi: Debug + Send + Sync + 'static {
     /// 0 to 100 for what was asked to be loaded.
     async fn load_percent(&self, namespace: &Namespace, state: &LoadState) -> MilvusResult<i64>;
 
-    /// Gives a collection another name in the same database.
+    /// Gives a collection another name in the same database, loaded or not. A name that an
+    /// alias has, even a dangling one, is [`super::MilvusErrorKind::AlreadyExists`].
     async fn rename_collection(&self, from: &Namespace, to: &str) -> MilvusResult<()>;
 
     /// Drops a collection; an absent one is fine.
     async fn drop_collection(&self, namespace: &Namespace) -> MilvusResult<()>;
 
-    /// Points an alias at a collection, whether it exists, dangles or is new.
+    /// Points an alias at a collection, whether it exists, dangles or is new. The name of a
+    /// collection is [`super::MilvusErrorKind::AlreadyExists`].
     async fn set_alias(&self, namespace: &Namespace, alias: &str) -> MilvusResult<()>;
 }

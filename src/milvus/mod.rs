@@ -18,8 +18,8 @@ mod schema;
 mod types;
 mod version;
 
-// #[cfg(any(test, feature = "testing"))]
-// pub mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use api::MilvusApi;
 pub use error::{MilvusError, MilvusErrorKind, MilvusResult};
@@ -27,3 +27,8 @@ pub use grpc::GrpcMilvus;
 pub use schema::{FieldSummary, SchemaError, SchemaSummary, rename_and_strip};
 pub use types::{CollectionSpec, ImportRequest, ImportState, ImportTask};
 pub use version::{MilvusVersion, Support};
+
+pub use crate::model::{
+    CollectionDescription, FlushAnswer, IndexDescription, KeyValue, LoadState, Partition,
+    SegmentInfo,
+};

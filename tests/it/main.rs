@@ -1,3 +1,5 @@
 //! The integration tests, in one binary.
 
+mod milvus_fake;
+mod milvus_live;
 mod store;

@@ -1,0 +1,172 @@
+//! One collection of the fake.
+
+use std::collections::BTreeSet;
+
+use crate::milvus::{CollectionSpec, IndexDescription, LoadState, SchemaSummary, SegmentInfo};
+
+use super::logs::{File, Place, Row};
+
+#[derive(Debug)]
+pub(super) struct Collection {
+    pub(super) id: i64,
+    /// Its namespace is where it was made, not where it is.
+    pub(super) spec: CollectionSpec,
+    pub(super) partitions: Vec<PartitionState>,
+    pub(super) indexes: Vec<IndexDescription>,
+    pub(super) load: LoadState,
+    /// How many listings of its segments find them compacted.
+    pub(super) compactions: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct PartitionState {
+    pub(super) id: i64,
+    pub(super) name: String,
+    pub(super) growing: Content,
+    pub(super) segments: Vec<Segment>,
+}
+
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) id: i64,
+    pub(super) content: Content,
+    /// Deletes that no delta log holds yet.
+    unwritten: Vec<Row>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Content {
+    pub(super) rows: Vec<Row>,
+    pub(super) deletes: Vec<Row>,
+}
+
+impl Content {
+    pub(super) fn visible(&self) -> Vec<Row> {
+        let deleted = |row: &Row| {
+            self.deletes
+                .iter()
+                .any(|delete| delete.key == row.key && delete.ts > row.ts)
+        };
+        self.rows
+            .iter()
+            .filter(|row| !deleted(row))
+            .cloned()
+            .collect()
+    }
+
+    fn delete(&mut self, deletes: &[Row]) -> Vec<Row> {
+        let has = |delete: &&Row| self.rows.iter().any(|row| row.key == delete.key);
+        let hits: Vec<Row> = deletes.iter().filter(has).cloned().collect();
+        self.deletes.extend(hits.iter().cloned());
+        hits
+    }
+}
+
+impl PartitionState {
+    pub(super) fn new(id: i64, name: impl Into<String>) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            growing: Content::default(),
+            segments: Vec::new(),
+        }
+    }
+
+    pub(super) fn delete(&mut self, deletes: &[Row]) {
+        self.growing.delete(deletes);
+        for segment in &mut self.segments {
+            let hits = segment.content.delete(deletes);
+            segment.unwritten.extend(hits);
+        }
+    }
+
+    pub(super) fn visible_keys(&self) -> BTreeSet<String> {
+        let sealed = self.segments.iter().map(|segment| &segment.content);
+        let contents = sealed.chain([&self.growing]);
+        contents
+            .flat_map(Content::visible)
+            .map(|row| row.key)
+            .collect()
+    }
+}
+
+impl Collection {
+    /// Field ids of its files.
+    pub(super) fn fields(&self) -> Vec<i64> {
+        let schema = SchemaSummary::parse(&self.spec.schema);
+        schema
+            .expect("create_collection read it")
+            .stored_field_ids()
+    }
+
+    pub(super) fn partition(&mut self, name: &str) -> Option<&mut PartitionState> {
+        self.partitions
+            .iter_mut()
+            .find(|partition| partition.name == name)
+    }
+
+    pub(super) fn segments(&self) -> Vec<SegmentInfo> {
+        let of = |partition: &PartitionState| {
+            let (collection, partition_id) = (self.id, partition.id);
+            let info = move |segment: &Segment| SegmentInfo {
+                id: segment.id,
+                collection,
+                partition: partition_id,
+                rows: i64::try_from(segment.content.rows.len()).expect("tests have few rows"),
+            };
+            partition.segments.iter().map(info).collect::<Vec<_>>()
+        };
+        self.partitions.iter().flat_map(of).collect()
+    }
+
+    /// Adds a flushed segment and returns its files.
+    pub(super) fn add_segment(
+        &mut self,
+        partition: &str,
+        content: Content,
+        next_id: &mut dyn FnMut() -> i64,
+    ) -> Vec<File> {
+        let (collection, fields) = (self.id, self.fields());
+        let Some(partition) = self.partition(partition) else {
+            return Vec::new();
+        };
+        let place = Place {
+            collection,
+            partition: partition.id,
+            segment: next_id(),
+        };
+        let mut files: Vec<File> = fields
+            .into_iter()
+            .map(|field| place.insert_log(field, next_id(), &content.rows))
+            .collect();
+        if !content.deletes.is_empty() {
+            files.push(place.delta_log(next_id(), &content.deletes));
+        }
+        partition.segments.push(Segment {
+            id: place.segment,
+            content,
+            unwritten: Vec::new(),
+        });
+        files
+    }
+
+    /// Delta logs of deletes that hit flushed segments.
+    pub(super) fn write_deletes(&mut self, next_id: &mut dyn FnMut() -> i64) -> Vec<File> {
+        let mut files = Vec::new();
+        for partition in &mut self.partitions {
+            for segment in &mut partition.segments {
+                let deletes = std::mem::take(&mut segment.unwritten);
+                if !deletes.is_empty() {
+                    let (collection, partition) = (self.id, partition.id);
+                    let place = Place {
+                        collection,
+                        partition,
+                        segment: segment.id,
+                    };
+                    files.push(place.delta_log(next_id(), &deletes));
+                }
+            }
+        }
+        files
+    }
+}
