@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Makes the lab: a virtual environment with the real Milvus server and pymilvus.
+# Safe to call any number of times and from several processes; prints the path of its python.
+set -euo pipefail
+
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+lab="${MBA_LAB:-/var/tmp/mba-lab}"
+venv="$lab/venv"
+stamp="$venv/.requirements.sha256"
+digest="$(sha256sum <"$here/requirements.txt")"
+
+done_already() { [[ -x "$venv/bin/python" && -f "$stamp" && "$(<"$stamp")" == "$digest" ]]; }
+
+if done_already; then
+    echo "$venv/bin/python"
+    exit 0
+fi
+
+mkdir -p "$lab"
+exec 9>"$lab/setup.lock"
+flock 9
+if ! done_already; then # another process may have finished while we waited
+    if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+        echo "setup.sh: installing python3-venv" >&2
+        [[ "$(id -u)" == 0 ]] || { echo "setup.sh: python3-venv is missing; install it as root" >&2; exit 1; }
+        apt-get update -q >&2
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3-venv >&2
+    fi
+    python3 -m venv --clear "$venv" >&2
+    "$venv/bin/pip" install --quiet --no-input --disable-pip-version-check -r "$here/requirements.txt" >&2
+    "$venv/bin/python" -c 'import pymilvus, milvus' >&2
+    echo "$digest" >"$stamp"
+fi
+echo "$venv/bin/python"
