@@ -27,16 +27,26 @@ impl ClusterIdentity {
     }
 }
 
+/// The cluster's id, if its folder exists and is this Milvus's.
+pub async fn recognise(
+    cluster: &Cluster,
+    identity: &ClusterIdentity,
+) -> CatalogResult<Option<String>> {
+    let key = cluster.layout.mark();
+    let mark = cluster.repository.read::<ClusterMark>("cluster mark", &key).await?;
+    mark.map(|mark| check(&cluster.name, mark, identity)).transpose()
+}
+
 /// The cluster's id, after checking that the folder is this Milvus's; makes it at the first run.
 pub async fn claim(
     cluster: &Cluster,
     identity: &ClusterIdentity,
     clock: &dyn Clock,
 ) -> CatalogResult<String> {
-    let key = cluster.layout.mark();
-    if let Some(mark) = cluster.repository.read::<ClusterMark>("cluster mark", &key).await? {
-        return check(&cluster.name, mark, identity);
+    if let Some(id) = recognise(cluster, identity).await? {
+        return Ok(id);
     }
+    let key = cluster.layout.mark();
     let mark = ClusterMark {
         version: 1,
         id: Uuid::new_v4().to_string(),

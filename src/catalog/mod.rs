@@ -46,7 +46,7 @@ mod listing;
 mod record;
 mod repository;
 
-pub use cluster::{ClusterIdentity, adopt, claim};
+pub use cluster::{ClusterIdentity, adopt, claim, recognise};
 pub use commit::{Reservation, Run};
 pub use error::{CatalogError, CatalogResult};
 pub use holder::{machine_id, this_process};

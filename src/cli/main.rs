@@ -16,7 +16,7 @@ use crate::storage::Access;
 
 use super::args::{Arguments, Command};
 use super::output::{Output, talk};
-use super::{ExitStatus, backup, cluster, list, progress, restore, session, verify};
+use super::{ExitStatus, backup, check, cluster, list, progress, restore, session, verify};
 
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
@@ -68,10 +68,11 @@ async fn dispatch(
     cancel: CancellationToken,
 ) -> JobResult<ExitStatus> {
     let config = &loaded.config;
-    let open = |access| session::open(config, access, cancel.clone());
+    let token = cancel.clone();
+    let open = |access| session::open(config, access, token.clone());
     match command {
         Command::Config(command) => Ok(super::config::run(&command, loaded, output)),
-        Command::Check(_) => todo!(),
+        Command::Check(arguments) => check::run(config, &arguments, output, cancel).await,
         Command::Cluster(command) => {
             cluster::run(&open(Access::Read).await?, command, output).await
         }

@@ -9,7 +9,7 @@
 
 mod args;
 mod backup;
-// mod check;
+mod check;
 mod cluster;
 mod config;
 mod exit;

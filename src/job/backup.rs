@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::catalog::{self, BackupRecord, Cluster, Repository, Reservation, Run};
 use crate::manifest::{
-    CollectionOutcome, CollectionRecord, FileId, FileList, Manifest, ManifestOutcome,
+    Boundary, CollectionOutcome, CollectionRecord, FileId, FileList, Manifest, ManifestOutcome,
 };
 use crate::milvus::MilvusVersion;
 use crate::model::{BackupName, ErrorKind, KeyPrefix, Namespace};
@@ -26,9 +26,10 @@ use super::{
 /// Collections asked about at once: Milvus flushes them one after the other anyway.
 const GATHERERS: usize = 4;
 
-/// Milvus's timestamps move in steps of 50 ms, and an import ends at the step of the flush.
-/// Flushing this long after the start keeps in what was acknowledged before the start.
-const BEFORE_FLUSH: Duration = Duration::from_millis(100);
+/// How long after its start a run flushes first. The boundary lies a margin before the
+/// flush, and Milvus's timestamps lag the clock by up to 50 ms: with this, what was
+/// acknowledged before the run started is always in the backup.
+const BEFORE_FLUSH: Duration = Duration::from_millis(Boundary::MARGIN_MS + 100);
 
 /// What someone wants backed up.
 #[derive(Debug, Clone)]

@@ -97,12 +97,12 @@ pub(super) async fn gather(
     let mut missing = Vec::new();
     for _ in 0..FLUSHES {
         let flush = flush(context, namespace).await?;
-        let timestamp = flush.flush_ts.ok_or(GatherError::NoBoundary)?;
+        let boundary = Boundary::before(flush.flush_ts.ok_or(GatherError::NoBoundary)?);
         let persistent = context.milvus.persistent_segments(namespace).await?;
         missing = missing_segments(&flush, &persistent);
         if missing.is_empty() {
             let segments = of_flush(&flush, persistent);
-            return look(context, source, namespace, (Boundary { timestamp }, segments)).await;
+            return look(context, source, namespace, (boundary, segments)).await;
         }
         tracing::info!(%namespace, ?missing, "a compaction came between, flushing again");
     }

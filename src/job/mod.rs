@@ -17,7 +17,7 @@
 //! a whole does wrong (unreachable, unauthorised, full, read-only) ends the run.
 
 mod backup;
-// mod check;
+mod check;
 mod context;
 mod error;
 mod gather;
@@ -27,7 +27,7 @@ mod restore;
 mod verify;
 
 pub use backup::{BackupRequest, plan_only, run_backup};
-// pub use check::{CheckLine, CheckReport, run_check};
+pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
 pub use error::{JobError, JobResult};
 pub use list::{ListRow, Sizes, run_list};

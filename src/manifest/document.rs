@@ -29,16 +29,32 @@ pub enum CollectionOutcome {
     Failed,
 }
 
-/// Where in time a collection's copy ends.
+/// Where in time a collection's copy ends: a restore brings back every write up to here.
+///
+/// It lies a little before the flush. A write gets its timestamp first and its segment
+/// later, so a write just before the flush may lie in a segment after it, while its delete
+/// is in the backup (measured on 2.3.5: 500 of 600 upserted keys in one of 11 restores that
+/// ended at the flush itself, all in 7 of 7 that ended a second before).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Boundary {
-    /// The hybrid timestamp of the collection's own flush.
+    /// The hybrid timestamp to which a restore goes.
     pub timestamp: u64,
+    /// The hybrid timestamp of the collection's own flush.
+    pub flush: u64,
 }
 
 impl Boundary {
     /// Bits of a hybrid timestamp below the milliseconds.
     const LOGICAL_BITS: u32 = 18;
+
+    /// How far before its flush a collection's copy ends.
+    pub const MARGIN_MS: u64 = 1000;
+
+    /// The boundary of a flush.
+    pub fn before(flush: u64) -> Self {
+        let physical = (flush >> Self::LOGICAL_BITS).saturating_sub(Self::MARGIN_MS);
+        Self { timestamp: physical << Self::LOGICAL_BITS, flush }
+    }
 
     /// Milliseconds since the epoch.
     pub fn physical_ms(self) -> u64 {

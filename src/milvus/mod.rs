@@ -24,7 +24,7 @@ pub mod testing;
 pub use api::MilvusApi;
 pub use error::{MilvusError, MilvusErrorKind, MilvusResult};
 pub use grpc::GrpcMilvus;
-pub use schema::{FieldSummary, SchemaError, SchemaSummary, rename_and_strip};
+pub use schema::{FieldSummary, SchemaError, SchemaSummary, minimal_schema, rename_and_strip};
 pub use types::{CollectionSpec, ImportRequest, ImportState, ImportTask};
 pub use version::{MilvusVersion, Support};
 

@@ -7,6 +7,7 @@
 use prost::encoding::{DecodeContext, WireType, decode_key, encode_key, encode_varint, skip_field};
 use prost::{DecodeError, Message};
 
+use super::grpc::common::KeyValuePair;
 use super::grpc::schema::{CollectionSchema, FieldSchema};
 
 /// Milvus's hidden field of row ids.
@@ -99,6 +100,26 @@ fn summary(field: FieldSchema) -> FieldSummary {
         partition_key: field.is_partition_key,
         dynamic: field.is_dynamic,
     }
+}
+
+/// The schema of a collection that holds nothing but proves something: a key and a vector.
+pub fn minimal_schema(name: &str) -> Vec<u8> {
+    const INT64: i32 = 5;
+    const FLOAT_VECTOR: i32 = 101;
+    let key = FieldSchema {
+        name: "id".to_owned(),
+        data_type: INT64,
+        is_primary_key: true,
+        ..FieldSchema::default()
+    };
+    let vector = FieldSchema {
+        name: "vector".to_owned(),
+        data_type: FLOAT_VECTOR,
+        type_params: vec![KeyValuePair { key: "dim".to_owned(), value: "2".to_owned() }],
+        ..FieldSchema::default()
+    };
+    let (name, fields) = (name.to_owned(), vec![key, vector]);
+    CollectionSchema { name, fields, enable_dynamic_field: false }.encode_to_vec()
 }
 
 /// The same schema under another name and without `$meta`, which Milvus adds itself and

@@ -230,7 +230,7 @@ mod tests {
             partitions: vec![Partition { id: 2, name: "_default".to_owned() }],
             indexes: Vec::new(),
             load: LoadState::NotLoaded,
-            boundary: Boundary { timestamp: 7 << 18 },
+            boundary: Boundary::before(7000 << 18),
             segments: vec![SegmentInfo { id: 3, collection: 1, partition: 2, rows: 5 }],
             fields: vec![0, 1, 100],
             files,

@@ -9,6 +9,7 @@ use crate::milvus::{ImportRequest, ImportState};
 use crate::model::ErrorKind;
 use crate::plan::{Batch, BatchLimit, CollectionRestore, next_batch};
 
+use super::probe::probe;
 use super::session::Session;
 use crate::job::{JobError, JobResult};
 
@@ -89,6 +90,9 @@ async fn import(
     number: usize,
 ) -> JobResult<Option<u64>> {
     let partition = partition_name(collection, batch)?;
+    let readable =
+        probe(&*session.context.milvus, &session.staging, &collection.restoring, &partition);
+    session.readable.get_or_try_init(|| readable).await?;
     let folders = session.staging.stage(session.from, batch, number).await?;
     let request = ImportRequest {
         namespace: collection.restoring.clone(),

@@ -40,5 +40,7 @@ mod session;
 mod staging;
 mod swap;
 
+pub(super) use probe::probe;
 pub use run::{RestoreOptions, plan_only, run_restore};
 pub use session::{Staging, Wanted};
+pub(super) use staging::StagingArea;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -161,6 +161,7 @@ async fn run(
         load: options.load,
         limit: Mutex::new(BatchLimit::first()),
         ledger: Mutex::new(ledger),
+        readable: OnceCell::new(),
     };
     let filled = fill_all(&session, &plan).await;
     session.staging.clear_all().await?;
@@ -227,7 +228,6 @@ async fn fill_all(session: &Session<'_>, plan: &RestorePlan) -> JobResult<Vec<Re
     make_databases(session, plan).await?;
     let bytes = plan.collections.iter().map(|collection| collection.content.bytes).sum();
     context.progress.enter(Stage::Import, bytes);
-    super::probe::probe(session, plan).await?;
     let mut report = Vec::new();
     for collection in &plan.collections {
         context.progress.subject(&collection.to.to_string());
@@ -250,7 +250,10 @@ async fn fill_all(session: &Session<'_>, plan: &RestorePlan) -> JobResult<Vec<Re
 }
 
 fn ends_run(error: &JobError) -> bool {
-    matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::NotAuthorised | ErrorKind::Cancelled)
+    matches!(
+        error.kind(),
+        ErrorKind::Unreachable | ErrorKind::NotAuthorised | ErrorKind::Cancelled | ErrorKind::Usage
+    )
 }
 
 async fn make_databases(session: &Session<'_>, plan: &RestorePlan) -> JobResult<()> {

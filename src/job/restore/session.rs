@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::catalog::{self, Cluster};
-use crate::manifest::{RestoreLedger, RestoreStep};
+use crate::manifest::{RestoreItem, RestoreLedger, RestoreStep};
 use crate::milvus::MilvusVersion;
 use crate::model::Namespace;
 use crate::plan::BatchLimit;
@@ -44,6 +44,8 @@ pub(super) struct Session<'a> {
     /// Learned from one import to the next, over all collections.
     pub(super) limit: Mutex<BatchLimit>,
     pub(super) ledger: Mutex<RestoreLedger>,
+    /// Set once Milvus has proved that it reads the staging folder.
+    pub(super) readable: OnceCell<()>,
 }
 
 impl Session<'_> {
@@ -51,7 +53,7 @@ impl Session<'_> {
     pub(super) async fn record(
         &self,
         to: &Namespace,
-        change: impl FnOnce(&mut crate::manifest::RestoreItem),
+        change: impl FnOnce(&mut RestoreItem),
     ) -> JobResult<()> {
         let mut ledger = self.ledger.lock().await;
         if let Some(item) = ledger.items.iter_mut().find(|item| &item.to == to) {

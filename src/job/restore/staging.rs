@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::catalog::Cluster;
 use crate::manifest::FileId;
 use crate::model::{KeyPrefix, ObjectKey};
 use crate::plan::Batch;
-use crate::storage::{ObjectStore, ObjectStoreExt, StoreErrorKind, StoreResult};
+use crate::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind, StoreResult};
 
 use super::session::Staging;
 
@@ -24,7 +25,7 @@ pub(super) struct StagedFolders {
 
 /// The staging folder of one restore.
 #[derive(Debug, Clone)]
-pub(super) struct StagingArea {
+pub(crate) struct StagingArea {
     store: Arc<dyn ObjectStore>,
     seen_by_milvus: String,
     folder: KeyPrefix,
@@ -32,7 +33,7 @@ pub(super) struct StagingArea {
 }
 
 impl StagingArea {
-    pub(super) fn new(staging: &Staging, restore: &str, links: usize) -> Self {
+    pub(crate) fn new(staging: &Staging, restore: &str, links: usize) -> Self {
         Self {
             store: Arc::clone(&staging.store),
             seen_by_milvus: staging.seen_by_milvus.clone(),
@@ -42,7 +43,7 @@ impl StagingArea {
     }
 
     /// The folder, for the ledger and for people.
-    pub(super) fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         format!("{}/{}", self.store, self.folder)
     }
 
@@ -84,13 +85,27 @@ impl StagingArea {
         self.store.put_stream(&to, object.meta.size, object).await.map(drop)
     }
 
+    /// Stages what no import can read: a segment folder whose name is no number. Returns the
+    /// folder as Milvus sees it.
+    pub(super) async fn stage_probe(&self) -> StoreResult<String> {
+        let folder = self.folder.join("probe");
+        let key = folder.join("insert_log/1/2/probe/0").key("0");
+        self.store.put(&key, Bytes::from_static(b"0"), PutMode::Overwrite).await?;
+        Ok(self.seen("probe/insert_log/1/2/"))
+    }
+
+    /// Removes what [`Self::stage_probe`] staged.
+    pub(super) async fn clear_probe(&self) -> StoreResult<()> {
+        self.remove(&self.folder.join("probe")).await
+    }
+
     /// Removes the folder of one import.
     pub(super) async fn clear(&self, number: usize) -> StoreResult<()> {
         self.remove(&self.folder.join(number)).await
     }
 
     /// Removes everything that this restore staged.
-    pub(super) async fn clear_all(&self) -> StoreResult<()> {
+    pub(crate) async fn clear_all(&self) -> StoreResult<()> {
         self.remove(&self.folder).await
     }
 

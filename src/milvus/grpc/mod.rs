@@ -26,4 +26,4 @@ mod proto;
 mod status;
 
 pub use client::GrpcMilvus;
-pub(super) use proto::schema;
+pub(super) use proto::{common, schema};

@@ -15,8 +15,8 @@ const FIRST_ID: i64 = 470_000_000_000_000_000;
 /// 2026 in Milvus's hybrid time.
 const FIRST_TS: u64 = 1_795_000_000_000 << 18;
 
-/// One millisecond of hybrid time.
-const TICK: u64 = 1 << 18;
+/// Two seconds of hybrid time: more than the margin that a backup leaves before its flush.
+const TICK: u64 = 2000 << 18;
 
 #[derive(Debug)]
 pub(super) struct Cluster {

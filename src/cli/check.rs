@@ -1,0 +1,37 @@
+//! `check`.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::job::{self, CheckReport, JobResult};
+use crate::storage::Access;
+
+use super::ExitStatus;
+use super::args::CheckArguments;
+use super::output::Output;
+use super::session;
+
+pub(super) async fn run(
+    config: &Config,
+    arguments: &CheckArguments,
+    output: Output,
+    cancel: CancellationToken,
+) -> JobResult<ExitStatus> {
+    let context = session::open(config, Access::Write, cancel).await?;
+    let staging = match arguments.restore {
+        true => Some(session::staging(config, &context).await?),
+        false => None,
+    };
+    let report = job::run_check(&context, staging.as_ref()).await;
+    output.print(&report, || text(&report));
+    Ok(report.failure.map_or(ExitStatus::OK, ExitStatus::from))
+}
+
+fn text(report: &CheckReport) -> String {
+    let lines = report.checks.iter().map(|line| {
+        let verdict = if line.ok { "ok    " } else { "FAILED" };
+        let hint = line.hint.as_ref().map(|hint| format!("\n                    hint: {hint}"));
+        format!("{verdict}  {:<10}  {}{}", line.check, line.detail, hint.unwrap_or_default())
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}

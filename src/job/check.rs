@@ -1,0 +1,174 @@
+//! Would a backup work? Proved, not guessed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::catalog::{self, Repository};
+use crate::milvus::{CollectionSpec, minimal_schema};
+use crate::model::{ErrorKind, KeyPrefix, Namespace, SegmentInfo};
+use crate::storage::{PutMode, StoreErrorKind};
+
+use super::restore::{Staging, StagingArea, probe};
+use super::{JobContext, JobError, JobResult};
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckLine {
+    /// What.
+    pub check: &'static str,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was found.
+    pub detail: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// Everything that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// In the order in which a backup would meet it.
+    pub checks: Vec<CheckLine>,
+    /// The kind of the first failure.
+    #[serde(skip)]
+    pub failure: Option<ErrorKind>,
+}
+
+impl CheckReport {
+    fn add(&mut self, check: &'static str, found: JobResult<String>) {
+        let line = match found {
+            Ok(detail) => CheckLine { check, ok: true, detail, hint: None },
+            Err(error) => {
+                self.failure = self.failure.or(Some(error.kind()));
+                let hint = error.remedy().map(str::to_owned);
+                CheckLine { check, ok: false, detail: error.chain(), hint }
+            }
+        };
+        self.checks.push(line);
+    }
+}
+
+/// Looks at everything, and goes on after a failure where that makes sense. With `staging`
+/// it also tests whether Milvus reads the staging folder.
+pub async fn run_check(context: &JobContext, staging: Option<&Staging>) -> CheckReport {
+    let mut report = CheckReport { checks: Vec::new(), failure: None };
+    let milvus = version(context).await;
+    let reachable = milvus.is_ok();
+    report.add("milvus", milvus);
+    if reachable {
+        report.add("storage", storage(context).await);
+    }
+    report.add("repository", repository(context).await);
+    report.add("cluster", cluster(context).await);
+    report.add("space", space(context).await);
+    if let (Some(staging), true) = (staging, reachable) {
+        report.add("staging", readable(context, staging).await);
+    }
+    report
+}
+
+async fn version(context: &JobContext) -> JobResult<String> {
+    let version = context.supported_version().await?;
+    Ok(format!("version {version} at {}", context.milvus.address()))
+}
+
+/// One segment that Milvus names must have its folder where the configuration says.
+async fn storage(context: &JobContext) -> JobResult<String> {
+    let source = context.source()?;
+    let Some((namespace, segment)) = some_segment(context).await? else {
+        let message = format!("{source}: Milvus has no flushed segment to look for");
+        return Err(JobError::new(ErrorKind::NothingToDo, message)
+            .hint("insert a row and flush, or run a backup, which flushes"));
+    };
+    let SegmentInfo { id, collection, partition, .. } = segment;
+    let folder = KeyPrefix::root().join("insert_log").join(collection).join(partition).join(id);
+    if source.list(&folder).try_next().await?.is_some() {
+        return Ok(format!("{source}: segment {id} of {namespace} is there"));
+    }
+    let message = format!("segment {id} of {namespace} is not in `{source}/{folder}`");
+    Err(JobError::new(ErrorKind::Usage, message)
+        .hint("set `milvus.storage.local.path` to where this Milvus keeps its files"))
+}
+
+async fn some_segment(context: &JobContext) -> JobResult<Option<(Namespace, SegmentInfo)>> {
+    for database in context.milvus.databases().await? {
+        for collection in context.milvus.collections(&database).await? {
+            let namespace = Namespace::new(&database, collection);
+            let segments = context.milvus.persistent_segments(&namespace).await?;
+            if let Some(segment) = segments.into_iter().find(|segment| segment.rows > 0) {
+                return Ok(Some((namespace, segment)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Puts an object twice: a store that lets the second through cannot be shared by agents.
+async fn repository(context: &JobContext) -> JobResult<String> {
+    let store = &context.repository;
+    let key = KeyPrefix::root().key(format_args!("_check-{}", Uuid::new_v4()));
+    let body = Bytes::from_static(b"check");
+    store.put(&key, body.clone(), PutMode::IfAbsent).await?;
+    let second = store.put(&key, body, PutMode::IfAbsent).await;
+    let deleted = store.delete(std::slice::from_ref(&key)).await?;
+    if let Some((_, error)) = deleted.failed.into_iter().next() {
+        return Err(error.into());
+    }
+    match second {
+        Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {
+            Ok(format!("{store}: writable, conditional put works"))
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Err(JobError::new(
+            ErrorKind::Failed,
+            format!("{store} overwrites an object that a conditional put should have kept"),
+        )),
+    }
+}
+
+/// Whether the cluster's folder, if there is one, is this Milvus's.
+async fn cluster(context: &JobContext) -> JobResult<String> {
+    let repository = Repository::unopened(Arc::clone(&context.repository));
+    let cluster = repository.cluster(&context.cluster);
+    let known = catalog::recognise(&cluster, &context.identity).await?;
+    let state = if known.is_some() { "is this Milvus" } else { "is new" };
+    Ok(format!("`{}` {state}", context.cluster))
+}
+
+async fn space(context: &JobContext) -> JobResult<String> {
+    let Some(space) = context.repository.space().await? else {
+        return Ok("not limited".to_owned());
+    };
+    let reserve = context.min_free.bytes(space.total);
+    if space.free > reserve {
+        return Ok(format!("{} bytes free, {reserve} of them are kept free", space.free));
+    }
+    let message = format!("{} bytes are free and {reserve} are kept free", space.free);
+    Err(JobError::new(ErrorKind::Refused, message)
+        .hint("free space, choose another repository, or lower `repository.local.min_free`"))
+}
+
+/// Makes a small collection, asks Milvus to import into it, and drops it.
+async fn readable(context: &JobContext, staging: &Staging) -> JobResult<String> {
+    let id = Uuid::new_v4().simple().to_string();
+    let namespace = Namespace::new("default", format!("__mba_check_{id}"));
+    let spec = CollectionSpec {
+        schema: minimal_schema(&namespace.collection),
+        namespace: namespace.clone(),
+        shards: 1,
+        consistency_level: 0,
+        num_partitions: None,
+        properties: Vec::new(),
+    };
+    context.milvus.create_collection(&spec).await?;
+    let area = StagingArea::new(staging, &id, 1);
+    let seen = probe(&*context.milvus, &area, &namespace, "_default").await;
+    let cleared = area.clear_all().await;
+    context.milvus.drop_collection(&namespace).await?;
+    cleared?;
+    seen.map(|()| format!("Milvus reads {}", area.place()))
+}
