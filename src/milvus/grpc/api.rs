@@ -254,6 +254,8 @@ impl MilvusApi for GrpcMilvus {
 
     async fn import(&self, request: &ImportRequest) -> MilvusResult<ImportTask> {
         let namespace = &request.namespace;
+        // 2.3.5 itself needs 52 s to find out that there is no such collection.
+        self.describe(namespace).await?;
         let mut options = vec![pair_of("backup", &"true")];
         options.extend(request.end_ts.map(|end_ts| pair_of("end_ts", &end_ts)));
         let message = milvus::ImportRequest {
