@@ -17,17 +17,17 @@
 // 0 vocabulary
 pub mod model;
 // 1 intent and format, pure
-// pub mod config;
+pub mod config;
 pub mod manifest;
 pub mod policy;
 // 2 decisions, pure
 pub mod plan;
 // 3 the outside world
-// pub mod catalog;
-// pub mod milvus;
-// pub mod storage;
+pub mod catalog;
+pub mod milvus;
+pub mod storage;
 // 4 work
-// pub mod job;
-// pub mod transfer;
+pub mod job;
+pub mod transfer;
 // 5 edges
-// pub mod cli;
+pub mod cli;

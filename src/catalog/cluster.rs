@@ -79,7 +79,10 @@ fn check(
     if differences.is_empty() {
         return Ok(mark.id);
     }
-    Err(CatalogError::OtherCluster { cluster: name.to_string(), differences: differences.join("; ") })
+    Err(CatalogError::OtherCluster {
+        cluster: name.to_string(),
+        differences: differences.join("; "),
+    })
 }
 
 /// Records that a cluster is this Milvus from now on, and why.
@@ -95,12 +98,7 @@ pub async fn adopt(
     let Some(mut mark) = repository.read::<ClusterMark>("cluster mark", &key).await? else {
         return Err(CatalogError::NoRepository { place: place() });
     };
-    mark.adopted.push(format!(
-        "{}: from {} {}: {reason}",
-        clock.now(),
-        mark.address,
-        mark.storage
-    ));
+    mark.adopted.push(format!("{}: from {} {}: {reason}", clock.now(), mark.address, mark.storage));
     mark.address.clone_from(&identity.address);
     mark.storage.clone_from(&identity.storage);
     mark.machine = identity.machine();

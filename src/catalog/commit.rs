@@ -1,15 +1,12 @@
 //! One run's way from a reserved name to a backup.
 
-use std::collections::HashMap;
-
-use futures::TryStreamExt;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::manifest::{Attempt, AttemptEnd, EncodedList, FileId, FileList, Manifest};
+use crate::manifest::{Attempt, AttemptEnd, EncodedList, FileList, Manifest};
 use crate::model::{BackupName, Clock, ObjectKey};
-use crate::plan::{Damage, compare_listing};
-use crate::storage::{ObjectStoreExt, PutMode, StoreError, StoreErrorKind};
+use crate::plan::Damage;
+use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
 
 use super::repository::AGENT;
 use super::{CatalogError, CatalogResult, Cluster, Lease, this_process};
@@ -171,8 +168,7 @@ impl Run {
 
     /// Every file of a list lies in its folder with its size, reused ones too.
     async fn prove(&self, collection: i64, list: &FileList) -> CatalogResult<()> {
-        let present = files_of(&self.cluster, collection).await?;
-        let damage = compare_listing(list, &present).into_iter().next();
+        let damage = super::compare(&self.cluster, collection, list).await?.into_iter().next();
         let (id, why) = match damage {
             None => return Ok(()),
             Some(Damage::Missing(id)) => (id, "is missing".to_owned()),
@@ -198,22 +194,4 @@ impl Run {
             tracing::warn!(%error, "the plan of a finished run could not be removed");
         }
     }
-}
-
-/// Identity and size of everything in a collection's two folders.
-pub(super) async fn files_of(
-    cluster: &Cluster,
-    collection: i64,
-) -> Result<HashMap<FileId, u64>, StoreError> {
-    let mut present = HashMap::new();
-    for folder in cluster.layout.collection_folders(collection) {
-        let mut listing = cluster.repository.store().list(&folder);
-        while let Some(meta) = listing.try_next().await? {
-            let tail = cluster.layout.segments().strip(&meta.key).and_then(FileId::parse);
-            if let Some(id) = tail {
-                present.insert(id, meta.size);
-            }
-        }
-    }
-    Ok(present)
 }

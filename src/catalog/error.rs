@@ -96,7 +96,9 @@ impl CatalogError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Store(error) => return error.hint().map(str::to_owned),
-            Self::Document { .. } | Self::LeaseLost { .. } | Self::NotAsWritten { .. } => return None,
+            Self::Document { .. } | Self::LeaseLost { .. } | Self::NotAsWritten { .. } => {
+                return None;
+            }
             Self::NoRepository { .. } => {
                 "check `repository` in the configuration; the first backup makes the repository"
             }

@@ -49,9 +49,8 @@ fn start_of(pid: u32) -> Option<u64> {
 /// Whether a holder has certainly ended. `false` also means "cannot tell from here".
 pub(super) fn is_gone(holder: &Holder) -> bool {
     let space = process_space();
-    let comparable = !space.is_empty()
-        && holder.process_space == space
-        && holder.machine == machine_id();
+    let comparable =
+        !space.is_empty() && holder.process_space == space && holder.machine == machine_id();
     comparable && start_of(holder.pid) != Some(holder.started)
 }
 

@@ -1,6 +1,5 @@
 //! Who is at work, told by a counter that moves.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -176,7 +175,8 @@ pub(super) async fn looks_alive(cluster: &Cluster, name: &str, now: jiff::Timest
         return false;
     };
     let age = now.duration_since(meta.modified);
-    let limit = i64::from(PATIENCE + 1) * i64::try_from(record.interval_secs).unwrap_or(i64::MAX / 8);
+    let limit =
+        i64::from(PATIENCE + 1) * i64::try_from(record.interval_secs).unwrap_or(i64::MAX / 8);
     !record.released && !is_gone(&record.holder) && age.as_secs() < limit
 }
 

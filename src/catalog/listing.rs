@@ -1,10 +1,13 @@
 //! Reading backups: all, one, and the files of one.
 
+use std::collections::HashMap;
+
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::manifest::{Attempt, FileList, Manifest, Tombstone};
+use crate::manifest::{Attempt, FileId, FileList, Manifest, Tombstone};
 use crate::model::{BackupName, Clock, ClusterName};
-use crate::storage::ObjectStoreExt;
+use crate::plan::{Damage, Known, compare_listing};
+use crate::storage::{ObjectMeta, ObjectStoreExt, StoreResult};
 
 use super::lease::looks_alive;
 use super::record::Documents;
@@ -95,18 +98,17 @@ pub async fn find(
 pub async fn load_list(cluster: &Cluster, digest: &str) -> CatalogResult<FileList> {
     let key = cluster.layout.list(digest);
     let bytes = cluster.repository.store().get_bytes(&key).await?;
-    FileList::decode(&bytes, digest).map_err(|source| CatalogError::Document {
-        place: cluster.repository.place(&key),
-        source,
-    })
+    FileList::decode(&bytes, digest)
+        .map_err(|source| CatalogError::Document { place: cluster.repository.place(&key), source })
 }
 
-/// The newest committed list of a collection, by its id; damaged ones are passed over.
-pub async fn newest_list_of(
+/// What the repository has of a collection: the newest committed list of it that can be
+/// read, and one listing of its folders.
+pub async fn known_files(
     cluster: &Cluster,
     records: &[BackupRecord],
     collection: i64,
-) -> CatalogResult<FileList> {
+) -> CatalogResult<Known> {
     let newest_first = records.iter().rev().filter(|record| record.is_committed());
     let digests = newest_first
         .filter_map(|record| record.manifest.as_ref())
@@ -115,9 +117,43 @@ pub async fn newest_list_of(
         .map(|(_, content)| content.list.as_str());
     for digest in digests {
         match load_list(cluster, digest).await {
-            Ok(list) => return Ok(list),
-            Err(error) => tracing::warn!(%digest, %error, "a list cannot be read; it is not reused"),
+            Ok(list) => {
+                let listing = files_of(cluster, collection).await?.into_iter();
+                let listing = listing.map(|(id, found)| (id, found.size, found.etag));
+                return Ok(Known::new(&list, listing));
+            }
+            Err(error) => {
+                tracing::warn!(%digest, %error, "a list cannot be read; it is not reused")
+            }
         }
     }
-    Ok(FileList::default())
+    Ok(Known::default())
+}
+
+/// Everything that lies in a collection's two folders.
+pub(super) async fn files_of(
+    cluster: &Cluster,
+    collection: i64,
+) -> StoreResult<HashMap<FileId, ObjectMeta>> {
+    let mut present = HashMap::new();
+    for folder in cluster.layout.collection_folders(collection) {
+        let mut listing = cluster.repository.store().list(&folder);
+        while let Some(meta) = listing.try_next().await? {
+            if let Some(id) = cluster.layout.segments().strip(&meta.key).and_then(FileId::parse) {
+                present.insert(id, meta);
+            }
+        }
+    }
+    Ok(present)
+}
+
+/// What is missing or changed of a list, told by a listing of its collection's folders.
+pub async fn compare(
+    cluster: &Cluster,
+    collection: i64,
+    list: &FileList,
+) -> CatalogResult<Vec<Damage>> {
+    let present = files_of(cluster, collection).await?;
+    let sizes = present.into_iter().map(|(id, meta)| (id, meta.size)).collect();
+    Ok(compare_listing(list, &sizes))
 }

@@ -52,6 +52,6 @@ pub use error::{CatalogError, CatalogResult};
 pub use holder::{machine_id, this_process};
 pub use lease::{Lease, Liveness, observe};
 pub use ledger::{delete_ledger, open_ledgers, put_ledger};
-pub use listing::{find, list, load_list, newest_list_of, read_record};
+pub use listing::{compare, find, known_files, list, load_list, read_record};
 pub use record::{BackupRecord, BackupState};
 pub use repository::{Cluster, Repository};

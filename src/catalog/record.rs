@@ -87,17 +87,16 @@ impl Documents {
     }
 
     fn state(&self) -> (BackupState, Vec<String>) {
-        let unreadable: Vec<String> = [
-            self.attempt.as_ref().err(),
-            self.manifest.as_ref().err(),
-        ]
-        .into_iter()
-        .flatten()
-        .map(with_causes)
-        .collect();
+        let unreadable: Vec<String> = [self.attempt.as_ref().err(), self.manifest.as_ref().err()]
+            .into_iter()
+            .flatten()
+            .map(with_causes)
+            .collect();
         match &self.tombstone {
             Ok(None) => {}
-            Ok(Some(tombstone)) => return (BackupState::Tombstoned, vec![tombstone.reason.clone()]),
+            Ok(Some(tombstone)) => {
+                return (BackupState::Tombstoned, vec![tombstone.reason.clone()]);
+            }
             Err(error) => return (BackupState::Tombstoned, vec![with_causes(error)]),
         }
         let (Ok(attempt), Ok(manifest)) = (&self.attempt, &self.manifest) else {
@@ -114,9 +113,7 @@ impl Documents {
 
     fn unfinished(&self, attempt: &Attempt) -> (BackupState, Vec<String>) {
         match &attempt.end {
-            Some(end) => {
-                (BackupState::Failed, vec![format!("{}: {}", end.outcome, end.error)])
-            }
+            Some(end) => (BackupState::Failed, vec![format!("{}: {}", end.outcome, end.error)]),
             None if self.alive => (BackupState::Running, Vec::new()),
             None => (BackupState::Failed, vec!["interrupted".to_owned()]),
         }
@@ -148,7 +145,9 @@ fn with_causes(error: &CatalogError) -> String {
 mod tests {
     use super::{BackupState, Documents};
     use crate::catalog::CatalogError;
-    use crate::manifest::{Attempt, AttemptEnd, DocumentError, Manifest, ManifestOutcome, Tombstone};
+    use crate::manifest::{
+        Attempt, AttemptEnd, DocumentError, Manifest, ManifestOutcome, Tombstone,
+    };
     use crate::model::{BackupName, ClusterName};
 
     fn name() -> BackupName {

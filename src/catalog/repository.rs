@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::manifest::{self, ClusterLayout, REPOSITORY_MARK, RepositoryMark};
-use crate::model::{ClusterName, KeyPrefix, ObjectKey, Clock};
+use crate::model::{Clock, ClusterName, KeyPrefix, ObjectKey};
 use crate::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind};
 
 use super::{CatalogError, CatalogResult};
@@ -30,6 +30,11 @@ impl Repository {
         }
     }
 
+    /// A repository that may not exist yet, for looking only.
+    pub fn unopened(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store }
+    }
+
     /// Opens what is there, or makes it.
     pub async fn open_or_create(
         store: Arc<dyn ObjectStore>,
@@ -39,8 +44,7 @@ impl Repository {
             Err(CatalogError::NoRepository { .. }) => {}
             other => return other,
         }
-        let mark =
-            RepositoryMark { version: 1, created_at: clock.now(), agent: AGENT.to_owned() };
+        let mark = RepositoryMark { version: 1, created_at: clock.now(), agent: AGENT.to_owned() };
         let body = manifest::encode(&mark).into();
         match store.put(&mark_key(), body, PutMode::IfAbsent).await {
             Ok(_) => {}
@@ -57,11 +61,7 @@ impl Repository {
 
     /// One cluster, whether it has anything or not.
     pub fn cluster(&self, name: &ClusterName) -> Cluster {
-        Cluster {
-            repository: self.clone(),
-            name: name.clone(),
-            layout: ClusterLayout::new(name),
-        }
+        Cluster { repository: self.clone(), name: name.clone(), layout: ClusterLayout::new(name) }
     }
 
     /// All clusters that ever wrote here, sorted by name.

@@ -133,8 +133,8 @@ impl FileList {
 
     /// Reads a stored list and proves that it is the one named `digest`.
     pub fn decode(bytes: &[u8], digest: &str) -> Result<Self, DocumentError> {
-        let lines = zstd::decode_all(bytes)
-            .map_err(|error| DocumentError::damaged("list", error))?;
+        let lines =
+            zstd::decode_all(bytes).map_err(|error| DocumentError::damaged("list", error))?;
         let found = blake3::hash(&lines).to_hex();
         if found.as_str() != digest {
             return Err(DocumentError::damaged("list", format!("its digest is {found}")));
@@ -144,8 +144,8 @@ impl FileList {
 
     /// Reads a stored list that is not named by its digest: a saved plan.
     pub fn decode_plan(bytes: &[u8]) -> Result<Self, DocumentError> {
-        let lines = zstd::decode_all(bytes)
-            .map_err(|error| DocumentError::damaged("plan", error))?;
+        let lines =
+            zstd::decode_all(bytes).map_err(|error| DocumentError::damaged("plan", error))?;
         Self::parse(&lines)
     }
 

@@ -39,6 +39,6 @@ pub use file::{FileEntry, FileId, LogKind};
 pub use layout::{BackupLayout, ClusterLayout, REPOSITORY_MARK};
 pub use list::{EncodedList, FieldFiles, FileList, SegmentFiles};
 pub use marks::{
-    Attempt, AttemptEnd, ClusterMark, DocumentError, Holder, LeaseRecord, RepositoryMark, RestoreItem,
-    RestoreLedger, RestoreStep, Tombstone, decode, encode,
+    Attempt, AttemptEnd, ClusterMark, DocumentError, Holder, LeaseRecord, RepositoryMark,
+    RestoreItem, RestoreLedger, RestoreStep, Tombstone, decode, encode,
 };

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 
 use crate::model::Namespace;
 
-use super::{
-    CollectionDescription, CollectionSpec, FlushAnswer, ImportRequest, ImportState, ImportTask,
-    IndexDescription, LoadState, MilvusResult, MilvusVersion, Partition, SegmentInfo,
+use super::{CollectionSpec, ImportRequest, ImportState, ImportTask, MilvusResult, MilvusVersion};
+use crate::model::{
+    CollectionDescription, FlushAnswer, IndexDescription, LoadState, Partition, SegmentInfo,
 };
 
 /// What a backup and a restore ask of a Milvus server.

@@ -40,11 +40,7 @@ impl MilvusError {
         kind: MilvusErrorKind,
         message: impl Into<String>,
     ) -> Self {
-        Self {
-            operation: operation.into(),
-            kind,
-            message: message.into(),
-        }
+        Self { operation: operation.into(), kind, message: message.into() }
     }
 
     /// What the caller can do about it.

@@ -128,10 +128,7 @@ pub fn rename_and_strip(raw: &[u8], new_name: &str) -> Result<Vec<u8>, SchemaErr
 
 /// A lone `fields` record is a schema of one field.
 fn is_dynamic(record: &[u8]) -> Result<bool, SchemaError> {
-    Ok(CollectionSchema::decode(record)?
-        .fields
-        .iter()
-        .any(|field| field.is_dynamic))
+    Ok(CollectionSchema::decode(record)?.fields.iter().any(|field| field.is_dynamic))
 }
 
 #[cfg(test)]
@@ -143,11 +140,7 @@ mod tests {
     use super::{SchemaSummary, rename_and_strip};
 
     fn field(id: i64, name: &str) -> FieldSchema {
-        FieldSchema {
-            field_id: id,
-            name: name.to_owned(),
-            ..FieldSchema::default()
-        }
+        FieldSchema { field_id: id, name: name.to_owned(), ..FieldSchema::default() }
     }
 
     /// A field that nobody knows yet, inside a field that everybody knows.
@@ -168,21 +161,15 @@ mod tests {
             enable_dynamic_field: true,
         };
         let meta = CollectionSchema {
-            fields: vec![FieldSchema {
-                is_dynamic: true,
-                ..field(103, "$meta")
-            }],
+            fields: vec![FieldSchema { is_dynamic: true, ..field(103, "$meta") }],
             ..CollectionSchema::default()
         };
         let mut raw = known.encode_to_vec();
         raw.extend(field_of_tomorrow());
         let mut unknown = Vec::new();
         string::encode(99, &"unknown outside".to_owned(), &mut unknown);
-        let mut expected = CollectionSchema {
-            name: "films__restoring_1".to_owned(),
-            ..known
-        }
-        .encode_to_vec();
+        let mut expected =
+            CollectionSchema { name: "films__restoring_1".to_owned(), ..known }.encode_to_vec();
         expected.extend(field_of_tomorrow());
         expected.extend(&unknown);
         raw.extend(meta.encode_to_vec());
@@ -212,19 +199,10 @@ mod tests {
     fn every_stored_field_is_known() {
         let schema = |enable_dynamic_field, last: FieldSchema| {
             let fields = vec![field(100, "id"), last];
-            let schema = CollectionSchema {
-                name: String::new(),
-                fields,
-                enable_dynamic_field,
-            };
-            SchemaSummary::parse(&schema.encode_to_vec())
-                .unwrap()
-                .stored_field_ids()
+            let schema = CollectionSchema { name: String::new(), fields, enable_dynamic_field };
+            SchemaSummary::parse(&schema.encode_to_vec()).unwrap().stored_field_ids()
         };
-        let dynamic = FieldSchema {
-            is_dynamic: true,
-            ..field(101, "$meta")
-        };
+        let dynamic = FieldSchema { is_dynamic: true, ..field(101, "$meta") };
         assert_eq!(schema(false, field(101, "vec")), [0, 1, 100, 101]);
         assert_eq!(schema(true, field(101, "vec")), [0, 1, 100, 101, 102]);
         assert_eq!(schema(true, dynamic), [0, 1, 100, 101]);

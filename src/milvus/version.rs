@@ -23,10 +23,7 @@ pub enum Support {
 impl MilvusVersion {
     /// Parses `v2.3.5`, `2.3.5` and `2.3.5-dev`; keeps anything else as text.
     pub fn parse(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-            number: numbers(text),
-        }
+        Self { text: text.to_owned(), number: numbers(text) }
     }
 
     /// Whether this agent works with it.
@@ -48,15 +45,8 @@ impl MilvusVersion {
 }
 
 fn numbers(text: &str) -> Option<(u32, u32, u32)> {
-    let mut parts = text
-        .trim_start_matches('v')
-        .split(['.', '-', '+'])
-        .map(str::parse);
-    Some((
-        parts.next()?.ok()?,
-        parts.next()?.ok()?,
-        parts.next()?.ok()?,
-    ))
+    let mut parts = text.trim_start_matches('v').split(['.', '-', '+']).map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
 impl fmt::Display for MilvusVersion {
@@ -88,10 +78,7 @@ mod tests {
     #[test]
     fn the_boundary_goes_to_2_3_in_physical_milliseconds() {
         let hybrid = 446_000_000_000_000_123;
-        assert_eq!(
-            MilvusVersion::parse("v2.3.5").import_end_ts(hybrid),
-            Some(hybrid >> 18)
-        );
+        assert_eq!(MilvusVersion::parse("v2.3.5").import_end_ts(hybrid), Some(hybrid >> 18));
         assert_eq!(MilvusVersion::parse("v2.4.1").import_end_ts(hybrid), None);
     }
 }

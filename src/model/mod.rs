@@ -1,18 +1,25 @@
-//! What the words mean: names, keys, ids, time and the kinds of failure.
+//! What the words mean: names, keys, ids, time, the kinds of failure and how they are shown.
 //!
 //! Nothing here performs I/O. Every type that has rules checks them when it is made, so
 //! that code above never asks again.
 
 mod clock;
+mod diagnostic;
 mod error_kind;
 mod inventory;
 mod key;
 mod names;
+mod nearest;
+mod yaml;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use diagnostic::{Diagnostic, Position, SourceLine};
 pub use error_kind::ErrorKind;
 pub use inventory::{
-    CollectionDescription, FlushAnswer, IndexDescription, KeyValue, LoadState, Partition, SegmentInfo,
+    CollectionDescription, FlushAnswer, IndexDescription, KeyValue, LoadState, Partition,
+    SegmentInfo,
 };
 pub use key::{InvalidKey, KeyPrefix, ObjectKey};
 pub use names::{BackupName, ClusterName, InvalidName, Namespace};
+pub use nearest::nearest;
+pub use yaml::{YamlDocument, YamlEntry, YamlNode, YamlValue};

@@ -121,8 +121,7 @@ impl FromStr for Namespace {
 
     fn from_str(value: &str) -> Result<Self, InvalidName> {
         let rule = "write database.collection";
-        let invalid =
-            || InvalidName { what: "collection", value: value.to_owned(), rule };
+        let invalid = || InvalidName { what: "collection", value: value.to_owned(), rule };
         let (database, collection) = value.split_once('.').ok_or_else(invalid)?;
         if database.is_empty() || collection.is_empty() {
             return Err(invalid());

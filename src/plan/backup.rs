@@ -111,6 +111,11 @@ impl CollectionPlan {
         self.segments.iter().flat_map(|segment| &segment.reused).map(|(_, entry)| entry.size)
     }
 
+    /// Stored rows.
+    pub fn rows(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.rows.unsigned_abs()).sum()
+    }
+
     /// The manifest's view before anything is copied.
     pub fn record(&self) -> &CollectionRecord {
         &self.record

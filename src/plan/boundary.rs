@@ -80,8 +80,13 @@ pub struct CollectionInventory {
 /// Segments of the flush that are no longer persistent: a compaction came between.
 pub fn missing_segments(flush: &FlushAnswer, persistent: &[SegmentInfo]) -> Vec<i64> {
     let present: BTreeSet<i64> = persistent.iter().map(|segment| segment.id).collect();
-    let mut missing: Vec<i64> =
-        flush.sealed.iter().chain(&flush.flushed).filter(|id| !present.contains(id)).copied().collect();
+    let mut missing: Vec<i64> = flush
+        .sealed
+        .iter()
+        .chain(&flush.flushed)
+        .filter(|id| !present.contains(id))
+        .copied()
+        .collect();
     missing.sort_unstable();
     missing.dedup();
     missing

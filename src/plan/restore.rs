@@ -78,6 +78,17 @@ pub fn targets(manifest: &Manifest, request: &RestoreRequest) -> Vec<(Namespace,
         .collect()
 }
 
+/// Something in the way of a restore.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreProblem {
+    /// The request is wrong in itself.
+    #[error("{0}")]
+    Request(String),
+    /// The target has something under a wanted name.
+    #[error("{0}")]
+    Taken(String),
+}
+
 /// Plans a restore, or says everything that is in its way.
 ///
 /// `existing` has what the target answered for each name of [`targets`]; `id` marks the
@@ -87,7 +98,7 @@ pub fn plan_restore(
     request: &RestoreRequest,
     existing: &HashMap<Namespace, TargetCollection>,
     id: &str,
-) -> Result<RestorePlan, Vec<String>> {
+) -> Result<RestorePlan, Vec<RestoreProblem>> {
     let pairs = targets(manifest, request);
     let problems = problems(manifest, request, existing, &pairs);
     if !problems.is_empty() {
@@ -95,11 +106,8 @@ pub fn plan_restore(
     }
     let records: HashMap<Namespace, _> =
         manifest.collections.iter().map(|record| (record.namespace(), record)).collect();
-    let mut plan = RestorePlan {
-        databases: BTreeSet::new(),
-        collections: Vec::new(),
-        absent: Vec::new(),
-    };
+    let mut plan =
+        RestorePlan { databases: BTreeSet::new(), collections: Vec::new(), absent: Vec::new() };
     for (from, to) in pairs {
         let record = records[&from];
         let Some(content) = &record.content else {
@@ -124,36 +132,43 @@ fn problems(
     request: &RestoreRequest,
     existing: &HashMap<Namespace, TargetCollection>,
     pairs: &[(Namespace, Namespace)],
-) -> Vec<String> {
+) -> Vec<RestoreProblem> {
+    use RestoreProblem::{Request, Taken};
     let mut problems = Vec::new();
     let names: Vec<Namespace> =
         manifest.collections.iter().map(CollectionRecord::namespace).collect();
     for pattern in request.selector.unmatched(&names) {
-        problems.push(format!("`{pattern}` matches no collection of backup {}", manifest.name));
+        problems.push(Request(format!(
+            "`{pattern}` matches no collection of backup {}",
+            manifest.name
+        )));
     }
     for (from, _) in &request.renames {
         if !names.contains(from) {
-            problems.push(format!("{from} is to be renamed, but backup {} has none", manifest.name));
+            problems.push(Request(format!(
+                "{from} is to be renamed, but backup {} has none",
+                manifest.name
+            )));
         } else if !request.selector.matches(from) {
-            problems.push(format!("{from} is to be renamed, but is not selected"));
+            problems.push(Request(format!("{from} is to be renamed, but is not selected")));
         }
     }
     let mut taken: BTreeMap<&Namespace, &Namespace> = BTreeMap::new();
     for (from, to) in pairs {
         if let Some(other) = taken.insert(to, from) {
-            problems.push(format!("{other} and {from} would both become {to}"));
+            problems.push(Request(format!("{other} and {from} would both become {to}")));
         }
         for name in [&to.database, &to.collection] {
-            problems.extend(name_fault(name));
+            problems.extend(name_fault(name).map(Request));
         }
         match existing.get(to) {
-            Some(found) if found.name != to.collection => problems.push(format!(
+            Some(found) if found.name != to.collection => problems.push(Taken(format!(
                 "{to} is an alias of {}; restore under another name (--suffix, --rename) or drop the alias",
                 found.name
-            )),
-            Some(_) if !request.drop_existing => problems.push(format!(
+            ))),
+            Some(_) if !request.drop_existing => problems.push(Taken(format!(
                 "{to} exists already; restore beside it (--suffix, --rename) or replace it (--drop-existing)"
-            )),
+            ))),
             Some(_) | None => {}
         }
     }
@@ -170,7 +185,7 @@ fn name_fault(name: &str) -> Option<String> {
 }
 
 /// `<name>__restoring_<id>`, cut to the server's limit; the ledger has the full name.
-pub fn restoring_name(name: &str, id: &str) -> String {
+fn restoring_name(name: &str, id: &str) -> String {
     let mark = format!("__restoring_{id}");
     let kept = name.len().min(MAX_NAME - mark.len());
     format!("{}{mark}", &name[..kept])
@@ -226,16 +241,15 @@ impl BatchLimit {
 pub struct Batch {
     /// Collection and partition id in the source, which name the staged folders.
     pub source: (i64, i64),
+    /// How many segments it takes from the list.
+    pub segments: usize,
     /// Stored rows.
     pub rows: u64,
     /// Bytes of all files.
     pub bytes: u64,
     /// Its files.
-    pub files: BatchFiles,
+    pub files: Vec<(FileId, FileEntry)>,
 }
-
-/// Insert and delta files of a batch.
-pub type BatchFiles = Vec<(FileId, FileEntry)>;
 
 impl Batch {
     /// Whether any row may have been deleted.
@@ -244,35 +258,31 @@ impl Batch {
     }
 }
 
-/// Cuts a list into imports by partition, each within the limit unless one segment alone
-/// is larger.
-pub fn batches(segments: &[SegmentFiles], limit: BatchLimit) -> Vec<Batch> {
-    let mut batches: Vec<Batch> = Vec::new();
-    for segment in segments {
-        let source = (segment.collection, segment.partition);
+/// The first import of what is left of a list: segments of one partition, within the limit
+/// unless the first alone is larger. Lists are sorted by partition.
+pub fn next_batch(rest: &[SegmentFiles], limit: BatchLimit) -> Option<Batch> {
+    let first = rest.first()?;
+    let source = (first.collection, first.partition);
+    let mut batch = Batch { source, segments: 0, rows: 0, bytes: 0, files: Vec::new() };
+    for segment in rest {
         let bytes = segment.bytes();
-        let fits = |batch: &&mut Batch| {
-            batch.source == source && batch.bytes.saturating_add(bytes) <= limit.bytes
-        };
-        let files = segment.files().map(|(id, entry)| (id, entry.clone()));
-        let rows = segment.rows.unsigned_abs();
-        match batches.last_mut().filter(fits) {
-            Some(batch) => {
-                batch.rows += rows;
-                batch.bytes += bytes;
-                batch.files.extend(files);
-            }
-            None => batches.push(Batch { source, rows, bytes, files: files.collect() }),
+        let fits = batch.segments == 0 || batch.bytes.saturating_add(bytes) <= limit.bytes;
+        if !fits || (segment.collection, segment.partition) != source {
+            break;
         }
+        batch.segments += 1;
+        batch.rows += segment.rows.unsigned_abs();
+        batch.bytes += bytes;
+        batch.files.extend(segment.files().map(|(id, entry)| (id, entry.clone())));
     }
-    batches
+    Some(batch)
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{BatchLimit, batches, restoring_name};
+    use super::{BatchLimit, next_batch, restoring_name};
     use crate::manifest::{FileEntry, LogKind, SegmentFiles};
 
     fn segment(partition: i64, segment: i64, size: u64) -> SegmentFiles {
@@ -297,10 +307,13 @@ mod tests {
             segment(2, 5, 500),
             segment(2, 6, 1),
         ];
-        let cut = batches(&segments, BatchLimit { bytes: 100 });
-        let shape: Vec<_> = cut.iter().map(|batch| (batch.source.1, batch.bytes)).collect();
-        assert_eq!(shape, [(1, 100), (1, 1), (2, 1), (2, 500), (2, 1)]);
-        assert_eq!(cut[0].rows, 20);
+        let mut rest = &segments[..];
+        let mut shape = Vec::new();
+        while let Some(batch) = next_batch(rest, BatchLimit { bytes: 100 }) {
+            shape.push((batch.source.1, batch.bytes, batch.rows));
+            rest = &rest[batch.segments..];
+        }
+        assert_eq!(shape, [(1, 100, 20), (1, 1, 10), (2, 1, 10), (2, 500, 10), (2, 1, 10)]);
     }
 
     #[test]

@@ -8,7 +8,9 @@ use crate::model::Namespace;
 
 /// A pattern that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{pattern}` is not a collection pattern: write database.collection, `*` and `?` allowed, `!` in front leaves out")]
+#[error(
+    "`{pattern}` is not a collection pattern: write database.collection, `*` and `?` allowed, `!` in front leaves out"
+)]
 pub struct InvalidPattern {
     pattern: String,
 }

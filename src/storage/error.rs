@@ -24,7 +24,7 @@ pub enum StoreOp {
     Delete,
     /// `sync`.
     Sync,
-    /// `free_bytes`.
+    /// `space`.
     Space,
     /// Opening the store.
     Open,
@@ -96,6 +96,11 @@ impl StoreError {
         Self { op, place: place.to_string(), kind, source: source.into() }
     }
 
+    /// The call that failed.
+    pub fn op(&self) -> StoreOp {
+        self.op
+    }
+
     /// What the caller can do about it.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
@@ -123,13 +128,9 @@ impl StoreError {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<&'static str> {
         match self.kind {
-            StoreErrorKind::PermissionDenied => {
-                Some("give the agent's user access to this path")
-            }
+            StoreErrorKind::PermissionDenied => Some("give the agent's user access to this path"),
             StoreErrorKind::Full => Some("free space or choose another repository"),
-            StoreErrorKind::ReadOnly => {
-                Some("mount it read-write, or choose another repository")
-            }
+            StoreErrorKind::ReadOnly => Some("mount it read-write, or choose another repository"),
             StoreErrorKind::NotFound
             | StoreErrorKind::AlreadyExists
             | StoreErrorKind::Unsupported

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use crate::model::{Clock, KeyPrefix, ObjectKey};
 
 use super::{
-    CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, StoreError,
+    CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space, StoreError,
     StoreErrorKind, StoreOp, StoreResult,
 };
 
@@ -33,7 +33,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Content {
     objects: BTreeMap<String, Stored>,
-    free_bytes: Option<u64>,
+    space: Option<Space>,
 }
 
 #[derive(Debug)]
@@ -45,15 +45,12 @@ struct Stored {
 impl MemoryStore {
     /// An empty store that takes the times of its objects from `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            content: Arc::default(),
-            clock,
-        }
+        Self { content: Arc::default(), clock }
     }
 
-    /// Sets what [`ObjectStore::free_bytes`] answers.
-    pub fn set_free_bytes(&self, free_bytes: Option<u64>) {
-        self.content().free_bytes = free_bytes;
+    /// Sets what [`ObjectStore::space`] answers.
+    pub fn set_space(&self, space: Option<Space>) {
+        self.content().space = space;
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
@@ -68,19 +65,10 @@ impl MemoryStore {
         let meta = ObjectMeta {
             key: key.clone(),
             size: body.len() as u64,
-            etag: Some(format!(
-                "{:016x}",
-                crc_fast::checksum(CrcAlgorithm::Crc64Nvme, &body)
-            )),
+            etag: Some(format!("{:016x}", crc_fast::checksum(CrcAlgorithm::Crc64Nvme, &body))),
             modified: self.clock.now(),
         };
-        content.objects.insert(
-            key.as_str().to_owned(),
-            Stored {
-                meta: meta.clone(),
-                body,
-            },
-        );
+        content.objects.insert(key.as_str().to_owned(), Stored { meta: meta.clone(), body });
         Ok(meta)
     }
 
@@ -141,10 +129,7 @@ impl ObjectStore for MemoryStore {
         let body = stored.body.clone();
         let starts = (0..body.len()).step_by(CHUNK_BYTES);
         let chunks = starts.map(move |at| Ok(body.slice(at..body.len().min(at + CHUNK_BYTES))));
-        Ok(ObjectStream {
-            meta: stored.meta.clone(),
-            body: stream::iter(chunks).boxed(),
-        })
+        Ok(ObjectStream { meta: stored.meta.clone(), body: stream::iter(chunks).boxed() })
     }
 
     async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> StoreResult<ObjectMeta> {
@@ -163,12 +148,7 @@ impl ObjectStore for MemoryStore {
         }
         if whole.len() as u64 != size {
             let cause = format!("the stream has {} bytes, not {size}", whole.len());
-            return Err(StoreError::new(
-                StoreOp::Put,
-                place(key),
-                StoreErrorKind::Other,
-                cause,
-            ));
+            return Err(StoreError::new(StoreOp::Put, place(key), StoreErrorKind::Other, cause));
         }
         self.write(key, whole.freeze(), PutMode::IfAbsent)
     }
@@ -182,18 +162,15 @@ impl ObjectStore for MemoryStore {
         for key in keys {
             content.objects.remove(key.as_str());
         }
-        Ok(DeleteReport {
-            deleted: keys.len(),
-            failed: Vec::new(),
-        })
+        Ok(DeleteReport { deleted: keys.len(), failed: Vec::new() })
     }
 
     async fn sync(&self) -> StoreResult<()> {
         Ok(())
     }
 
-    async fn free_bytes(&self) -> StoreResult<Option<u64>> {
-        Ok(self.content().free_bytes)
+    async fn space(&self) -> StoreResult<Option<Space>> {
+        Ok(self.content().space)
     }
 
     fn copy_source(&self, _key: &ObjectKey) -> Option<CopySource> {

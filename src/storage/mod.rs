@@ -30,6 +30,6 @@ pub mod testing;
 pub use error::{StoreError, StoreErrorKind, StoreOp, StoreResult};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
-pub use open::{open_repository, open_source};
+pub use open::{Access, open_folder};
 pub use store::{ObjectStore, ObjectStoreExt};
-pub use types::{ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStream, PutMode};
+pub use types::{ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStream, PutMode, Space};

@@ -1,1 +1,23 @@
-//! Settings to stores: the one place that stacks decorators.
+//! Settings to stores: the one place that decides which adapter serves which setting.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{LocalStore, ObjectStore, StoreResult};
+
+/// What a command will do with a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Look only: nothing is made, and a read-only mount will do.
+    Read,
+    /// Write too: a missing folder is made.
+    Write,
+}
+
+/// Opens a folder as a store.
+pub async fn open_folder(folder: &Path, access: Access) -> StoreResult<Arc<dyn ObjectStore>> {
+    Ok(match access {
+        Access::Read => Arc::new(LocalStore::read_only(folder).await?),
+        Access::Write => Arc::new(LocalStore::open(folder).await?),
+    })
+}

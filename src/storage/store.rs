@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 use crate::model::{KeyPrefix, ObjectKey};
 
 use super::{
-    CopySource, DeleteReport, ObjectMeta, ObjectStream, PutMode, StoreErrorKind, StoreResult,
+    CopySource, DeleteReport, ObjectMeta, ObjectStream, PutMode, Space, StoreErrorKind, StoreResult,
 };
 
 /// Objects by key. The module's contract says what every method promises.
@@ -56,8 +56,8 @@ pub trait ObjectStore: Debug + Display + Send + Sync + 'static {
     /// Makes everything durable that streams, copies and deletes have done so far.
     async fn sync(&self) -> StoreResult<()>;
 
-    /// Bytes that can still be written, where the store knows it.
-    async fn free_bytes(&self) -> StoreResult<Option<u64>>;
+    /// How full the store's place is, where it knows.
+    async fn space(&self) -> StoreResult<Option<Space>>;
 
     /// This object as another store of the same family can reach it, if any can.
     fn copy_source(&self, key: &ObjectKey) -> Option<CopySource>;

@@ -41,6 +41,15 @@ impl fmt::Debug for ObjectStream {
     }
 }
 
+/// How full the place of a store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that can still be written without privileges.
+    pub free: u64,
+    /// Bytes in all.
+    pub total: u64,
+}
+
 /// Whether a put may replace an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutMode {

@@ -27,7 +27,9 @@ pub enum TransferError {
     #[error("not enough free space")]
     Space(#[source] SpaceRefused),
     /// Two different contents claim one name.
-    #[error("`{destination}` already holds other content than `{source_file}`; neither was touched")]
+    #[error(
+        "`{destination}` already holds other content than `{source_file}`; neither was touched"
+    )]
     Conflict {
         /// The file in Milvus's storage.
         source_file: String,

@@ -54,7 +54,10 @@ async fn open(
     if object.meta.size == item.size {
         Ok(object)
     } else {
-        Err(format!("it has {} bytes now and had {} when it was listed", object.meta.size, item.size))
+        Err(format!(
+            "it has {} bytes now and had {} when it was listed",
+            object.meta.size, item.size
+        ))
     }
 }
 

@@ -28,6 +28,6 @@ mod progress;
 mod space;
 
 pub use checksum::crc_of;
-pub use copier::{CopyReport, Copier, TransferError};
+pub use copier::{Copier, CopyReport, TransferError};
 pub use progress::{Progress, ProgressSnapshot, Stage};
 pub use space::{SpaceGuard, SpaceRefused};

@@ -1,9 +1,6 @@
 //! [`FakeMilvus`] does what the live tests saw 2.3.5 do.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "in a test's helper, too, a panic is the report"
-)]
+#![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
 
 use std::sync::Arc;
 
@@ -20,10 +17,7 @@ const PARTITION: &str = "_default";
 async fn films(store: &MemoryStore) -> (FakeMilvus, Namespace, u64) {
     let milvus = FakeMilvus::new(Arc::new(store.clone()));
     let films = Namespace::new("default", "films");
-    milvus.add_collection(
-        &films,
-        SchemaDraft::new("films").text("title").dynamic().encode(),
-    );
+    milvus.add_collection(&films, SchemaDraft::new("films").text("title").dynamic().encode());
     milvus.insert(&films, PARTITION, (0..5).map(|key| key.to_string()));
     milvus.flush(&films).await.unwrap();
     milvus.insert(&films, PARTITION, (5..10).map(|key| key.to_string()));
@@ -80,13 +74,7 @@ async fn files_lie_as_milvus_lays_them() {
     let (milvus, films, _) = films(&store).await;
     let collection = milvus.describe(&films).await.unwrap().id;
     let segments = milvus.persistent_segments(&films).await.unwrap();
-    assert_eq!(
-        segments
-            .iter()
-            .map(|segment| segment.rows)
-            .collect::<Vec<_>>(),
-        [5, 5]
-    );
+    assert_eq!(segments.iter().map(|segment| segment.rows).collect::<Vec<_>>(), [5, 5]);
     for segment in segments {
         let place = format!("{collection}/{}/{}", segment.partition, segment.id);
         let insert = KeyPrefix::new(format!("insert_log/{place}")).unwrap();
@@ -109,10 +97,7 @@ async fn a_hybrid_end_ts_loses_rows_and_still_completes() {
 async fn a_segment_without_a_log_is_not_imported() {
     let store = MemoryStore::default();
     let (milvus, films, boundary) = films(&store).await;
-    let logs = store
-        .list_all(&KeyPrefix::new("insert_log").unwrap())
-        .await
-        .unwrap();
+    let logs = store.list_all(&KeyPrefix::new("insert_log").unwrap()).await.unwrap();
     store.delete(&[logs[3].key.clone()]).await.unwrap();
     let ended = restore(&milvus, &films, boundary >> 18).await;
     assert!(matches!(ended, ImportState::Failed { .. }), "{ended:?}");
@@ -124,22 +109,11 @@ async fn imports_hang_and_fail_on_a_script() {
     let (milvus, films, boundary) = films(&store).await;
     milvus.script_import(ImportScript::Hang);
     let hanging = restore(&milvus, &films, boundary >> 18).await;
-    assert!(
-        matches!(hanging, ImportState::Running { .. }),
-        "{hanging:?}"
-    );
-    milvus
-        .drop_collection(&Namespace::new("default", "restored"))
-        .await
-        .unwrap();
+    assert!(matches!(hanging, ImportState::Running { .. }), "{hanging:?}");
+    milvus.drop_collection(&Namespace::new("default", "restored")).await.unwrap();
     milvus.script_import(ImportScript::Fail("timeout".to_owned()));
     let failed = restore(&milvus, &films, boundary >> 18).await;
-    assert_eq!(
-        failed,
-        ImportState::Failed {
-            reason: "timeout".to_owned()
-        }
-    );
+    assert_eq!(failed, ImportState::Failed { reason: "timeout".to_owned() });
 }
 
 #[tokio::test]

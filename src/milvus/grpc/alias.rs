@@ -18,12 +18,7 @@ impl GrpcMilvus {
             collection_name: namespace.collection.clone(),
             alias: alias.to_owned(),
         };
-        let ask = Ask {
-            kind,
-            operation: operation.clone(),
-            database,
-            message,
-        };
+        let ask = Ask { kind, operation: operation.clone(), database, message };
         let altered: MilvusResult<common::Status> = self.call(ask, rpc!(alter_alias)).await;
         match altered {
             Ok(_) => return Ok(()),
@@ -35,12 +30,7 @@ impl GrpcMilvus {
             collection_name: namespace.collection.clone(),
             alias: alias.to_owned(),
         };
-        let ask = Ask {
-            kind,
-            operation,
-            database,
-            message,
-        };
+        let ask = Ask { kind, operation, database, message };
         let created: MilvusResult<common::Status> = self.call(ask, rpc!(create_alias)).await;
         created.map(|_| ())
     }

@@ -3,11 +3,13 @@
 use async_trait::async_trait;
 
 use crate::milvus::{
-    CollectionDescription, CollectionSpec, FlushAnswer, ImportRequest, ImportState, ImportTask,
-    IndexDescription, LoadState, MilvusApi, MilvusError, MilvusErrorKind, MilvusResult,
-    MilvusVersion, Partition, SegmentInfo,
+    CollectionSpec, ImportRequest, ImportState, ImportTask, MilvusApi, MilvusError,
+    MilvusErrorKind, MilvusResult, MilvusVersion,
 };
 use crate::model::Namespace;
+use crate::model::{
+    CollectionDescription, FlushAnswer, IndexDescription, LoadState, Partition, SegmentInfo,
+};
 
 use super::call::{Ask, Kind, rpc};
 use super::client::GrpcMilvus;
@@ -19,12 +21,7 @@ const DEFAULT_DATABASE: &str = "default";
 
 /// `$kind $operation in $database: Message { .. }` as an [`Ask`].
 fn ask<Q>(kind: Kind, operation: String, database: &str, message: Q) -> Ask<'_, Q> {
-    Ask {
-        kind,
-        operation,
-        database,
-        message,
-    }
+    Ask { kind, operation, database, message }
 }
 
 #[async_trait]
@@ -45,24 +42,14 @@ impl MilvusApi for GrpcMilvus {
             return Ok(tag);
         }
         let message = milvus::GetVersionRequest {};
-        let ask = ask(
-            Kind::Read,
-            "ask the version".to_owned(),
-            DEFAULT_DATABASE,
-            message,
-        );
+        let ask = ask(Kind::Read, "ask the version".to_owned(), DEFAULT_DATABASE, message);
         let answer: milvus::GetVersionResponse = self.call(ask, rpc!(get_version)).await?;
         Ok(MilvusVersion::parse(&answer.version))
     }
 
     async fn databases(&self) -> MilvusResult<Vec<String>> {
         let message = milvus::ListDatabasesRequest {};
-        let ask = ask(
-            Kind::Read,
-            "list databases".to_owned(),
-            DEFAULT_DATABASE,
-            message,
-        );
+        let ask = ask(Kind::Read, "list databases".to_owned(), DEFAULT_DATABASE, message);
         let answer: MilvusResult<milvus::ListDatabasesResponse> =
             self.call(ask, rpc!(list_databases)).await;
         match answer {
@@ -75,15 +62,8 @@ impl MilvusApi for GrpcMilvus {
     }
 
     async fn collections(&self, database: &str) -> MilvusResult<Vec<String>> {
-        let message = milvus::ShowCollectionsRequest {
-            db_name: database.to_owned(),
-        };
-        let ask = ask(
-            Kind::Read,
-            format!("list collections of {database}"),
-            database,
-            message,
-        );
+        let message = milvus::ShowCollectionsRequest { db_name: database.to_owned() };
+        let ask = ask(Kind::Read, format!("list collections of {database}"), database, message);
         let answer: milvus::ShowCollectionsResponse =
             self.call(ask, rpc!(show_collections)).await?;
         Ok(answer.collection_names)
@@ -94,15 +74,8 @@ impl MilvusApi for GrpcMilvus {
             db_name: namespace.database.clone(),
             collection_name: namespace.collection.clone(),
         };
-        let ask = ask(
-            Kind::Read,
-            format!("describe {namespace}"),
-            &namespace.database,
-            message,
-        );
-        self.call(ask, rpc!(describe_collection))
-            .await
-            .map(convert::description)
+        let ask = ask(Kind::Read, format!("describe {namespace}"), &namespace.database, message);
+        self.call(ask, rpc!(describe_collection)).await.map(convert::description)
     }
 
     async fn partitions(&self, namespace: &Namespace) -> MilvusResult<Vec<Partition>> {
@@ -112,9 +85,7 @@ impl MilvusApi for GrpcMilvus {
         };
         let operation = format!("list partitions of {namespace}");
         let ask = ask(Kind::Read, operation, &namespace.database, message);
-        self.call(ask, rpc!(show_partitions))
-            .await
-            .map(convert::partitions)
+        self.call(ask, rpc!(show_partitions)).await.map(convert::partitions)
     }
 
     async fn indexes(&self, namespace: &Namespace) -> MilvusResult<Vec<IndexDescription>> {
@@ -127,11 +98,7 @@ impl MilvusApi for GrpcMilvus {
         let answer: MilvusResult<milvus::DescribeIndexResponse> =
             self.call(ask, rpc!(describe_index)).await;
         match answer {
-            Ok(answer) => Ok(answer
-                .index_descriptions
-                .into_iter()
-                .map(convert::index)
-                .collect()),
+            Ok(answer) => Ok(answer.index_descriptions.into_iter().map(convert::index).collect()),
             // No index and no collection are both "not found".
             Err(error) if error.kind() == MilvusErrorKind::NotFound => {
                 self.describe(namespace).await.map(|_| Vec::new())
@@ -182,15 +149,11 @@ impl MilvusApi for GrpcMilvus {
         };
         let operation = format!("list segments of {namespace}");
         let ask = ask(Kind::Read, operation, &namespace.database, message);
-        self.call(ask, rpc!(get_persistent_segment_info))
-            .await
-            .map(convert::segments)
+        self.call(ask, rpc!(get_persistent_segment_info)).await.map(convert::segments)
     }
 
     async fn create_database(&self, database: &str) -> MilvusResult<()> {
-        let message = milvus::CreateDatabaseRequest {
-            db_name: database.to_owned(),
-        };
+        let message = milvus::CreateDatabaseRequest { db_name: database.to_owned() };
         let operation = format!("create database {database}");
         let ask = ask(Kind::Once, operation, DEFAULT_DATABASE, message);
         self.call(ask, rpc!(create_database)).await.map(done)
@@ -204,11 +167,7 @@ impl MilvusApi for GrpcMilvus {
             Err(error) => return Err(error),
             Ok(_) => {
                 let message = "a collection or an alias of this name exists";
-                return Err(MilvusError::new(
-                    operation,
-                    MilvusErrorKind::AlreadyExists,
-                    message,
-                ));
+                return Err(MilvusError::new(operation, MilvusErrorKind::AlreadyExists, message));
             }
         }
         let message = milvus::CreateCollectionRequest {
@@ -274,10 +233,8 @@ impl MilvusApi for GrpcMilvus {
         match answer.tasks.as_slice() {
             &[task] => Ok(ImportTask(task)),
             tasks => {
-                let message = format!(
-                    "Milvus started {} tasks where one was asked for",
-                    tasks.len()
-                );
+                let message =
+                    format!("Milvus started {} tasks where one was asked for", tasks.len());
                 Err(MilvusError::new(operation, MilvusErrorKind::Other, message))
             }
         }
@@ -305,12 +262,7 @@ impl MilvusApi for GrpcMilvus {
             old_name: from.collection.clone(),
             new_name: to.to_owned(),
         };
-        let ask = ask(
-            Kind::Once,
-            format!("rename {from} to {to}"),
-            &from.database,
-            message,
-        );
+        let ask = ask(Kind::Once, format!("rename {from} to {to}"), &from.database, message);
         self.call(ask, rpc!(rename_collection)).await.map(done)
     }
 
@@ -319,12 +271,7 @@ impl MilvusApi for GrpcMilvus {
             db_name: namespace.database.clone(),
             collection_name: namespace.collection.clone(),
         };
-        let ask = ask(
-            Kind::Idempotent,
-            format!("drop {namespace}"),
-            &namespace.database,
-            message,
-        );
+        let ask = ask(Kind::Idempotent, format!("drop {namespace}"), &namespace.database, message);
         match self.call(ask, rpc!(drop_collection)).await.map(done) {
             Err(error) if error.kind() == MilvusErrorKind::NotFound => Ok(()),
             result => result,
@@ -342,9 +289,7 @@ impl GrpcMilvus {
             sdk_type: env!("CARGO_PKG_NAME").to_owned(),
             sdk_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        let message = milvus::ConnectRequest {
-            client_info: Some(client_info),
-        };
+        let message = milvus::ConnectRequest { client_info: Some(client_info) };
         let ask = ask(Kind::Read, "connect".to_owned(), DEFAULT_DATABASE, message);
         let answer: milvus::ConnectResponse = self.call(ask, rpc!(connect)).await?;
         Ok(answer.server_info.unwrap_or_default().build_tags)

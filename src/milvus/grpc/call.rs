@@ -49,10 +49,7 @@ impl Kind {
 
     /// How long to wait before the next try, if there is one.
     fn pause(self, failure: MilvusErrorKind, tries: u32, spent: Duration) -> Option<Duration> {
-        let may_pass = matches!(
-            failure,
-            MilvusErrorKind::Unreachable | MilvusErrorKind::Transient
-        );
+        let may_pass = matches!(failure, MilvusErrorKind::Unreachable | MilvusErrorKind::Transient);
         let pause = Duration::from_millis(200) * 2_u32.pow(tries.min(5));
         let (most_tries, window) = match self {
             Self::Once => return None,
@@ -145,12 +142,7 @@ impl GrpcMilvus {
             let Some(pause) = ask.kind.pause(failure, tries, begun.elapsed()) else {
                 return Err(MilvusError::new(ask.operation, failure, said));
             };
-            tracing::debug!(
-                operation = ask.operation,
-                tries,
-                said,
-                "call to Milvus repeated"
-            );
+            tracing::debug!(operation = ask.operation, tries, said, "call to Milvus repeated");
             tokio::time::sleep(pause).await;
         }
     }
@@ -169,10 +161,7 @@ impl GrpcMilvus {
             Ok(Err(status)) => Err(status::failed(&status, address)),
             Ok(Ok(response)) => {
                 let answer = response.into_inner();
-                answer
-                    .status()
-                    .and_then(status::answered)
-                    .map_or(Ok(answer), Err)
+                answer.status().and_then(status::answered).map_or(Ok(answer), Err)
             }
         }
     }
@@ -203,11 +192,7 @@ mod tests {
             (Kind::Once, Transient, 1, 0, false),
         ] {
             let pause = kind.pause(failure, tries, secs(spent));
-            assert_eq!(
-                pause.is_some(),
-                again,
-                "{kind:?} {failure:?} {tries} {spent}"
-            );
+            assert_eq!(pause.is_some(), again, "{kind:?} {failure:?} {tries} {spent}");
         }
     }
 }

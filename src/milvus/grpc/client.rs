@@ -41,9 +41,7 @@ impl GrpcMilvus {
             "http" => {}
             "https" => return Err(refused("TLS is not supported yet; use http://".to_owned())),
             other => {
-                return Err(refused(format!(
-                    "`{other}` is no scheme of Milvus; use http://"
-                )));
+                return Err(refused(format!("`{other}` is no scheme of Milvus; use http://")));
             }
         }
         let endpoint = Endpoint::from_shared(text.clone())
@@ -54,10 +52,7 @@ impl GrpcMilvus {
             .keep_alive_while_idle(true);
         let client = MilvusServiceClient::new(endpoint.connect_lazy())
             .max_decoding_message_size(LARGEST_ANSWER_BYTES);
-        Ok(Self {
-            address: text,
-            client,
-        })
+        Ok(Self { address: text, client })
     }
 
     pub(super) fn address_text(&self) -> &str {
@@ -72,8 +67,6 @@ impl GrpcMilvus {
 
 impl fmt::Debug for GrpcMilvus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GrpcMilvus")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        f.debug_struct("GrpcMilvus").field("address", &self.address).finish_non_exhaustive()
     }
 }

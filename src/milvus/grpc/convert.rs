@@ -2,36 +2,24 @@
 
 use prost::Message;
 
-use crate::milvus::{
-    CollectionDescription, FlushAnswer, ImportState, IndexDescription, KeyValue, Partition,
-    SegmentInfo,
+use crate::milvus::ImportState;
+use crate::model::{
+    CollectionDescription, FlushAnswer, IndexDescription, KeyValue, Partition, SegmentInfo,
 };
 
 use super::proto::common::{self, SegmentState};
 use super::proto::{milvus, schema};
 
 pub(super) fn pairs(pairs: &[KeyValue]) -> Vec<common::KeyValuePair> {
-    pairs
-        .iter()
-        .map(|pair| pair_of(&pair.key, &pair.value))
-        .collect()
+    pairs.iter().map(|pair| pair_of(&pair.key, &pair.value)).collect()
 }
 
 pub(super) fn pair_of(key: &str, value: &impl ToString) -> common::KeyValuePair {
-    common::KeyValuePair {
-        key: key.to_owned(),
-        value: value.to_string(),
-    }
+    common::KeyValuePair { key: key.to_owned(), value: value.to_string() }
 }
 
 fn key_values(pairs: Vec<common::KeyValuePair>) -> Vec<KeyValue> {
-    pairs
-        .into_iter()
-        .map(|pair| KeyValue {
-            key: pair.key,
-            value: pair.value,
-        })
-        .collect()
+    pairs.into_iter().map(|pair| KeyValue { key: pair.key, value: pair.value }).collect()
 }
 
 /// The name is taken from the schema: `collection_name` repeats what was asked for.
@@ -71,30 +59,16 @@ pub(super) fn index(index: milvus::IndexDescription) -> IndexDescription {
 /// `None` when Milvus answered about another collection only.
 pub(super) fn flush(mut answer: milvus::FlushResponse, collection: &str) -> Option<FlushAnswer> {
     Some(FlushAnswer {
-        flush_ts: answer
-            .coll_flush_ts
-            .remove(collection)
-            .filter(|ts| *ts != 0),
+        flush_ts: answer.coll_flush_ts.remove(collection).filter(|ts| *ts != 0),
         seal_time: answer.coll_seal_times.remove(collection)?,
-        sealed: answer
-            .coll_seg_i_ds
-            .remove(collection)
-            .unwrap_or_default()
-            .data,
-        flushed: answer
-            .flush_coll_seg_i_ds
-            .remove(collection)
-            .unwrap_or_default()
-            .data,
+        sealed: answer.coll_seg_i_ds.remove(collection).unwrap_or_default().data,
+        flushed: answer.flush_coll_seg_i_ds.remove(collection).unwrap_or_default().data,
     })
 }
 
 /// Only flushed segments are in the storage as a whole.
 pub(super) fn segments(answer: milvus::GetPersistentSegmentInfoResponse) -> Vec<SegmentInfo> {
-    let flushed = answer
-        .infos
-        .into_iter()
-        .filter(|info| info.state() == SegmentState::Flushed);
+    let flushed = answer.infos.into_iter().filter(|info| info.state() == SegmentState::Flushed);
     flushed
         .map(|info| SegmentInfo {
             id: info.segment_id,
@@ -106,17 +80,9 @@ pub(super) fn segments(answer: milvus::GetPersistentSegmentInfoResponse) -> Vec<
 }
 
 pub(super) fn import_state(answer: &milvus::GetImportStateResponse) -> ImportState {
-    let info = |key: &str| {
-        answer
-            .infos
-            .iter()
-            .find(|pair| pair.key == key)
-            .map(|pair| &pair.value)
-    };
+    let info = |key: &str| answer.infos.iter().find(|pair| pair.key == key).map(|pair| &pair.value);
     match answer.state() {
-        common::ImportState::ImportCompleted => ImportState::Completed {
-            rows: answer.row_count,
-        },
+        common::ImportState::ImportCompleted => ImportState::Completed { rows: answer.row_count },
         common::ImportState::ImportFailed | common::ImportState::ImportFailedAndCleaned => {
             let reason = info("failed_reason").filter(|reason| !reason.is_empty());
             ImportState::Failed {
@@ -127,9 +93,7 @@ pub(super) fn import_state(answer: &milvus::GetImportStateResponse) -> ImportSta
         | common::ImportState::ImportStarted
         | common::ImportState::ImportPersisted
         | common::ImportState::ImportFlushed => ImportState::Running {
-            percent: info("progress_percent")
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(0),
+            percent: info("progress_percent").and_then(|text| text.parse().ok()).unwrap_or(0),
         },
     }
 }
@@ -145,33 +109,15 @@ mod tests {
     fn both_failed_states_of_an_import_are_final() {
         for (state, expected) in [
             (0, ImportState::Running { percent: 45 }),
-            (
-                1,
-                ImportState::Failed {
-                    reason: "no".to_owned(),
-                },
-            ),
+            (1, ImportState::Failed { reason: "no".to_owned() }),
             (2, ImportState::Running { percent: 45 }),
             (5, ImportState::Running { percent: 45 }),
             (6, ImportState::Completed { rows: 7 }),
-            (
-                7,
-                ImportState::Failed {
-                    reason: "no".to_owned(),
-                },
-            ),
+            (7, ImportState::Failed { reason: "no".to_owned() }),
             (8, ImportState::Running { percent: 45 }),
         ] {
-            let infos = vec![
-                pair_of("failed_reason", &"no"),
-                pair_of("progress_percent", &45),
-            ];
-            let answer = GetImportStateResponse {
-                status: None,
-                state,
-                row_count: 7,
-                infos,
-            };
+            let infos = vec![pair_of("failed_reason", &"no"), pair_of("progress_percent", &45)];
+            let answer = GetImportStateResponse { status: None, state, row_count: 7, infos };
             assert_eq!(import_state(&answer), expected, "{state}");
         }
     }

@@ -2,8 +2,9 @@
 
 use std::slice;
 
-use crate::milvus::{LoadState, MilvusError, MilvusErrorKind, MilvusResult, Partition};
+use crate::milvus::{MilvusError, MilvusErrorKind, MilvusResult};
 use crate::model::Namespace;
+use crate::model::{LoadState, Partition};
 
 use super::call::{Ask, Kind, rpc};
 use super::client::GrpcMilvus;
@@ -22,11 +23,7 @@ impl GrpcMilvus {
             Answered::NotExist => {
                 let operation = format!("ask what of {namespace} is loaded");
                 let message = "collection not found";
-                return Err(MilvusError::new(
-                    operation,
-                    MilvusErrorKind::NotFound,
-                    message,
-                ));
+                return Err(MilvusError::new(operation, MilvusErrorKind::NotFound, message));
             }
             Answered::NotLoad => return Ok(LoadState::NotLoaded),
             Answered::Loading | Answered::Loaded => {}
@@ -47,10 +44,7 @@ impl GrpcMilvus {
         } else if loaded.len() == partitions.len() {
             LoadState::Loaded { replicas }
         } else {
-            LoadState::Partitions {
-                replicas,
-                partitions: loaded,
-            }
+            LoadState::Partitions { replicas, partitions: loaded }
         })
     }
 
@@ -83,9 +77,7 @@ impl GrpcMilvus {
         let answer: MilvusResult<milvus::GetReplicasResponse> =
             self.call(ask, rpc!(get_replicas)).await;
         match answer {
-            Ok(answer) => Ok(i32::try_from(answer.replicas.len())
-                .unwrap_or(i32::MAX)
-                .max(1)),
+            Ok(answer) => Ok(i32::try_from(answer.replicas.len()).unwrap_or(i32::MAX).max(1)),
             Err(error) if error.kind() == MilvusErrorKind::NotFound => Ok(1),
             Err(error) => Err(error),
         }
@@ -106,30 +98,17 @@ impl GrpcMilvus {
                     collection_name: namespace.collection.clone(),
                     replica_number: *replicas,
                 };
-                let ask = Ask {
-                    kind,
-                    operation,
-                    database,
-                    message,
-                };
+                let ask = Ask { kind, operation, database, message };
                 self.call(ask, rpc!(load_collection)).await?
             }
-            LoadState::Partitions {
-                replicas,
-                partitions,
-            } => {
+            LoadState::Partitions { replicas, partitions } => {
                 let message = milvus::LoadPartitionsRequest {
                     db_name: namespace.database.clone(),
                     collection_name: namespace.collection.clone(),
                     partition_names: partitions.clone(),
                     replica_number: *replicas,
                 };
-                let ask = Ask {
-                    kind,
-                    operation,
-                    database,
-                    message,
-                };
+                let ask = Ask { kind, operation, database, message };
                 self.call(ask, rpc!(load_partitions)).await?
             }
         };

@@ -1,11 +1,6 @@
 //! The code that `proto/build.rs` generated from `proto/milvus`.
 
-#[expect(
-    unreachable_pub,
-    clippy::enum_variant_names,
-    clippy::pedantic,
-    reason = "generated"
-)]
+#[expect(unreachable_pub, clippy::enum_variant_names, clippy::pedantic, reason = "generated")]
 pub(in crate::milvus) mod common {
     tonic::include_proto!("milvus.proto.common");
 }

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use crate::milvus::{
-    CollectionDescription, CollectionSpec, FlushAnswer, ImportRequest, ImportState, ImportTask,
-    IndexDescription, LoadState, MilvusApi, MilvusError, MilvusErrorKind, MilvusResult,
-    MilvusVersion, Partition, SchemaSummary, SegmentInfo, rename_and_strip,
+    CollectionSpec, ImportRequest, ImportState, ImportTask, MilvusApi, MilvusError,
+    MilvusErrorKind, MilvusResult, MilvusVersion, SchemaSummary, rename_and_strip,
 };
 use crate::model::Namespace;
+use crate::model::{
+    CollectionDescription, FlushAnswer, IndexDescription, LoadState, Partition, SegmentInfo,
+};
 
 use super::cluster::{Outcome, Task};
 use super::collection::{Collection, Content, PartitionState};
@@ -32,10 +34,7 @@ impl FakeMilvus {
         namespace: &Namespace,
         body: impl FnOnce(&mut Collection) -> T,
     ) -> MilvusResult<T> {
-        self.cluster()
-            .find(namespace)
-            .map(body)
-            .ok_or_else(|| absent(namespace))
+        self.cluster().find(namespace).map(body).ok_or_else(|| absent(namespace))
     }
 
     async fn read(&self, request: &ImportRequest) -> MilvusResult<Outcome> {
@@ -47,24 +46,16 @@ impl FakeMilvus {
         let fields = self.with(&request.namespace, |collection| collection.fields())?;
         let insert = mounted(&request.insert_folder)?;
         let delta = request.delta_folder.as_deref().map(mounted).transpose()?;
-        let segments = match logs::read(insert, delta)
-            .await
-            .map_err(|error| storage(&error))?
-        {
+        let segments = match logs::read(insert, delta).await.map_err(|error| storage(&error))? {
             Ok(segments) => segments,
             Err(reason) => return Ok(Outcome::Fail(reason)),
         };
         // 2.3 composes a hybrid time from what it takes for milliseconds.
-        let end = request
-            .end_ts
-            .map_or(u64::MAX, |end_ts| end_ts.wrapping_shl(18));
+        let end = request.end_ts.map_or(u64::MAX, |end_ts| end_ts.wrapping_shl(18));
         let mut contents = Vec::new();
         for (id, found) in segments {
             let mut content = match found.rows(&fields) {
-                Ok(rows) => Content {
-                    rows,
-                    deletes: found.deletes,
-                },
+                Ok(rows) => Content { rows, deletes: found.deletes },
                 Err(reason) => return Ok(Outcome::Fail(format!("segment {id}: {reason}"))),
             };
             content.rows.retain(|row| row.ts <= end);
@@ -72,11 +63,7 @@ impl FakeMilvus {
             contents.push(content);
         }
         let (namespace, partition) = (request.namespace.clone(), request.partition.clone());
-        Ok(Outcome::Add {
-            namespace,
-            partition,
-            contents,
-        })
+        Ok(Outcome::Add { namespace, partition, contents })
     }
 }
 
@@ -118,23 +105,16 @@ impl MilvusApi for FakeMilvus {
             aliases: Vec::new(),
         })?;
         let cluster = self.cluster();
-        let own = cluster
-            .aliases
-            .iter()
-            .filter(|(_, id)| **id == described.id);
+        let own = cluster.aliases.iter().filter(|(_, id)| **id == described.id);
         described.aliases = own.map(|(alias, _)| alias.collection.clone()).collect();
         Ok(described)
     }
 
     async fn partitions(&self, namespace: &Namespace) -> MilvusResult<Vec<Partition>> {
         self.enter(MilvusCall::Partitions)?;
-        let partition = |found: &PartitionState| Partition {
-            id: found.id,
-            name: found.name.clone(),
-        };
-        self.with(namespace, |collection| {
-            collection.partitions.iter().map(partition).collect()
-        })
+        let partition =
+            |found: &PartitionState| Partition { id: found.id, name: found.name.clone() };
+        self.with(namespace, |collection| collection.partitions.iter().map(partition).collect())
     }
 
     async fn indexes(&self, namespace: &Namespace) -> MilvusResult<Vec<IndexDescription>> {
@@ -181,14 +161,9 @@ impl MilvusApi for FakeMilvus {
         self.enter(MilvusCall::CreateDatabase)?;
         let mut cluster = self.cluster();
         if cluster.databases.contains_key(database) {
-            return Err(error(
-                MilvusErrorKind::AlreadyExists,
-                "database already exist",
-            ));
+            return Err(error(MilvusErrorKind::AlreadyExists, "database already exist"));
         }
-        cluster
-            .databases
-            .insert(database.to_owned(), BTreeMap::new());
+        cluster.databases.insert(database.to_owned(), BTreeMap::new());
         Ok(())
     }
 
@@ -205,10 +180,7 @@ impl MilvusApi for FakeMilvus {
             return Err(error(MilvusErrorKind::NotFound, "database not found"));
         }
         if cluster.name_is_taken(&spec.namespace) {
-            return Err(error(
-                MilvusErrorKind::AlreadyExists,
-                "collection already exists",
-            ));
+            return Err(error(MilvusErrorKind::AlreadyExists, "collection already exists"));
         }
         cluster.create(spec.clone());
         Ok(())
@@ -216,9 +188,7 @@ impl MilvusApi for FakeMilvus {
 
     async fn create_partition(&self, namespace: &Namespace, partition: &str) -> MilvusResult<()> {
         self.enter(MilvusCall::CreatePartition)?;
-        if self.with(namespace, |collection| {
-            collection.partition(partition).is_none()
-        })? {
+        if self.with(namespace, |collection| collection.partition(partition).is_none())? {
             self.add_partition(namespace, partition);
         }
         Ok(())
@@ -231,11 +201,7 @@ impl MilvusApi for FakeMilvus {
     ) -> MilvusResult<()> {
         self.enter(MilvusCall::CreateIndex)?;
         self.with(namespace, |collection| {
-            match collection
-                .indexes
-                .iter()
-                .find(|found| found.field == index.field)
-            {
+            match collection.indexes.iter().find(|found| found.field == index.field) {
                 Some(found) if found == index => Ok(()),
                 Some(_) => Err(error(MilvusErrorKind::Other, "the field has another index")),
                 None => {
@@ -295,16 +261,11 @@ impl MilvusApi for FakeMilvus {
         self.enter(MilvusCall::RenameCollection)?;
         let mut cluster = self.cluster();
         if cluster.name_is_taken(&Namespace::new(&from.database, to)) {
-            return Err(error(
-                MilvusErrorKind::AlreadyExists,
-                "duplicated new collection name",
-            ));
+            return Err(error(MilvusErrorKind::AlreadyExists, "duplicated new collection name"));
         }
         let database = cluster.databases.get_mut(&from.database);
         let database = database.ok_or_else(|| absent(from))?;
-        let mut collection = database
-            .remove(&from.collection)
-            .ok_or_else(|| absent(from))?;
+        let mut collection = database.remove(&from.collection).ok_or_else(|| absent(from))?;
         collection.spec.schema =
             rename_and_strip(&collection.spec.schema, to).expect("create_collection read it");
         database.insert(to.to_owned(), collection);
@@ -317,10 +278,7 @@ impl MilvusApi for FakeMilvus {
         let database = cluster.databases.get_mut(&namespace.database);
         let dropped = database.and_then(|found| found.remove(&namespace.collection));
         if dropped.is_none() && cluster.aliases.contains_key(namespace) {
-            return Err(error(
-                MilvusErrorKind::Other,
-                "cannot drop the collection via alias",
-            ));
+            return Err(error(MilvusErrorKind::Other, "cannot drop the collection via alias"));
         }
         Ok(())
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::milvus::{CollectionSpec, FlushAnswer, ImportState, LoadState, SchemaSummary};
+use crate::milvus::{CollectionSpec, ImportState, SchemaSummary};
 use crate::model::Namespace;
+use crate::model::{FlushAnswer, LoadState};
 
 use super::collection::{Collection, Content, PartitionState};
 use super::logs::{File, Place, Row};
@@ -44,9 +45,7 @@ impl Task {
                 ImportState::Running { percent: 45 }
             }
             Self::Completed(rows) => ImportState::Completed { rows: *rows },
-            Self::Failed(reason) => ImportState::Failed {
-                reason: reason.clone(),
-            },
+            Self::Failed(reason) => ImportState::Failed { reason: reason.clone() },
         }
     }
 }
@@ -54,11 +53,7 @@ impl Task {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Fail(String),
-    Add {
-        namespace: Namespace,
-        partition: String,
-        contents: Vec<Content>,
-    },
+    Add { namespace: Namespace, partition: String, contents: Vec<Content> },
 }
 
 impl Default for Cluster {
@@ -91,9 +86,7 @@ impl Cluster {
         if database.contains_key(&namespace.collection) {
             return database.get_mut(&namespace.collection);
         }
-        database
-            .values_mut()
-            .find(|collection| Some(collection.id) == aliased)
+        database.values_mut().find(|collection| Some(collection.id) == aliased)
     }
 
     pub(super) fn name_is_taken(&self, name: &Namespace) -> bool {
@@ -110,14 +103,9 @@ impl Cluster {
             Some(count) => (0..count).map(|n| format!("_default_{n}")).collect(),
             None => vec!["_default".to_owned()],
         };
-        let partitions = names
-            .into_iter()
-            .map(|name| PartitionState::new(self.next_id(), name))
-            .collect();
-        let Namespace {
-            database,
-            collection,
-        } = spec.namespace.clone();
+        let partitions =
+            names.into_iter().map(|name| PartitionState::new(self.next_id(), name)).collect();
+        let Namespace { database, collection } = spec.namespace.clone();
         let made = Collection {
             id,
             spec,
@@ -126,10 +114,7 @@ impl Cluster {
             load: LoadState::NotLoaded,
             compactions: 0,
         };
-        self.databases
-            .entry(database)
-            .or_default()
-            .insert(collection, made);
+        self.databases.entry(database).or_default().insert(collection, made);
     }
 
     pub(super) fn rows_now(&mut self, keys: impl IntoIterator<Item = String>) -> Vec<Row> {
@@ -161,28 +146,15 @@ impl Cluster {
             let mut files = collection.write_deletes(next_id);
             for at in 0..collection.partitions.len() {
                 let partition = &mut collection.partitions[at];
-                let (name, content) = (
-                    partition.name.clone(),
-                    std::mem::take(&mut partition.growing),
-                );
+                let (name, content) =
+                    (partition.name.clone(), std::mem::take(&mut partition.growing));
                 if !content.rows.is_empty() {
                     files.extend(collection.add_segment(&name, content, next_id));
                 }
             }
-            let sealed = ids(collection)
-                .into_iter()
-                .filter(|id| !flushed.contains(id))
-                .collect();
+            let sealed = ids(collection).into_iter().filter(|id| !flushed.contains(id)).collect();
             let seal_time = i64::try_from((flush_ts >> 18) / 1000).expect("it is not that late");
-            (
-                FlushAnswer {
-                    flush_ts: Some(flush_ts),
-                    seal_time,
-                    sealed,
-                    flushed,
-                },
-                files,
-            )
+            (FlushAnswer { flush_ts: Some(flush_ts), seal_time, sealed, flushed }, files)
         })
     }
 
@@ -199,14 +171,8 @@ impl Cluster {
                     partition: id,
                     segment: segment.id,
                 }));
-                let rows = segments
-                    .iter()
-                    .flat_map(|segment| segment.content.visible())
-                    .collect();
-                let content = Content {
-                    rows,
-                    deletes: Vec::new(),
-                };
+                let rows = segments.iter().flat_map(|segment| segment.content.visible()).collect();
+                let content = Content { rows, deletes: Vec::new() };
                 if !content.rows.is_empty() {
                     files.extend(collection.add_segment(&name, content, next_id));
                 }
@@ -220,14 +186,12 @@ impl Cluster {
         match task {
             Task::Started(outcome) => (Task::Running(outcome), Vec::new()),
             Task::Running(Outcome::Fail(reason)) => (Task::Failed(reason), Vec::new()),
-            Task::Running(Outcome::Add {
-                namespace,
-                partition,
-                contents,
-            }) => match self.import(&namespace, &partition, contents) {
-                Some((rows, files)) => (Task::Completed(rows), files),
-                None => (Task::Failed("collection not found".to_owned()), Vec::new()),
-            },
+            Task::Running(Outcome::Add { namespace, partition, contents }) => {
+                match self.import(&namespace, &partition, contents) {
+                    Some((rows, files)) => (Task::Completed(rows), files),
+                    None => (Task::Failed("collection not found".to_owned()), Vec::new()),
+                }
+            }
             ended @ (Task::Hanging | Task::Completed(_) | Task::Failed(_)) => (ended, Vec::new()),
         }
     }
@@ -243,17 +207,11 @@ impl Cluster {
         self.with_ids(namespace, |collection, next_id| {
             let (mut count, mut files) = (0, Vec::new());
             for content in contents {
-                let rows: Vec<Row> = content
-                    .visible()
-                    .into_iter()
-                    .map(|row| Row { ts, ..row })
-                    .collect();
+                let rows: Vec<Row> =
+                    content.visible().into_iter().map(|row| Row { ts, ..row }).collect();
                 count += i64::try_from(rows.len()).expect("tests have few rows");
                 if !rows.is_empty() {
-                    let content = Content {
-                        rows,
-                        deletes: Vec::new(),
-                    };
+                    let content = Content { rows, deletes: Vec::new() };
                     files.extend(collection.add_segment(partition, content, next_id));
                 }
             }
@@ -263,9 +221,5 @@ impl Cluster {
 }
 
 fn ids(collection: &Collection) -> Vec<i64> {
-    collection
-        .segments()
-        .iter()
-        .map(|segment| segment.id)
-        .collect()
+    collection.segments().iter().map(|segment| segment.id).collect()
 }

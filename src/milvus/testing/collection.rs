@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::milvus::{CollectionSpec, IndexDescription, LoadState, SchemaSummary, SegmentInfo};
+use crate::milvus::{CollectionSpec, SchemaSummary};
+use crate::model::{IndexDescription, LoadState, SegmentInfo};
 
 use super::logs::{File, Place, Row};
 
@@ -43,15 +44,9 @@ pub(super) struct Content {
 impl Content {
     pub(super) fn visible(&self) -> Vec<Row> {
         let deleted = |row: &Row| {
-            self.deletes
-                .iter()
-                .any(|delete| delete.key == row.key && delete.ts > row.ts)
+            self.deletes.iter().any(|delete| delete.key == row.key && delete.ts > row.ts)
         };
-        self.rows
-            .iter()
-            .filter(|row| !deleted(row))
-            .cloned()
-            .collect()
+        self.rows.iter().filter(|row| !deleted(row)).cloned().collect()
     }
 
     fn delete(&mut self, deletes: &[Row]) -> Vec<Row> {
@@ -64,12 +59,7 @@ impl Content {
 
 impl PartitionState {
     pub(super) fn new(id: i64, name: impl Into<String>) -> Self {
-        Self {
-            id,
-            name: name.into(),
-            growing: Content::default(),
-            segments: Vec::new(),
-        }
+        Self { id, name: name.into(), growing: Content::default(), segments: Vec::new() }
     }
 
     pub(super) fn delete(&mut self, deletes: &[Row]) {
@@ -83,10 +73,7 @@ impl PartitionState {
     pub(super) fn visible_keys(&self) -> BTreeSet<String> {
         let sealed = self.segments.iter().map(|segment| &segment.content);
         let contents = sealed.chain([&self.growing]);
-        contents
-            .flat_map(Content::visible)
-            .map(|row| row.key)
-            .collect()
+        contents.flat_map(Content::visible).map(|row| row.key).collect()
     }
 }
 
@@ -94,15 +81,11 @@ impl Collection {
     /// Field ids of its files.
     pub(super) fn fields(&self) -> Vec<i64> {
         let schema = SchemaSummary::parse(&self.spec.schema);
-        schema
-            .expect("create_collection read it")
-            .stored_field_ids()
+        schema.expect("create_collection read it").stored_field_ids()
     }
 
     pub(super) fn partition(&mut self, name: &str) -> Option<&mut PartitionState> {
-        self.partitions
-            .iter_mut()
-            .find(|partition| partition.name == name)
+        self.partitions.iter_mut().find(|partition| partition.name == name)
     }
 
     pub(super) fn segments(&self) -> Vec<SegmentInfo> {
@@ -130,11 +113,7 @@ impl Collection {
         let Some(partition) = self.partition(partition) else {
             return Vec::new();
         };
-        let place = Place {
-            collection,
-            partition: partition.id,
-            segment: next_id(),
-        };
+        let place = Place { collection, partition: partition.id, segment: next_id() };
         let mut files: Vec<File> = fields
             .into_iter()
             .map(|field| place.insert_log(field, next_id(), &content.rows))
@@ -142,11 +121,7 @@ impl Collection {
         if !content.deletes.is_empty() {
             files.push(place.delta_log(next_id(), &content.deletes));
         }
-        partition.segments.push(Segment {
-            id: place.segment,
-            content,
-            unwritten: Vec::new(),
-        });
+        partition.segments.push(Segment { id: place.segment, content, unwritten: Vec::new() });
         files
     }
 
@@ -158,11 +133,7 @@ impl Collection {
                 let deletes = std::mem::take(&mut segment.unwritten);
                 if !deletes.is_empty() {
                     let (collection, partition) = (self.id, partition.id);
-                    let place = Place {
-                        collection,
-                        partition,
-                        segment: segment.id,
-                    };
+                    let place = Place { collection, partition, segment: segment.id };
                     files.push(place.delta_log(next_id(), &deletes));
                 }
             }

@@ -40,8 +40,7 @@ impl FakeMilvus {
     #[must_use]
     pub fn with_mount(mut self, prefix: &str, store: Arc<dyn ObjectStore>) -> Self {
         self.mounts.push((prefix.to_owned(), store));
-        self.mounts
-            .sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        self.mounts.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         self
     }
 
@@ -70,12 +69,8 @@ impl FakeMilvus {
     pub fn add_partition(&self, namespace: &Namespace, partition: &str) {
         let mut cluster = self.cluster();
         let id = cluster.next_id();
-        let collection = cluster
-            .find(namespace)
-            .expect("the test made the collection");
-        collection
-            .partitions
-            .push(PartitionState::new(id, partition));
+        let collection = cluster.find(namespace).expect("the test made the collection");
+        collection.partitions.push(PartitionState::new(id, partition));
     }
 
     /// Inserts rows, which grow until the next flush. Panics if there is no such partition.
@@ -87,12 +82,8 @@ impl FakeMilvus {
     ) {
         let mut cluster = self.cluster();
         let rows = cluster.rows_now(keys.into_iter().map(Into::into));
-        let collection = cluster
-            .find(namespace)
-            .expect("the test made the collection");
-        let partition = collection
-            .partition(partition)
-            .expect("the test made the partition");
+        let collection = cluster.find(namespace).expect("the test made the collection");
+        let partition = collection.partition(partition).expect("the test made the partition");
         partition.growing.rows.extend(rows);
     }
 
@@ -105,12 +96,8 @@ impl FakeMilvus {
     ) {
         let mut cluster = self.cluster();
         let deletes = cluster.rows_now(keys.into_iter().map(Into::into));
-        let collection = cluster
-            .find(namespace)
-            .expect("the test made the collection");
-        let partition = collection
-            .partition(partition)
-            .expect("the test made the partition");
+        let collection = cluster.find(namespace).expect("the test made the collection");
+        let partition = collection.partition(partition).expect("the test made the partition");
         partition.delete(&deletes);
     }
 
@@ -144,16 +131,9 @@ impl FakeMilvus {
     /// Deletes the files of folders, as Milvus does hours after a compaction or a drop.
     pub async fn collect_garbage(&self, folders: &[KeyPrefix]) -> MilvusResult<()> {
         for folder in folders {
-            let files = self
-                .store
-                .list_all(folder)
-                .await
-                .map_err(|error| storage(&error))?;
+            let files = self.store.list_all(folder).await.map_err(|error| storage(&error))?;
             let keys: Vec<_> = files.into_iter().map(|file| file.key).collect();
-            self.store
-                .delete(&keys)
-                .await
-                .map_err(|error| storage(&error))?;
+            self.store.delete(&keys).await.map_err(|error| storage(&error))?;
         }
         Ok(())
     }
@@ -161,10 +141,7 @@ impl FakeMilvus {
     /// The next `times` listings of its segments find them compacted since the flush.
     pub fn compact_before_listings(&self, namespace: &Namespace, times: usize) {
         let mut cluster = self.cluster();
-        cluster
-            .find(namespace)
-            .expect("the test made the collection")
-            .compactions = times;
+        cluster.find(namespace).expect("the test made the collection").compactions = times;
     }
 
     /// Lets the `nth` call from now fail, 1 being the next.
@@ -193,9 +170,7 @@ impl FakeMilvus {
     }
 
     pub(super) fn cluster(&self) -> MutexGuard<'_, Cluster> {
-        self.cluster
-            .lock()
-            .expect("no holder of this lock panics but by a test's mistake")
+        self.cluster.lock().expect("no holder of this lock panics but by a test's mistake")
     }
 
     pub(super) fn script(&self) -> MutexGuard<'_, Script> {

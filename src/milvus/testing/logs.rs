@@ -40,44 +40,23 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn folder(self, kind: &str) -> KeyPrefix {
-        let Self {
-            collection,
-            partition,
-            segment,
-        } = self;
-        KeyPrefix::root()
-            .join(kind)
-            .join(collection)
-            .join(partition)
-            .join(segment)
+        let Self { collection, partition, segment } = self;
+        KeyPrefix::root().join(kind).join(collection).join(partition).join(segment)
     }
 
     pub(super) fn insert_log(self, field: i64, log: i64, rows: &[Row]) -> File {
         let key = self.folder("insert_log").join(field).key(log);
-        (
-            key,
-            json(&InsertLog {
-                field,
-                rows: rows.to_vec(),
-            }),
-        )
+        (key, json(&InsertLog { field, rows: rows.to_vec() }))
     }
 
     pub(super) fn delta_log(self, log: i64, deletes: &[Row]) -> File {
         let key = self.folder("delta_log").key(log);
-        (
-            key,
-            json(&DeltaLog {
-                deletes: deletes.to_vec(),
-            }),
-        )
+        (key, json(&DeltaLog { deletes: deletes.to_vec() }))
     }
 }
 
 fn json(log: &impl Serialize) -> Bytes {
-    serde_json::to_vec(log)
-        .expect("keys and numbers are JSON")
-        .into()
+    serde_json::to_vec(log).expect("keys and numbers are JSON").into()
 }
 
 /// What an import finds of one segment.
@@ -92,9 +71,7 @@ impl Found {
     pub(super) fn rows(&self, fields: &[i64]) -> Result<Vec<Row>, String> {
         let present: Vec<i64> = self.fields.keys().copied().collect();
         if present != fields {
-            return Err(format!(
-                "fields {present:?} where the schema has {fields:?}"
-            ));
+            return Err(format!("fields {present:?} where the schema has {fields:?}"));
         }
         let mut columns = self.fields.iter().map(|(field, logs)| {
             if let Some(log) = logs.iter().find(|log| log.field != *field) {
@@ -119,11 +96,9 @@ pub(super) async fn read(
 ) -> StoreResult<Result<BTreeMap<i64, Found>, String>> {
     let mut segments: BTreeMap<i64, Found> = BTreeMap::new();
     for (key, body) in files(insert).await? {
-        let (Some(segment), Some(field), Ok(log)) = (
-            number(&key, 3),
-            number(&key, 2),
-            serde_json::from_slice(&body),
-        ) else {
+        let (Some(segment), Some(field), Ok(log)) =
+            (number(&key, 3), number(&key, 2), serde_json::from_slice(&body))
+        else {
             return Ok(Err(format!("{key} is no insert log")));
         };
         let found: &mut Found = segments.entry(segment).or_default();

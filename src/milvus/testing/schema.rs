@@ -16,10 +16,7 @@ pub struct SchemaDraft(CollectionSchema);
 impl SchemaDraft {
     /// `id` and `vec`.
     pub fn new(name: &str) -> Self {
-        let id = FieldSchema {
-            is_primary_key: true,
-            ..field(100, "id", INT64)
-        };
+        let id = FieldSchema { is_primary_key: true, ..field(100, "id", INT64) };
         Self(CollectionSchema {
             name: name.to_owned(),
             fields: vec![id, field(101, "vec", FLOAT_VECTOR)],
@@ -39,10 +36,7 @@ impl SchemaDraft {
     #[must_use]
     pub fn partition_key(mut self, name: &str) -> Self {
         let id = self.next_id();
-        let key = FieldSchema {
-            is_partition_key: true,
-            ..field(id, name, VARCHAR)
-        };
+        let key = FieldSchema { is_partition_key: true, ..field(id, name, VARCHAR) };
         self.0.fields.push(key);
         self
     }
@@ -65,10 +59,5 @@ impl SchemaDraft {
 }
 
 fn field(id: i64, name: &str, data_type: i32) -> FieldSchema {
-    FieldSchema {
-        field_id: id,
-        name: name.to_owned(),
-        data_type,
-        ..FieldSchema::default()
-    }
+    FieldSchema { field_id: id, name: name.to_owned(), data_type, ..FieldSchema::default() }
 }

@@ -62,10 +62,7 @@ impl Script {
     pub(super) fn enter(&mut self, call: MilvusCall) -> MilvusResult<()> {
         let count = self.counts.entry(call).or_default();
         *count += 1;
-        let fault = self
-            .faults
-            .iter()
-            .find(|(of, nth, _)| (*of, *nth) == (call, *count));
+        let fault = self.faults.iter().find(|(of, nth, _)| (*of, *nth) == (call, *count));
         let kind = match fault {
             _ if self.unreachable => MilvusErrorKind::Unreachable,
             Some((_, _, kind)) => *kind,

@@ -64,11 +64,62 @@ fn copy_bytes(
         let size = source.metadata()?.len();
         let mut temp = temp.file()?;
         if io::copy(source, &mut temp.file)? != size {
-            return Err(io::Error::other(
-                "the source changed its size while it was copied",
-            ));
+            return Err(io::Error::other("the source changed its size while it was copied"));
         }
         publish(root, &temp, path, key, PutMode::IfAbsent)
     };
     copy().at(StoreOp::Copy, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
+    use tempfile::TempDir;
+
+    use crate::model::ObjectKey;
+    use crate::storage::{CopySource, LocalStore, ObjectStore, ObjectStoreExt, StoreErrorKind};
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey::new(name).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_copy_is_a_second_name_on_one_disk() {
+        let root = TempDir::new().unwrap();
+        let store = LocalStore::open(root.path()).await.unwrap();
+        fs::write(root.path().join("a"), "content").unwrap();
+        let from = store.copy_source(&key("a")).unwrap();
+        assert_eq!(from, CopySource::File(root.path().join("a")));
+        store.copy_from(&from, &key("b/c")).await.unwrap();
+        let inode = |name: &str| fs::metadata(root.path().join(name)).unwrap().ino();
+        assert_eq!(inode("a"), inode("b/c"), "bytes were copied");
+    }
+
+    #[tokio::test]
+    async fn a_copy_from_another_disk_is_its_bytes() {
+        let root = TempDir::new().unwrap();
+        let Ok(other_disk) = TempDir::new_in("/dev/shm") else {
+            return;
+        };
+        if fs::metadata(root.path()).unwrap().dev()
+            == fs::metadata(other_disk.path()).unwrap().dev()
+        {
+            return; // There is only one.
+        }
+        let source = other_disk.path().join("a");
+        fs::write(&source, vec![9; 1 << 20]).unwrap();
+        let from = CopySource::File(source.clone());
+        let store = LocalStore::open(root.path()).await.unwrap();
+        let copy = store.copy_from(&from, &key("b/c")).await.unwrap();
+        assert_eq!(store.head(&key("b/c")).await.unwrap(), copy);
+        assert!(store.get_bytes(&key("b/c")).await.unwrap() == vec![9; 1 << 20]);
+        let again = store.copy_from(&from, &key("b/c")).await;
+        assert_eq!(again.err().map(|error| error.kind()), Some(StoreErrorKind::AlreadyExists));
+        fs::remove_file(&source).unwrap();
+        let vanished = store.copy_from(&from, &key("d")).await.unwrap_err();
+        assert_eq!(vanished.kind(), StoreErrorKind::NotFound);
+        assert_eq!(vanished.place(), source.display().to_string());
+    }
 }

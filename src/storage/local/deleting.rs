@@ -38,10 +38,7 @@ fn delete_one(root: &Root, key: &ObjectKey) -> StoreResult<()> {
 
 /// Up to the root, and best effort: a folder may fill again at any moment.
 fn remove_empty_folders(root: &Path, path: &Path) {
-    let folders = path
-        .ancestors()
-        .skip(1)
-        .take_while(|folder| *folder != root);
+    let folders = path.ancestors().skip(1).take_while(|folder| *folder != root);
     for folder in folders {
         match fs::remove_dir(folder) {
             Ok(()) => {}

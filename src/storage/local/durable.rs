@@ -93,14 +93,8 @@ pub(super) fn make_root(root: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let missing = root
-        .ancestors()
-        .take_while(|folder| !folder.exists())
-        .count();
-    DirBuilder::new()
-        .recursive(true)
-        .mode(ROOT_MODE)
-        .create(root)?;
+    let missing = root.ancestors().take_while(|folder| !folder.exists()).count();
+    DirBuilder::new().recursive(true).mode(ROOT_MODE).create(root)?;
     root.ancestors().take(missing + 1).try_for_each(sync_folder)
 }
 
@@ -127,9 +121,7 @@ pub(super) fn existing(made: io::Result<()>) -> io::Result<()> {
 }
 
 fn ancestors<'p>(root: &'p Path, path: &'p Path) -> impl Iterator<Item = &'p Path> {
-    path.ancestors()
-        .skip(1)
-        .take_while(move |folder| folder.starts_with(root))
+    path.ancestors().skip(1).take_while(move |folder| folder.starts_with(root))
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
@@ -142,9 +134,34 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::ErrorKind;
     use std::path::Path;
 
-    use super::Unsynced;
+    use super::{Unsynced, in_its_folder};
+
+    #[test]
+    fn a_folder_that_a_delete_removed_is_made_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let root = parent.path().join("root");
+        let path = root.join("a/b/1");
+        fs::create_dir(&root).unwrap();
+        let mut attempts = 0;
+        let place = || {
+            attempts += 1;
+            if attempts == 1 {
+                fs::remove_dir_all(root.join("a"))?;
+            }
+            fs::write(&path, "")
+        };
+        in_its_folder(&root, &path, place).unwrap();
+        assert!(path.exists());
+
+        fs::remove_dir_all(&root).unwrap();
+        let gone = in_its_folder(&root, &path, || fs::write(&path, "")).unwrap_err();
+        assert_eq!(gone.kind(), ErrorKind::NotFound);
+        assert!(!root.exists(), "a root was made again");
+    }
 
     #[test]
     fn a_touched_file_brings_its_whole_branch_once() {
@@ -164,7 +181,7 @@ mod tests {
         unsynced.sync().unwrap();
         assert!(unsynced.folders.lock().unwrap().is_empty());
 
-        std::fs::write(root.path().join("file"), "").unwrap();
+        fs::write(root.path().join("file"), "").unwrap();
         unsynced.touch(root.path(), &root.path().join("file/sub/1"));
         unsynced.sync().unwrap_err();
         assert_eq!(unsynced.folders.lock().unwrap().len(), 3);

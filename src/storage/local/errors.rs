@@ -27,14 +27,8 @@ fn kind_of(error: &io::Error) -> StoreErrorKind {
     const KINDS: [(StoreErrorKind, &[ErrorKind]); 6] = [
         (StoreErrorKind::NotFound, &[ErrorKind::NotFound]),
         (StoreErrorKind::AlreadyExists, &[ErrorKind::AlreadyExists]),
-        (
-            StoreErrorKind::PermissionDenied,
-            &[ErrorKind::PermissionDenied],
-        ),
-        (
-            StoreErrorKind::Full,
-            &[ErrorKind::StorageFull, ErrorKind::QuotaExceeded],
-        ),
+        (StoreErrorKind::PermissionDenied, &[ErrorKind::PermissionDenied]),
+        (StoreErrorKind::Full, &[ErrorKind::StorageFull, ErrorKind::QuotaExceeded]),
         (StoreErrorKind::ReadOnly, &[ErrorKind::ReadOnlyFilesystem]),
         (
             StoreErrorKind::Transient,

@@ -30,12 +30,7 @@ pub(super) fn list(
     root: Arc<Root>,
     under: KeyPrefix,
 ) -> BoxStream<'static, StoreResult<ObjectMeta>> {
-    let walk = Walk {
-        root,
-        under: Some(under),
-        levels: Vec::new(),
-    };
-    stream::try_unfold(walk, |mut walk| {
+    stream::try_unfold(Walk::new(root, under), |mut walk| {
         blocking(move || {
             let batch = walk.batch()?;
             Ok((!batch.is_empty()).then_some((batch, walk)))
@@ -83,16 +78,11 @@ struct Entry {
 }
 
 impl Walk {
+    fn new(root: Arc<Root>, under: KeyPrefix) -> Self {
+        Self { root, under: Some(under), levels: Vec::new() }
+    }
+
     fn batch(&mut self) -> StoreResult<Vec<ObjectMeta>> {
-        if let Some(under) = self.under.take() {
-            let entries = read_prefix(&self.root, &under)?
-                .unwrap_or_default()
-                .into_iter();
-            self.levels.push(Level {
-                prefix: under.as_str().to_owned(),
-                entries,
-            });
-        }
         let mut batch = Vec::new();
         while batch.len() < BATCH
             && let Some(object) = self.step()?
@@ -103,6 +93,10 @@ impl Walk {
     }
 
     fn step(&mut self) -> StoreResult<Option<ObjectMeta>> {
+        if let Some(under) = self.under.take() {
+            let entries = read_prefix(&self.root, &under)?.unwrap_or_default().into_iter();
+            self.levels.push(Level { prefix: under.as_str().to_owned(), entries });
+        }
         while let Some(level) = self.levels.last_mut() {
             let Some(entry) = level.entries.next() else {
                 self.levels.pop();
@@ -111,10 +105,7 @@ impl Walk {
             let name = format!("{}{}", level.prefix, entry.name);
             if entry.kind.is_dir() {
                 let entries = read_folder(&entry.path)?.unwrap_or_default().into_iter();
-                self.levels.push(Level {
-                    prefix: name + "/",
-                    entries,
-                });
+                self.levels.push(Level { prefix: name + "/", entries });
             } else if let Ok(key) = ObjectKey::new(name)
                 && let Some(object) = entry.object(key)?
             {
@@ -178,11 +169,7 @@ fn try_read_folder(path: &Path) -> io::Result<Vec<Entry>> {
             continue;
         };
         match entry.file_type() {
-            Ok(kind) => entries.push(Entry {
-                name,
-                path: entry.path(),
-                kind,
-            }),
+            Ok(kind) => entries.push(Entry { name, path: entry.path(), kind }),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -214,4 +201,32 @@ fn key_segment(name: OsString) -> Option<String> {
 
 fn is_loop(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::LOOP)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use crate::model::KeyPrefix;
+
+    use super::{Root, Walk};
+
+    #[test]
+    fn what_vanishes_during_the_walk_is_skipped() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["1", "2", "3/x", "4"] {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let shared = Arc::new(Root::read_only(root.path().to_owned()));
+        let mut walk = Walk::new(shared, KeyPrefix::root());
+        let mut step = || walk.step().unwrap().map(|object| object.key.to_string());
+        assert_eq!(step().as_deref(), Some("1"));
+        fs::remove_file(root.path().join("2")).unwrap();
+        fs::remove_dir_all(root.path().join("3")).unwrap();
+        assert_eq!(step().as_deref(), Some("4"));
+        assert_eq!(step(), None);
+    }
 }

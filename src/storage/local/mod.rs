@@ -42,6 +42,8 @@ mod reading;
 mod root;
 mod store;
 mod temp;
+#[cfg(test)]
+mod tests;
 mod writing;
 
 pub use store::LocalStore;

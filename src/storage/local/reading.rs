@@ -24,12 +24,7 @@ pub(super) fn meta_of(key: ObjectKey, status: &Metadata) -> ObjectMeta {
     // Below one second by definition; a time that jiff cannot hold is as good as none.
     let nanoseconds = i32::try_from(status.mtime_nsec()).unwrap_or_default();
     let modified = Timestamp::new(status.mtime(), nanoseconds).unwrap_or(Timestamp::UNIX_EPOCH);
-    ObjectMeta {
-        key,
-        size: status.len(),
-        etag: None,
-        modified,
-    }
+    ObjectMeta { key, size: status.len(), etag: None, modified }
 }
 
 /// The object at `path`, unopened.
@@ -48,10 +43,7 @@ pub(super) fn get(path: PathBuf, key: ObjectKey) -> StoreResult<ObjectStream> {
     let file = File::open(&path).at(StoreOp::Get, &path)?;
     let meta = meta_of(key, &file.metadata().at(StoreOp::Get, &path)?);
     let left = meta.size;
-    Ok(ObjectStream {
-        meta,
-        body: Reading { file, path, left }.into_stream(),
-    })
+    Ok(ObjectStream { meta, body: Reading { file, path, left }.into_stream() })
 }
 
 /// A file that is being read; its size was fixed when it was opened.
@@ -77,9 +69,7 @@ impl Reading {
     }
 
     fn chunk(&mut self) -> io::Result<Bytes> {
-        let wanted = usize::try_from(self.left)
-            .unwrap_or(CHUNK_BYTES)
-            .min(CHUNK_BYTES);
+        let wanted = usize::try_from(self.left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
         let mut chunk = Vec::with_capacity(wanted);
         (&self.file).take(wanted as u64).read_to_end(&mut chunk)?;
         if chunk.len() < wanted {

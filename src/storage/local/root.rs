@@ -27,20 +27,12 @@ impl Root {
     /// A root to read and write.
     pub(super) fn writable(folder: PathBuf) -> Self {
         let temp = Some(Temp::under(folder.join(TEMP)));
-        Self {
-            folder,
-            temp,
-            unsynced: Unsynced::default(),
-        }
+        Self { folder, temp, unsynced: Unsynced::default() }
     }
 
     /// A root to read.
     pub(super) fn read_only(folder: PathBuf) -> Self {
-        Self {
-            folder,
-            temp: None,
-            unsynced: Unsynced::default(),
-        }
+        Self { folder, temp: None, unsynced: Unsynced::default() }
     }
 
     /// Where objects grow, or why nothing may be written.
@@ -66,12 +58,7 @@ impl Root {
         let path = self.path(key);
         if is_reserved(key) {
             let cause = "this name is reserved for temporary files";
-            return Err(StoreError::new(
-                op,
-                path.display(),
-                StoreErrorKind::Other,
-                cause,
-            ));
+            return Err(StoreError::new(op, path.display(), StoreErrorKind::Other, cause));
         }
         Ok(path)
     }

@@ -12,7 +12,8 @@ use futures::stream::BoxStream;
 
 use crate::model::{KeyPrefix, ObjectKey};
 use crate::storage::{
-    CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, StoreOp, StoreResult,
+    CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space, StoreOp,
+    StoreResult,
 };
 
 use super::blocking::blocking;
@@ -33,9 +34,7 @@ impl LocalStore {
         let folder = path::absolute(root).at(StoreOp::Open, root)?;
         blocking(move || {
             make_root(&folder).at(StoreOp::Open, &folder)?;
-            Ok(Self {
-                root: Arc::new(Root::writable(folder)),
-            })
+            Ok(Self { root: Arc::new(Root::writable(folder)) })
         })
         .await
     }
@@ -48,9 +47,7 @@ impl LocalStore {
             if !found.is_dir() {
                 return Err(ErrorKind::NotADirectory.into()).at(StoreOp::Open, &folder);
             }
-            Ok(Self {
-                root: Arc::new(Root::read_only(folder)),
-            })
+            Ok(Self { root: Arc::new(Root::read_only(folder)) })
         })
         .await
     }
@@ -79,8 +76,7 @@ impl ObjectStore for LocalStore {
 
     async fn list_folders(&self, under: &KeyPrefix) -> StoreResult<Vec<String>> {
         let under = under.clone();
-        self.run(move |root| listing::list_folders(root, &under))
-            .await
+        self.run(move |root| listing::list_folders(root, &under)).await
     }
 
     async fn head(&self, key: &ObjectKey) -> StoreResult<ObjectMeta> {
@@ -94,14 +90,12 @@ impl ObjectStore for LocalStore {
 
     async fn get(&self, key: &ObjectKey) -> StoreResult<ObjectStream> {
         let key = key.clone();
-        self.run(move |root| reading::get(root.to_read(StoreOp::Get, &key)?, key))
-            .await
+        self.run(move |root| reading::get(root.to_read(StoreOp::Get, &key)?, key)).await
     }
 
     async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> StoreResult<ObjectMeta> {
         let key = key.clone();
-        self.run(move |root| writing::put(root, key, &body, mode))
-            .await
+        self.run(move |root| writing::put(root, key, &body, mode)).await
     }
 
     async fn put_stream(
@@ -132,30 +126,19 @@ impl ObjectStore for LocalStore {
         .await
     }
 
-    async fn free_bytes(&self) -> StoreResult<Option<u64>> {
-        self.run(|root| {
-            free_bytes(&root.folder)
-                .map(Some)
-                .at(StoreOp::Space, &root.folder)
-        })
-        .await
+    async fn space(&self) -> StoreResult<Option<Space>> {
+        self.run(|root| space(&root.folder).map(Some).at(StoreOp::Space, &root.folder)).await
     }
 
     fn copy_source(&self, key: &ObjectKey) -> Option<CopySource> {
-        self.root
-            .to_read(StoreOp::Copy, key)
-            .ok()
-            .map(CopySource::File)
+        self.root.to_read(StoreOp::Copy, key).ok().map(CopySource::File)
     }
 }
 
 /// What a user without privileges can still write where the folder is or would be.
-fn free_bytes(folder: &Path) -> io::Result<u64> {
-    let existing: PathBuf = folder
-        .ancestors()
-        .find(|path| path.exists())
-        .unwrap_or(folder)
-        .into();
-    let space = rustix::fs::statvfs(&existing)?;
-    Ok(space.f_bavail.saturating_mul(space.f_frsize))
+fn space(folder: &Path) -> io::Result<Space> {
+    let existing: PathBuf = folder.ancestors().find(|path| path.exists()).unwrap_or(folder).into();
+    let found = rustix::fs::statvfs(&existing)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Ok(Space { free: bytes(found.f_bavail), total: bytes(found.f_blocks) })
 }

@@ -30,11 +30,7 @@ pub(super) struct Temp {
 impl Temp {
     /// Nothing is made before the first [`Self::file`].
     pub(super) fn under(base: PathBuf) -> Self {
-        Self {
-            base,
-            claimed: Mutex::new(None),
-            next: AtomicU64::new(0),
-        }
+        Self { base, claimed: Mutex::new(None), next: AtomicU64::new(0) }
     }
 
     /// A new empty file.
@@ -53,9 +49,7 @@ impl Temp {
     }
 
     fn file_in(&self, claimed: &Claimed) -> io::Result<TempFile> {
-        let path = claimed
-            .folder
-            .join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
+        let path = claimed.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
         let file = File::create_new(&path)?;
         Ok(TempFile { path, file })
     }
@@ -92,10 +86,7 @@ impl Claimed {
             match claim(&folder)? {
                 // Without locks nobody can prove that an owner is dead, so nobody removes.
                 Claim::Held(lock) | Claim::Unprovable(lock) => {
-                    return Ok(Self {
-                        folder,
-                        _lock: lock,
-                    });
+                    return Ok(Self { folder, _lock: lock });
                 }
                 Claim::Lost => {}
             }

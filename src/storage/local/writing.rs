@@ -109,11 +109,7 @@ impl Growing {
             return Err(ErrorKind::AlreadyExists.into()).at(StoreOp::Put, path);
         }
         let temp = root.temp(StoreOp::Put)?.file().at(StoreOp::Put, path)?;
-        Ok(Self {
-            temp,
-            waiting: Vec::new(),
-            waiting_bytes: 0,
-        })
+        Ok(Self { temp, waiting: Vec::new(), waiting_bytes: 0 })
     }
 
     fn push(&mut self, chunk: Bytes) {

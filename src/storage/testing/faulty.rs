@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use crate::model::{KeyPrefix, ObjectKey};
 use crate::storage::{
-    ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode,
+    ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space,
     StoreErrorKind, StoreOp, StoreResult,
 };
 
@@ -29,10 +29,7 @@ pub struct FaultyStore {
 impl FaultyStore {
     /// A store without faults so far.
     pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
-        Self {
-            inner,
-            script: Arc::default(),
-        }
+        Self { inner, script: Arc::default() }
     }
 
     /// How many writes have reached the inner store.
@@ -81,9 +78,7 @@ impl FaultyStore {
         items: BoxStream<'static, StoreResult<T>>,
     ) -> BoxStream<'static, StoreResult<T>> {
         let script = Arc::clone(&self.script);
-        items
-            .map(move |item| lock(&script).alive(op, &name).and(item))
-            .boxed()
+        items.map(move |item| lock(&script).alive(op, &name).and(item)).boxed()
     }
 }
 
@@ -119,7 +114,7 @@ impl ObjectStore for FaultyStore {
         self.script().read(StoreOp::Get, key.as_str())?;
         let ObjectStream { meta, mut body } = self.inner.get(key).await?;
         if let Some((keep_bytes, cut)) = self.script().cut(key.as_str()) {
-            body = cut_off(key.clone(), body, keep_bytes, cut);
+            body = cut_off(key, body, keep_bytes, cut);
         }
         let body = self.while_alive(StoreOp::Get, key.to_string(), body);
         Ok(ObjectStream { meta, body })
@@ -185,9 +180,9 @@ impl ObjectStore for FaultyStore {
         synced
     }
 
-    async fn free_bytes(&self) -> StoreResult<Option<u64>> {
+    async fn space(&self) -> StoreResult<Option<Space>> {
         self.script().read(StoreOp::Space, "")?;
-        self.inner.free_bytes().await
+        self.inner.space().await
     }
 
     fn copy_source(&self, key: &ObjectKey) -> Option<CopySource> {
@@ -200,7 +195,7 @@ fn lock(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
 }
 
 /// The first `keep_bytes` of a body, then an error or nothing.
-fn cut_off(key: ObjectKey, body: ByteStream, keep_bytes: u64, cut: Cut) -> ByteStream {
+fn cut_off(key: &ObjectKey, body: ByteStream, keep_bytes: u64, cut: Cut) -> ByteStream {
     let kept = stream::try_unfold((body, keep_bytes), |(mut body, left)| async move {
         if left == 0 {
             return Ok(None);
@@ -216,7 +211,7 @@ fn cut_off(key: ObjectKey, body: ByteStream, keep_bytes: u64, cut: Cut) -> ByteS
         Cut::Silently => kept.boxed(),
         Cut::WithError => {
             let kind = StoreErrorKind::Transient;
-            let error = failed(StoreOp::Get, &key, kind, "scripted to break off");
+            let error = failed(StoreOp::Get, key, kind, "scripted to break off");
             kept.chain(stream::once(async { Err(error) })).boxed()
         }
     }

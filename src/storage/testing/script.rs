@@ -53,21 +53,12 @@ impl Script {
         kind: StoreErrorKind,
         times: u32,
     ) {
-        self.faults.push(Fault {
-            op,
-            key_contains: key_contains.to_owned(),
-            kind,
-            times,
-        });
+        self.faults.push(Fault { op, key_contains: key_contains.to_owned(), kind, times });
     }
 
     /// Adds a stream that breaks off once.
     pub(super) fn truncate(&mut self, key_contains: &str, keep_bytes: u64, cut: Cut) {
-        self.cuts.push(Truncation {
-            key_contains: key_contains.to_owned(),
-            keep_bytes,
-            cut,
-        });
+        self.cuts.push(Truncation { key_contains: key_contains.to_owned(), keep_bytes, cut });
     }
 
     /// Lets a read through, or not.
@@ -80,12 +71,7 @@ impl Script {
     pub(super) fn write(&mut self, op: StoreOp, key: &str) -> StoreResult<()> {
         self.alive(op, key)?;
         if self.read_only {
-            return Err(failed(
-                op,
-                key,
-                StoreErrorKind::ReadOnly,
-                "scripted to be read-only",
-            ));
+            return Err(failed(op, key, StoreErrorKind::ReadOnly, "scripted to be read-only"));
         }
         self.scripted(op, key)?;
         self.writes += 1;
@@ -102,10 +88,7 @@ impl Script {
 
     /// Where the stream of `key` breaks off, once.
     pub(super) fn cut(&mut self, key: &str) -> Option<(u64, Cut)> {
-        let found = self
-            .cuts
-            .iter()
-            .position(|cut| key.contains(&cut.key_contains))?;
+        let found = self.cuts.iter().position(|cut| key.contains(&cut.key_contains))?;
         let cut = self.cuts.remove(found);
         Some((cut.keep_bytes, cut.cut))
     }

@@ -1,8 +1,9 @@
 //! Databases, load states, partition keys, aliases.
 
 use milvus_backup_agent::milvus::{
-    CollectionSpec, LoadState, MilvusApi, MilvusErrorKind, SchemaSummary, rename_and_strip,
+    CollectionSpec, MilvusApi, MilvusErrorKind, SchemaSummary, rename_and_strip,
 };
+use milvus_backup_agent::model::LoadState;
 use milvus_backup_agent::model::Namespace;
 
 use super::lab::{milvus, until};
@@ -19,10 +20,7 @@ async fn a_server_tells_its_version_and_databases() {
     let databases = client.databases().await.unwrap();
     assert!(databases.contains(&"made_here".to_owned()), "{databases:?}");
     assert!(databases.contains(&"default".to_owned()), "{databases:?}");
-    assert_eq!(
-        client.collections("made_here").await.unwrap(),
-        Vec::<String>::new()
-    );
+    assert_eq!(client.collections("made_here").await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -32,40 +30,19 @@ async fn a_partly_loaded_collection_is_seen_and_loaded_as_such() {
     let client = server.client();
     let namespace = Namespace::new("default", "autoid");
     let partitions = client.partitions(&namespace).await.unwrap();
-    let part = LoadState::Partitions {
-        replicas: 1,
-        partitions: vec!["p_loaded".to_owned()],
-    };
-    assert_eq!(
-        client.load_state(&namespace, &partitions).await.unwrap(),
-        part
-    );
+    let part = LoadState::Partitions { replicas: 1, partitions: vec!["p_loaded".to_owned()] };
+    assert_eq!(client.load_state(&namespace, &partitions).await.unwrap(), part);
     assert_eq!(client.load_percent(&namespace, &part).await.unwrap(), 100);
 
-    let more = LoadState::Partitions {
-        replicas: 1,
-        partitions: vec!["p_not_loaded".to_owned()],
-    };
+    let more = LoadState::Partitions { replicas: 1, partitions: vec!["p_not_loaded".to_owned()] };
     client.load(&namespace, &more).await.unwrap();
-    until("loading", async || {
-        client.load_percent(&namespace, &more).await.unwrap() == 100
-    })
-    .await;
-    assert_ne!(
-        client.load_state(&namespace, &partitions).await.unwrap(),
-        part
-    );
+    until("loading", async || client.load_percent(&namespace, &more).await.unwrap() == 100).await;
+    assert_ne!(client.load_state(&namespace, &partitions).await.unwrap(), part);
 
     let all = LoadState::Loaded { replicas: 1 };
     client.load(&namespace, &all).await.unwrap();
-    until("loading", async || {
-        client.load_percent(&namespace, &all).await.unwrap() == 100
-    })
-    .await;
-    assert_eq!(
-        client.load_state(&namespace, &partitions).await.unwrap(),
-        all
-    );
+    until("loading", async || client.load_percent(&namespace, &all).await.unwrap() == 100).await;
+    assert_eq!(client.load_state(&namespace, &partitions).await.unwrap(), all);
 }
 
 #[tokio::test]
@@ -77,15 +54,8 @@ async fn a_partition_key_collection_is_made_again_and_aliases_move() {
     let described = client.describe(&old).await.unwrap();
     let partitions = client.partitions(&old).await.unwrap();
     assert_eq!((described.num_partitions, partitions.len()), (8, 8));
-    assert_eq!(
-        client.load_state(&old, &partitions).await.unwrap(),
-        LoadState::NotLoaded
-    );
-    assert!(
-        SchemaSummary::parse(&described.schema)
-            .unwrap()
-            .has_partition_key()
-    );
+    assert_eq!(client.load_state(&old, &partitions).await.unwrap(), LoadState::NotLoaded);
+    assert!(SchemaSummary::parse(&described.schema).unwrap().has_partition_key());
 
     let new = Namespace::new("default", "pkey_new");
     let spec = CollectionSpec {
@@ -102,30 +72,15 @@ async fn a_partition_key_collection_is_made_again_and_aliases_move() {
 
     let alias = Namespace::new("default", "pkey_alias");
     client.set_alias(&old, "pkey_alias").await.unwrap();
-    assert_eq!(
-        client.describe(&alias).await.unwrap().name,
-        "pkey",
-        "a new alias"
-    );
+    assert_eq!(client.describe(&alias).await.unwrap().name, "pkey", "a new alias");
     client.set_alias(&new, "pkey_alias").await.unwrap();
-    assert_eq!(
-        client.describe(&alias).await.unwrap().name,
-        "pkey_new",
-        "of another collection"
-    );
+    assert_eq!(client.describe(&alias).await.unwrap().name, "pkey_new", "of another collection");
     client.drop_collection(&new).await.unwrap();
     client.drop_collection(&new).await.unwrap();
     let dangling = client.describe(&alias).await.unwrap_err();
     assert_eq!(dangling.kind(), MilvusErrorKind::NotFound, "{dangling}");
     client.set_alias(&old, "pkey_alias").await.unwrap();
-    assert_eq!(
-        client.describe(&alias).await.unwrap().name,
-        "pkey",
-        "a dangling alias"
-    );
-    let taken = client
-        .rename_collection(&old, "pkey_alias")
-        .await
-        .unwrap_err();
+    assert_eq!(client.describe(&alias).await.unwrap().name, "pkey", "a dangling alias");
+    let taken = client.rename_collection(&old, "pkey_alias").await.unwrap_err();
     assert_eq!(taken.kind(), MilvusErrorKind::AlreadyExists, "{taken}");
 }

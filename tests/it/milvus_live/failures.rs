@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use milvus_backup_agent::milvus::{
-    GrpcMilvus, ImportRequest, ImportTask, LoadState, MilvusApi, MilvusErrorKind,
+    GrpcMilvus, ImportRequest, ImportTask, MilvusApi, MilvusErrorKind,
 };
+use milvus_backup_agent::model::LoadState;
 use milvus_backup_agent::model::Namespace;
 
 use super::lab::{LabServer, imported, milvus};
@@ -23,10 +24,7 @@ async fn what_does_not_exist_is_not_found() {
     for error in [
         client.collections("absent").await.unwrap_err(),
         client.describe(&absent).await.unwrap_err(),
-        client
-            .describe(&Namespace::new("absent", "absent"))
-            .await
-            .unwrap_err(),
+        client.describe(&Namespace::new("absent", "absent")).await.unwrap_err(),
         client.partitions(&absent).await.unwrap_err(),
         client.indexes(&absent).await.unwrap_err(),
         client.load_state(&absent, &[]).await.unwrap_err(),
@@ -35,18 +33,9 @@ async fn what_does_not_exist_is_not_found() {
         client.create_partition(&absent, "p").await.unwrap_err(),
         client.import(&import).await.unwrap_err(),
         client.import_state(ImportTask(1)).await.unwrap_err(),
-        client
-            .load(&absent, &LoadState::Loaded { replicas: 1 })
-            .await
-            .unwrap_err(),
-        client
-            .rename_collection(&absent, "other")
-            .await
-            .unwrap_err(),
-        client
-            .set_alias(&absent, "alias_of_absent")
-            .await
-            .unwrap_err(),
+        client.load(&absent, &LoadState::Loaded { replicas: 1 }).await.unwrap_err(),
+        client.rename_collection(&absent, "other").await.unwrap_err(),
+        client.set_alias(&absent, "alias_of_absent").await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), MilvusErrorKind::NotFound, "{error}");
     }
@@ -57,17 +46,8 @@ async fn what_does_not_exist_is_not_found() {
 #[tokio::test]
 async fn an_absent_folder_imports_nothing_and_completes() {
     let server = milvus();
-    server.data_py(
-        "fill",
-        &[
-            "--scenario",
-            "upsert",
-            "--collection",
-            "default.into",
-            "--rows",
-            "5",
-        ],
-    );
+    server
+        .data_py("fill", &["--scenario", "upsert", "--collection", "default.into", "--rows", "5"]);
     let client = server.client();
     let mut request = ImportRequest {
         namespace: Namespace::new("default", "into"),
@@ -76,10 +56,7 @@ async fn an_absent_folder_imports_nothing_and_completes() {
         delta_folder: None,
         end_ts: None,
     };
-    assert_eq!(
-        imported(&client, client.import(&request).await.unwrap()).await,
-        0
-    );
+    assert_eq!(imported(&client, client.import(&request).await.unwrap()).await, 0);
     request.partition = "absent".to_owned();
     let error = client.import(&request).await.unwrap_err();
     assert_eq!(error.kind(), MilvusErrorKind::NotFound, "{error}");
@@ -87,10 +64,7 @@ async fn an_absent_folder_imports_nothing_and_completes() {
 
 #[tokio::test]
 async fn a_flush_waits_out_the_rate_limit() {
-    let limit = [
-        "quotaAndLimits.flushRate.enabled=true",
-        "quotaAndLimits.flushRate.max=0.2",
-    ];
+    let limit = ["quotaAndLimits.flushRate.enabled=true", "quotaAndLimits.flushRate.max=0.2"];
     let server = LabServer::start("limited", &limit);
     server.data_py("fill", &["--scenario", "partition_key", "--rows", "10"]);
     let client = server.client();
@@ -99,28 +73,18 @@ async fn a_flush_waits_out_the_rate_limit() {
     for _ in 0..3 {
         client.flush(&namespace).await.unwrap();
     }
-    assert!(
-        begun.elapsed() > Duration::from_secs(4),
-        "the limit was not on"
-    );
+    assert!(begun.elapsed() > Duration::from_secs(4), "the limit was not on");
 }
 
 #[tokio::test]
 async fn a_refused_connection_is_reported_soon_and_by_address() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let client = GrpcMilvus::new(&format!("http://{free}").parse().unwrap()).unwrap();
     let begun = Instant::now();
     let error = client.version().await.unwrap_err();
     assert_eq!(error.kind(), MilvusErrorKind::Unreachable, "{error}");
     assert!(error.to_string().contains(&free.to_string()), "{error}");
-    assert!(
-        begun.elapsed() < Duration::from_secs(10),
-        "it took {:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -132,18 +96,11 @@ async fn a_server_that_never_answers_is_given_up() {
     let error = client.version().await.unwrap_err();
     assert_eq!(error.kind(), MilvusErrorKind::Unreachable, "{error}");
     assert!(error.to_string().contains(&address), "{error}");
-    assert!(
-        begun.elapsed() < Duration::from_secs(35),
-        "it took {:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() < Duration::from_secs(35), "it took {:?}", begun.elapsed());
 }
 
 #[tokio::test]
 async fn tls_is_refused_with_the_reason() {
     let error = GrpcMilvus::new(&"https://127.0.0.1:19530".parse().unwrap()).unwrap_err();
-    assert!(
-        error.to_string().contains("TLS is not supported yet"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("TLS is not supported yet"), "{error}");
 }

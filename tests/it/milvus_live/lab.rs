@@ -35,10 +35,7 @@ impl LabServer {
         let answer: serde_json::Value =
             serde_json::from_str(&lab("milvus.py", &arguments)).expect("start prints JSON");
         let text = |key: &str| answer[key].as_str().expect("start prints texts").to_owned();
-        Self {
-            address: text("address"),
-            data: text("data").into(),
-        }
+        Self { address: text("address"), data: text("data").into() }
     }
 
     pub(super) fn client(&self) -> GrpcMilvus {
@@ -63,30 +60,19 @@ pub(super) fn lab(script: &str, arguments: &[&str]) -> String {
     static PYTHON: OnceLock<String> = OnceLock::new();
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/lab");
     let run = |command: &mut Command| {
-        let output = command
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output();
+        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
         let output = output.expect("the lab's script can be started");
         assert!(output.status.success(), "{command:?} failed");
-        String::from_utf8(output.stdout)
-            .expect("the lab prints text")
-            .trim()
-            .to_owned()
+        String::from_utf8(output.stdout).expect("the lab prints text").trim().to_owned()
     };
     let python = PYTHON.get_or_init(|| run(&mut Command::new(folder.join("setup.sh"))));
-    run(Command::new(python)
-        .arg(folder.join(script))
-        .args(arguments))
+    run(Command::new(python).arg(folder.join(script)).args(arguments))
 }
 
 pub(super) async fn until<F: Future<Output = bool>>(what: &str, mut done: impl FnMut() -> F) {
     let begun = Instant::now();
     while !done().await {
-        assert!(
-            begun.elapsed() < Duration::from_mins(1),
-            "{what} takes too long"
-        );
+        assert!(begun.elapsed() < Duration::from_mins(1), "{what} takes too long");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -98,10 +84,7 @@ pub(super) async fn imported(client: &GrpcMilvus, task: ImportTask) -> i64 {
             ImportState::Completed { rows } => return rows,
             ImportState::Failed { reason } => panic!("{reason}"),
             ImportState::Running { percent } => {
-                assert!(
-                    begun.elapsed() < Duration::from_mins(2),
-                    "stuck at {percent} %"
-                );
+                assert!(begun.elapsed() < Duration::from_mins(2), "stuck at {percent} %");
             }
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -2,10 +2,7 @@
 //!
 //! One server is started for all tests of the run; each works on collections of its own.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "in a test's helper, too, a panic is the report"
-)]
+#![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
 
 mod collections;
 mod failures;

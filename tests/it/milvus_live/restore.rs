@@ -1,10 +1,11 @@
 //! All the calls of a backup and a restore, in their order.
 
 use milvus_backup_agent::milvus::{
-    CollectionDescription, CollectionSpec, GrpcMilvus, ImportRequest, LoadState, MilvusApi,
-    MilvusErrorKind, SchemaSummary, rename_and_strip,
+    CollectionSpec, GrpcMilvus, ImportRequest, MilvusApi, MilvusErrorKind, SchemaSummary,
+    rename_and_strip,
 };
 use milvus_backup_agent::model::Namespace;
+use milvus_backup_agent::model::{CollectionDescription, LoadState};
 
 use super::lab::{LabServer, imported, lab, milvus, until};
 
@@ -15,10 +16,7 @@ async fn a_collection_comes_back_from_its_files() {
     let server = milvus();
     server.data_py("fill", &["--scenario", "types", "--rows", "400"]);
     let client = server.client();
-    let (from, to) = (
-        Namespace::new("db2", "types"),
-        Namespace::new("db2", "types__restoring"),
-    );
+    let (from, to) = (Namespace::new("db2", "types"), Namespace::new("db2", "types__restoring"));
 
     let boundary = flush(&client, &from).await;
     let described = client.describe(&from).await.unwrap();
@@ -31,25 +29,13 @@ async fn a_collection_comes_back_from_its_files() {
     for index in client.indexes(&from).await.unwrap() {
         client.create_index(&to, &index).await.unwrap();
     }
-    assert_eq!(
-        client.indexes(&to).await.unwrap(),
-        client.indexes(&from).await.unwrap()
-    );
+    assert_eq!(client.indexes(&to).await.unwrap(), client.indexes(&from).await.unwrap());
 
-    let state = client
-        .load_state(&from, &client.partitions(&from).await.unwrap())
-        .await
-        .unwrap();
+    let state = client.load_state(&from, &client.partitions(&from).await.unwrap()).await.unwrap();
     assert_eq!(state, LoadState::Loaded { replicas: 1 });
     client.load(&to, &state).await.unwrap();
-    until("loading", async || {
-        client.load_percent(&to, &state).await.unwrap() == 100
-    })
-    .await;
-    client
-        .rename_collection(&to, "types_restored")
-        .await
-        .unwrap();
+    until("loading", async || client.load_percent(&to, &state).await.unwrap() == 100).await;
+    client.rename_collection(&to, "types_restored").await.unwrap();
     assert_same_rows(&server, "db2.types", "db2.types_restored");
 }
 
@@ -65,11 +51,7 @@ async fn create(client: &GrpcMilvus, described: &CollectionDescription, to: &Nam
     client.create_collection(&spec).await.unwrap();
     let again = client.create_collection(&spec).await.unwrap_err();
     assert_eq!(again.kind(), MilvusErrorKind::AlreadyExists, "{again}");
-    assert_eq!(
-        client.describe(to).await.unwrap().schema,
-        spec.schema,
-        "the bytes survive"
-    );
+    assert_eq!(client.describe(to).await.unwrap().schema, spec.schema, "the bytes survive");
 }
 
 async fn import(
@@ -104,20 +86,14 @@ fn assert_same_rows(server: &LabServer, from: &str, to: &str) {
     let restored = format!("{dump}.restored");
     server.data_py("dump", &["--collections", to, "--out", &restored]);
     let rename = ["--rename", &format!("{from}={to}"), "--ignore", "aliases"];
-    let said = lab(
-        "data.py",
-        &[&["compare", dump, &restored], rename.as_slice()].concat(),
-    );
+    let said = lab("data.py", &[&["compare", dump, &restored], rename.as_slice()].concat());
     assert!(said.starts_with("equal"), "{said}");
 }
 
 async fn flush(client: &GrpcMilvus, namespace: &Namespace) -> u64 {
     let answer = client.flush(namespace).await.unwrap();
     assert!(answer.seal_time > 1_700_000_000, "{answer:?}");
-    until("flushing", async || {
-        client.is_flushed(namespace, &answer).await.unwrap()
-    })
-    .await;
+    until("flushing", async || client.is_flushed(namespace, &answer).await.unwrap()).await;
     let mut said = [answer.sealed, answer.flushed].concat();
     let mut found: Vec<i64> = client
         .persistent_segments(namespace)
@@ -128,10 +104,7 @@ async fn flush(client: &GrpcMilvus, namespace: &Namespace) -> u64 {
         .collect();
     said.sort_unstable();
     found.sort_unstable();
-    assert_eq!(
-        found, said,
-        "the flush named exactly the segments that are stored"
-    );
+    assert_eq!(found, said, "the flush named exactly the segments that are stored");
     answer.flush_ts.expect("2.3 answers a flush timestamp")
 }
 
@@ -146,15 +119,7 @@ async fn check_files(server: &LabServer, client: &GrpcMilvus, namespace: &Namesp
         let folder = server.folder("insert_log", &ids).unwrap();
         let mut fields: Vec<i64> = std::fs::read_dir(folder)
             .unwrap()
-            .map(|field| {
-                field
-                    .unwrap()
-                    .file_name()
-                    .to_str()
-                    .unwrap()
-                    .parse()
-                    .unwrap()
-            })
+            .map(|field| field.unwrap().file_name().to_str().unwrap().parse().unwrap())
             .collect();
         fields.sort_unstable();
         assert_eq!(fields, expected, "{segment:?}");

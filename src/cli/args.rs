@@ -1,0 +1,180 @@
+//! The shapes of the command line; no logic.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::{BackupName, ClusterName, Namespace};
+
+/// Keeps Milvus backed up, and proves that the backups restore.
+#[derive(Debug, Parser)]
+#[command(name = "milvus-backup-agent", version, about, max_term_width = 100)]
+pub struct Arguments {
+    /// The configuration file [default: /etc/milvus-backup-agent/config.yaml, if it exists]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to print
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "table")]
+    pub output: Format,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// One JSON value, for scripts
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Would a backup work? Connections, permissions, one real segment found in the storage
+    Check(CheckArguments),
+    /// Make one backup now
+    Backup(BackupArguments),
+    /// Show all backups of all clusters, damaged and partial ones too
+    List(ListArguments),
+    /// Show one backup in full
+    Show(NameArguments),
+    /// Restore a backup into the configured Milvus
+    Restore(RestoreArguments),
+    /// Read a backup again and compare it with what was written
+    Verify(VerifyArguments),
+    /// Look at clusters
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// Also test whether Milvus can read the staging folder; makes and drops a small collection
+    #[arg(long)]
+    pub restore: bool,
+}
+
+/// `backup`.
+#[derive(Debug, Args)]
+pub struct BackupArguments {
+    /// Its name [default: `backup_` and the time, in UTC]
+    #[arg(long)]
+    pub name: Option<BackupName>,
+    /// Which collections: database.collection globs, `!` leaves out, the last match decides
+    #[arg(long, value_name = "GLOBS", value_delimiter = ',')]
+    pub collections: Vec<String>,
+    /// Only say what would be copied (flushes the collections, writes nothing)
+    #[arg(long)]
+    pub plan: bool,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// Also tell how many bytes each backup alone refers to (reads all file lists)
+    #[arg(long)]
+    pub sizes: bool,
+}
+
+/// A backup by name.
+#[derive(Debug, Args)]
+pub struct NameArguments {
+    /// The backup
+    pub name: BackupName,
+    /// Its cluster, where the name is not unique
+    #[arg(long)]
+    pub cluster: Option<ClusterName>,
+}
+
+/// `restore`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "these are the flags of a command line")]
+pub struct RestoreArguments {
+    /// The backup and its cluster
+    #[command(flatten)]
+    pub backup: NameArguments,
+    /// Which collections: database.collection globs, `!` leaves out, the last match decides
+    #[arg(long, value_name = "GLOBS", value_delimiter = ',')]
+    pub collections: Vec<String>,
+    /// Append this to every collection's name
+    #[arg(long)]
+    pub suffix: Option<String>,
+    /// Restore a collection under another name; may be repeated
+    #[arg(long, value_name = "DB.NAME:DB.NAME", value_parser = rename)]
+    pub rename: Vec<(Namespace, Namespace)>,
+    /// Replace collections that exist; each is dropped only when its replacement is whole
+    #[arg(long)]
+    pub drop_existing: bool,
+    /// Build no indexes (then nothing is loaded either)
+    #[arg(long)]
+    pub skip_index: bool,
+    /// Load nothing
+    #[arg(long)]
+    pub skip_load: bool,
+    /// Only say what would be restored where
+    #[arg(long)]
+    pub plan: bool,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// The backup and its cluster
+    #[command(flatten)]
+    pub backup: NameArguments,
+    /// How deep to look
+    #[arg(long, default_value = "size")]
+    pub depth: Depth,
+}
+
+/// How deep a verification looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Depth {
+    /// Manifest and lists can be read
+    Manifest,
+    /// Every file exists with its size
+    Size,
+    /// Every byte is read and compared with its checksum
+    Content,
+}
+
+/// `cluster …`.
+#[derive(Debug, Subcommand)]
+pub enum ClusterCommand {
+    /// Show the clusters in the repository
+    List,
+    /// Say that a cluster is the configured Milvus from now on, after it really moved
+    Adopt {
+        /// The cluster
+        name: ClusterName,
+        /// Why, for those who look later
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// `config …`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Report every problem of the configuration
+    Check,
+    /// Show every key with its effective value
+    Show {
+        /// Also tell where each value comes from
+        #[arg(long)]
+        origin: bool,
+    },
+}
+
+fn rename(text: &str) -> Result<(Namespace, Namespace), String> {
+    let (from, to) = text.split_once(':').ok_or("write db.name:db.name")?;
+    let parse = |name: &str| name.parse().map_err(|error| format!("{error}"));
+    Ok((parse(from)?, parse(to)?))
+}

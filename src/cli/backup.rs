@@ -1,0 +1,88 @@
+//! `backup`.
+
+use crate::job::{self, BackupReport, BackupRequest, JobContext, JobError, JobResult, PlanReport};
+use crate::model::ErrorKind;
+use crate::policy::CollectionSelector;
+use crate::storage::Access;
+
+use super::ExitStatus;
+use super::args::BackupArguments;
+use super::output::{Output, size, table};
+
+/// A plan writes nothing, so it opens what is there or nothing at all.
+pub(super) fn access(_arguments: &BackupArguments) -> Access {
+    Access::Write
+}
+
+pub(super) async fn run(
+    context: &JobContext,
+    arguments: BackupArguments,
+    output: Output,
+) -> JobResult<ExitStatus> {
+    let request = BackupRequest {
+        name: arguments.name,
+        selector: selector(&arguments.collections)?,
+        trigger: "cli".to_owned(),
+    };
+    if arguments.plan {
+        let plan = job::plan_only(context, request).await?;
+        output.print(&plan, || plan_text(&plan));
+        return Ok(ExitStatus::OK);
+    }
+    let report = job::run_backup(context, request).await?;
+    output.print(&report, || report_text(&report));
+    Ok(report.outcome.into())
+}
+
+/// The collections that are meant; all, if none are named.
+pub(super) fn selector(globs: &[String]) -> JobResult<CollectionSelector> {
+    if globs.is_empty() {
+        return Ok(CollectionSelector::all());
+    }
+    CollectionSelector::parse(globs)
+        .map_err(|error| JobError::new(ErrorKind::Usage, error.to_string()))
+}
+
+/// A plan as a table.
+pub(super) fn plan_text(plan: &PlanReport) -> String {
+    let rows = plan.collections.iter().map(|collection| {
+        vec![
+            collection.from.clone(),
+            collection.to.clone(),
+            collection.rows.to_string(),
+            size(collection.bytes),
+            collection.note.clone().unwrap_or_default(),
+        ]
+    });
+    let table = table(&["from", "to", "rows", "bytes", "note"], rows);
+    let reused = match plan.files_reused {
+        0 => String::new(),
+        files => format!("; {files} files, {} need no copy", size(plan.bytes_reused)),
+    };
+    format!("{table}\n{} files, {}{reused}", plan.files, size(plan.bytes))
+}
+
+fn report_text(report: &BackupReport) -> String {
+    let rows = report.collections.iter().map(|collection| {
+        vec![
+            format!("{}.{}", collection.database, collection.name),
+            collection.rows.to_string(),
+            collection.segments.to_string(),
+            collection.outcome.as_str().to_owned(),
+            collection.error.clone().unwrap_or_default(),
+        ]
+    });
+    let table = table(&["collection", "rows", "segments", "outcome", ""], rows);
+    format!(
+        "{table}\nbackup {} of {}: {}, {} rows, copied {} files ({}), reused {} files ({}), {:.1} s",
+        report.name,
+        report.cluster,
+        report.outcome.as_str(),
+        report.rows,
+        report.files_copied,
+        size(report.bytes_copied),
+        report.files_reused,
+        size(report.bytes_reused),
+        report.duration_seconds
+    )
+}

@@ -1,0 +1,123 @@
+//! `list` and `show`.
+
+use crate::catalog::{self, BackupRecord, Repository};
+use crate::job::{self, JobContext, JobResult, ListRow, Sizes};
+use crate::manifest::Manifest;
+
+use super::ExitStatus;
+use super::args::{ListArguments, NameArguments};
+use super::output::{Output, size, table};
+
+pub(super) async fn run(
+    context: &JobContext,
+    arguments: &ListArguments,
+    output: Output,
+) -> JobResult<ExitStatus> {
+    let sizes = if arguments.sizes { Sizes::Unique } else { Sizes::Known };
+    let rows = job::run_list(context, sizes).await?;
+    output.print(&rows, || text(&rows));
+    Ok(ExitStatus::OK)
+}
+
+fn text(rows: &[ListRow]) -> String {
+    if rows.is_empty() {
+        return "no backups yet".to_owned();
+    }
+    let lines = rows.iter().map(|row| {
+        vec![
+            row.name.clone(),
+            row.cluster.clone(),
+            row.state.as_str().to_owned(),
+            row.created_at.clone().unwrap_or_default(),
+            row.collections.to_string(),
+            row.rows.to_string(),
+            size(row.bytes),
+            row.unique_bytes.map(size).unwrap_or_default(),
+            row.reasons.join("; "),
+        ]
+    });
+    let header = [
+        "name",
+        "cluster",
+        "state",
+        "created",
+        "collections",
+        "rows",
+        "bytes",
+        "unique",
+        "reasons",
+    ];
+    table(&header, lines)
+}
+
+pub(super) async fn show(
+    context: &JobContext,
+    arguments: &NameArguments,
+    output: Output,
+) -> JobResult<ExitStatus> {
+    let repository = Repository::open(std::sync::Arc::clone(&context.repository)).await?;
+    let cluster = arguments.cluster.as_ref();
+    let (_, record) = catalog::find(&repository, cluster, &arguments.name, &*context.clock).await?;
+    let value = serde_json::json!({
+        "name": record.name,
+        "cluster": record.cluster,
+        "state": record.state,
+        "reasons": record.reasons,
+        "attempt": record.attempt,
+        "manifest": record.manifest,
+    });
+    output.print(&value, || shown(&record));
+    Ok(ExitStatus::OK)
+}
+
+fn shown(record: &BackupRecord) -> String {
+    let mut text = format!(
+        "backup   {}\ncluster  {}\nstate    {}",
+        record.name,
+        record.cluster,
+        record.state.as_str()
+    );
+    for reason in &record.reasons {
+        text.push_str(&format!("\n         {reason}"));
+    }
+    if let Some(attempt) = &record.attempt {
+        text.push_str(&format!("\nstarted  {} on {}", attempt.started_at, attempt.host));
+    }
+    if let Some(manifest) = &record.manifest {
+        text.push_str(&details(manifest));
+    }
+    text
+}
+
+fn details(manifest: &Manifest) -> String {
+    let rows = manifest.collections.iter().map(|record| {
+        let name = record.namespace().to_string();
+        match &record.content {
+            None => vec![name, record.error.clone().unwrap_or_default()],
+            Some(content) => vec![
+                name,
+                content.rows.to_string(),
+                content.segments.to_string(),
+                size(content.bytes),
+                content.partitions.len().to_string(),
+                content.indexes.len().to_string(),
+                content.aliases.join(" "),
+                boundary(content.boundary.physical_ms()),
+            ],
+        }
+    });
+    let header =
+        ["collection", "rows", "segments", "bytes", "partitions", "indexes", "aliases", "boundary"];
+    format!(
+        "\nended    {}\nmilvus   {}\nlayout   {}\n\n{}",
+        manifest.completed_at,
+        manifest.milvus_version,
+        manifest.layout,
+        table(&header, rows)
+    )
+}
+
+fn boundary(milliseconds: u64) -> String {
+    let milliseconds = i64::try_from(milliseconds).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(milliseconds).map(|at| at.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,140 @@
+//! From the process's arguments to its exit code.
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{self, Config, Environment, Loaded, LogFormat};
+use crate::job::{JobContext, JobError, JobResult};
+use crate::model::ErrorKind;
+use crate::storage::Access;
+
+use super::args::{Arguments, Command};
+use super::output::{Output, talk};
+use super::{ExitStatus, backup, cluster, list, progress, restore, session, verify};
+
+/// Runs the command of this process.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let wrong = error.use_stderr();
+            drop(error.print());
+            let status = if wrong { ErrorKind::Usage.into() } else { ExitStatus::OK };
+            return ExitCode::from(status.code());
+        }
+    };
+    let output = Output::new(arguments.output);
+    let ended = load(&arguments).and_then(|loaded| run(arguments, &loaded, output));
+    let status = ended.unwrap_or_else(|error| {
+        output.error(&error);
+        error.kind().into()
+    });
+    ExitCode::from(status.code())
+}
+
+fn load(arguments: &Arguments) -> JobResult<Loaded> {
+    config::load(arguments.config.as_deref(), &Environment::of_process()).map_err(|error| {
+        let problems = error.to_string();
+        let problems = problems.strip_prefix("error: ").unwrap_or(&problems).to_owned();
+        JobError::new(error.kind(), problems)
+    })
+}
+
+fn run(arguments: Arguments, loaded: &Loaded, output: Output) -> JobResult<ExitStatus> {
+    let config = &loaded.config;
+    log_to_stderr(config);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        JobError::new(ErrorKind::Failed, format!("no threads can be started: {error}"))
+    })?;
+    let cancel = CancellationToken::new();
+    let command = dispatch(arguments.command, loaded, output, cancel.clone());
+    let ended = runtime.block_on(until_signalled(command, cancel));
+    // A read that hangs on a dead mount must not keep the process.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn dispatch(
+    command: Command,
+    loaded: &Loaded,
+    output: Output,
+    cancel: CancellationToken,
+) -> JobResult<ExitStatus> {
+    let config = &loaded.config;
+    let open = |access| session::open(config, access, cancel.clone());
+    match command {
+        Command::Config(command) => Ok(super::config::run(&command, loaded, output)),
+        Command::Check(_) => todo!(),
+        Command::Cluster(command) => {
+            cluster::run(&open(Access::Read).await?, command, output).await
+        }
+        Command::List(arguments) => list::run(&open(Access::Read).await?, &arguments, output).await,
+        Command::Show(arguments) => {
+            list::show(&open(Access::Read).await?, &arguments, output).await
+        }
+        Command::Verify(arguments) => {
+            let context = open(Access::Read).await?;
+            shown(&context, verify::run(&context, &arguments, output)).await
+        }
+        Command::Backup(arguments) => {
+            let context = open(backup::access(&arguments)).await?;
+            shown(&context, backup::run(&context, arguments, output)).await
+        }
+        Command::Restore(arguments) => {
+            let context = open(Access::Write).await?;
+            shown(&context, restore::run(config, &context, arguments, output)).await
+        }
+    }
+}
+
+/// Runs a workflow and shows how far it is.
+async fn shown(
+    context: &JobContext,
+    work: impl Future<Output = JobResult<ExitStatus>>,
+) -> JobResult<ExitStatus> {
+    tokio::select! {
+        ended = work => ended,
+        () = progress::show(Arc::clone(&context.progress)) => unreachable!("it shows until it is dropped"),
+    }
+}
+
+/// The first signal asks the workflow to end, the second does not wait for it.
+async fn until_signalled(
+    work: impl Future<Output = JobResult<ExitStatus>>,
+    cancel: CancellationToken,
+) -> JobResult<ExitStatus> {
+    let no_signals =
+        |error| JobError::new(ErrorKind::Failed, format!("signals cannot be received: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            ended = &mut work => return ended,
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if cancel.is_cancelled() {
+            return Err(JobError::new(ErrorKind::Cancelled, "stopped at once"));
+        }
+        talk("stopping; once more to stop at once");
+        cancel.cancel();
+    }
+}
+
+fn log_to_stderr(config: &Config) {
+    let level = config.log.level.as_str();
+    let filter = EnvFilter::new(format!("warn,milvus_backup_agent={level}"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log.format {
+        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => builder.with_target(false).with_ansi(false).init(),
+    }
+}

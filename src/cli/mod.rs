@@ -1,0 +1,26 @@
+//! The command line: arguments → a workflow → a table or JSON, and an exit code.
+//!
+//! Data goes to stdout, talk to stderr; nothing needs colour. Every command is one file
+//! that turns its arguments into a call of [`crate::job`] and the report into output.
+//! `--output json` prints one value, also for an error: `{"error": {kind, message, hint,
+//! causes}}`. The numbers of the exit codes are in [`ExitStatus`].
+//!
+//! The first SIGINT or SIGTERM ends the workflow in good order (exit 130), the second at once.
+
+mod args;
+mod backup;
+// mod check;
+mod cluster;
+mod config;
+mod exit;
+mod list;
+mod main;
+mod output;
+mod progress;
+mod restore;
+mod session;
+mod verify;
+
+pub use args::Arguments;
+pub use exit::ExitStatus;
+pub use main::main;

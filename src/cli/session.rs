@@ -1,0 +1,142 @@
+//! From configuration to a [`JobContext`].
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::{ClusterIdentity, this_process};
+use crate::config::Config;
+use crate::job::{JobContext, JobError, JobResult, Staging};
+use crate::milvus::GrpcMilvus;
+use crate::model::{ClusterName, ErrorKind, SystemClock};
+use crate::storage::{Access, ObjectStore, StoreErrorKind, open_folder};
+use crate::transfer::Progress;
+
+/// Builds what a workflow works with.
+pub(super) async fn open(
+    config: &Config,
+    access: Access,
+    cancel: CancellationToken,
+) -> JobResult<JobContext> {
+    let milvus = GrpcMilvus::new(&config.milvus.address)?;
+    refuse_nesting(config)?;
+    Ok(JobContext {
+        milvus: Arc::new(milvus),
+        source: source(config).await?,
+        repository: repository(config, access).await?,
+        cluster: cluster_name(config, access)?,
+        identity: ClusterIdentity {
+            address: config.milvus.address.to_string(),
+            storage: config
+                .milvus
+                .storage
+                .as_ref()
+                .map(|storage| storage.path.display().to_string())
+                .unwrap_or_default(),
+        },
+        clock: Arc::new(SystemClock),
+        progress: Arc::new(Progress::default()),
+        cancel,
+        concurrency: usize::try_from(config.transfer.concurrency.get()).unwrap_or(usize::MAX),
+        min_free: config.repository.min_free,
+    })
+}
+
+/// A repository inside Milvus's folder would be lost together with it.
+fn refuse_nesting(config: &Config) -> JobResult<()> {
+    let Some(storage) = &config.milvus.storage else { return Ok(()) };
+    if !config.repository.path.starts_with(&storage.path) {
+        return Ok(());
+    }
+    let message = format!(
+        "the repository `{}` lies in Milvus's own folder `{}`",
+        config.repository.path.display(),
+        storage.path.display()
+    );
+    Err(JobError::new(ErrorKind::Usage, message)
+        .hint("set `repository.local.path` to a folder elsewhere, best on another disk"))
+}
+
+async fn source(config: &Config) -> JobResult<Option<Arc<dyn ObjectStore>>> {
+    let Some(storage) = &config.milvus.storage else { return Ok(None) };
+    match open_folder(&storage.path, Access::Read).await {
+        Ok(store) => Ok(Some(store)),
+        Err(error) if error.kind() == StoreErrorKind::NotFound => {
+            let message = format!("Milvus's folder `{}` does not exist", storage.path.display());
+            Err(JobError::new(ErrorKind::Usage, message).hint(
+                "check `milvus.storage.local.path`, or `localStorage.path` in `milvus.config_file`",
+            ))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn repository(config: &Config, access: Access) -> JobResult<Arc<dyn ObjectStore>> {
+    let path = &config.repository.path;
+    match open_folder(path, access).await {
+        Err(error) if error.kind() == StoreErrorKind::NotFound => {
+            let message = format!("there is no repository at `{}`", path.display());
+            Err(JobError::new(ErrorKind::NotFound, message).hint(
+                "check `repository.local.path` in the configuration; the first backup makes the repository",
+            ))
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// The configured name; else the one fixed at the first run; else the host's, fixed now if
+/// the command writes.
+fn cluster_name(config: &Config, access: Access) -> JobResult<ClusterName> {
+    if let Some(name) = &config.milvus.cluster {
+        return Ok(name.clone());
+    }
+    let file = config.state.join("cluster");
+    if let Ok(text) = fs::read_to_string(&file) {
+        return ClusterName::new(text.trim()).map_err(|error| {
+            JobError::new(ErrorKind::Usage, format!("`{}`: {error}", file.display()))
+                .hint("set `milvus.cluster`")
+        });
+    }
+    let name = ClusterName::new(this_process().host).map_err(|error| {
+        JobError::new(ErrorKind::Usage, format!("the host's name is no cluster name: {error}"))
+            .hint("set `milvus.cluster`")
+    })?;
+    if access == Access::Write {
+        fix_name(&config.state, &file, &name)?;
+    }
+    Ok(name)
+}
+
+fn fix_name(state: &Path, file: &Path, name: &ClusterName) -> JobResult<()> {
+    let written = fs::create_dir_all(state).and_then(|()| fs::write(file, format!("{name}\n")));
+    written.map_err(|error| {
+        let message = format!("the cluster's name cannot be kept in `{}`: {error}", file.display());
+        JobError::new(ErrorKind::Failed, message)
+            .hint("make `state` writable for the agent, or set `milvus.cluster`")
+    })
+}
+
+/// Where a restore puts files for Milvus to read.
+pub(super) async fn staging(config: &Config, context: &JobContext) -> JobResult<Staging> {
+    let folder =
+        config.repository.staging.clone().unwrap_or_else(|| {
+            config.repository.path.join(context.cluster.as_str()).join("_staging")
+        });
+    Ok(Staging {
+        seen_by_milvus: seen_by_milvus(config, &folder).display().to_string(),
+        store: open_folder(&folder, Access::Write).await?,
+    })
+}
+
+/// A folder below Milvus's own is seen where Milvus sees its own.
+fn seen_by_milvus(config: &Config, folder: &Path) -> PathBuf {
+    let storage = config.milvus.storage.as_ref();
+    storage
+        .and_then(|storage| {
+            let below = folder.strip_prefix(&storage.path).ok()?;
+            Some(storage.milvus_path.join(below))
+        })
+        .unwrap_or_else(|| folder.to_owned())
+}

@@ -1,0 +1,50 @@
+//! Text from several places → [`Config`], or every problem at once.
+//!
+//! ```text
+//!  defaults < milvus.yaml < file < environment        (`layers`, by the crate `config`)
+//!     │            │          │         │
+//!   `keys`   `milvus_yaml`  `file`  `environment`     each: key → text, with its [`Origin`]
+//!                             ↓
+//!                         `settings`                  text → types, by `parse`
+//! ```
+//!
+//! One table, [`KEYS`], names every key. What it does not name is an error, wherever it is
+//! written. Every value stays the text that was written until [`Config`] gives it its type,
+//! so `1.10` and `0123` are never taken for numbers.
+//!
+//! # Contract
+//!
+//! - [`load`] reports all problems of all places in one [`ConfigError`], each with the line
+//!   it stands on. A value that a higher layer replaces is not checked beyond its shape.
+//! - A [`Config`] cannot be wrong in itself: its fields are types. Whether paths exist and
+//!   Milvus answers is for those who use them.
+//! - Each value knows where it came from: [`Loaded::rows`].
+//!
+//! # What it does not do
+//!
+//! It does not expand `~` or variables, watch the file, or read anything but the file, the
+//! environment it is given and the milvus.yaml that they name.
+
+mod environment;
+mod error;
+mod file;
+mod keys;
+mod layers;
+mod load;
+mod log;
+mod milvus_yaml;
+mod min_free;
+mod origin;
+mod parse;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use keys::{KEYS, Key, Kind};
+pub use load::{DEFAULT_FILE, Loaded, Row, load};
+pub use log::{LogFormat, LogLevel};
+pub use min_free::MinFree;
+pub use origin::{Origin, Origins};
+pub use settings::{Config, LocalStorage, Log, Milvus, Repository, Transfer};

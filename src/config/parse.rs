@@ -1,0 +1,176 @@
+//! The text of a value → its type.
+
+use std::num::NonZeroU32;
+use std::path::{Component, Path, PathBuf};
+
+use url::Url;
+
+use crate::model::{ClusterName, Diagnostic, nearest};
+
+/// Why a text is not a value of its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// What is wrong, to be read after the name of the key and a colon.
+    message: String,
+    /// What to do.
+    hint: Option<String>,
+}
+
+impl Invalid {
+    /// The one message that fits most values.
+    pub(crate) fn expected(expected: &str, found: &str) -> Self {
+        Self::new(format!("expected {expected}, found `{found}`"))
+    }
+
+    /// A message of its own.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    /// Says what to do.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The problem with the value of the key `path`.
+    pub(crate) fn of(self, path: &str) -> Diagnostic {
+        let problem = Diagnostic::new(format!("`{path}`: {}", self.message));
+        match self.hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    }
+}
+
+/// The most files copied at once; more only wait for the disk.
+const MAX_CONCURRENCY: u32 = 1024;
+
+/// An address of Milvus.
+pub(crate) fn address(text: &str) -> Result<Url, Invalid> {
+    let example = "an address such as http://127.0.0.1:19530";
+    let with_scheme = || format!("write http://{text}");
+    let bare = |invalid: Invalid| {
+        if text.contains("://") { invalid } else { invalid.hint(with_scheme()) }
+    };
+    let url = Url::parse(text).map_err(|_| bare(Invalid::expected(example, text)))?;
+    match url.scheme() {
+        "http" => {}
+        "https" => {
+            return Err(Invalid::new("TLS to Milvus is not supported yet")
+                .hint("use http:// over a network that you trust"));
+        }
+        _ => return Err(bare(Invalid::expected(example, text))),
+    }
+    let bare_host = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if !bare_host {
+        return Err(Invalid::expected("only a host and a port after http://", text));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Invalid::new("must not hold a user or a password"));
+    }
+    Ok(url)
+}
+
+/// The name of a cluster.
+pub(crate) fn cluster(text: &str) -> Result<ClusterName, Invalid> {
+    ClusterName::new(text).map_err(|error| Invalid::new(error.to_string()))
+}
+
+/// An absolute path. `~` and variables are not expanded.
+pub(crate) fn path(text: &str) -> Result<PathBuf, Invalid> {
+    let path = Path::new(text);
+    if text.starts_with('~') {
+        let hint = "`~` is not expanded; write the path in full";
+        return Err(Invalid::new(format!("must be absolute, found `{text}`")).hint(hint));
+    }
+    if !path.is_absolute() {
+        let hint = "start the path with `/`; the agent has no folder of its own to start from";
+        return Err(Invalid::new(format!("must be absolute, found `{text}`")).hint(hint));
+    }
+    if text.contains('\0') || path.components().any(|part| part == Component::ParentDir) {
+        return Err(Invalid::expected("a path without `..`", text));
+    }
+    Ok(path.components().collect())
+}
+
+/// A number of copies at once.
+pub(crate) fn concurrency(text: &str) -> Result<NonZeroU32, Invalid> {
+    text.parse().ok().filter(|number: &NonZeroU32| number.get() <= MAX_CONCURRENCY).ok_or_else(
+        || Invalid::expected(&format!("a number between 1 and {MAX_CONCURRENCY}"), text),
+    )
+}
+
+/// The place of `text` among the `words` of a key.
+pub(crate) fn word(words: &[&str], text: &str) -> Result<usize, Invalid> {
+    words.iter().position(|word| *word == text).ok_or_else(|| {
+        let invalid = Invalid::expected(&format!("one of {}", words.join(", ")), text);
+        match nearest(text, words.iter().copied()) {
+            Some(meant) => invalid.hint(format!("did you mean `{meant}`?")),
+            None => invalid,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{address, concurrency, path, word};
+
+    #[test]
+    fn addresses() {
+        for good in ["http://127.0.0.1:19530", "http://milvus", "http://[::1]:19530/"] {
+            assert!(address(good).is_ok(), "{good} was refused");
+        }
+        for (bad, message, hint) in [
+            ("https://a", "TLS to Milvus is not supported yet", "use http://"),
+            ("127.0.0.1:19530", "expected an address such as", "write http://127.0.0.1:19530"),
+            ("localhost:19530", "expected an address such as", "write http://localhost:19530"),
+            ("tcp://a", "expected an address such as", ""),
+            ("http://", "expected an address such as", ""),
+            ("http://a/b", "expected only a host and a port", ""),
+            ("http://a?b", "expected only a host and a port", ""),
+            ("http://root:Milvus@a", "must not hold a user or a password", ""),
+        ] {
+            let error = address(bad).unwrap_err();
+            assert!(error.message.starts_with(message), "{bad}: {error:?}");
+            assert!(error.hint.unwrap_or_default().starts_with(hint), "{bad}");
+        }
+    }
+
+    #[test]
+    fn paths() {
+        for (good, expected) in [("/a", "/a"), ("/a/./b//c/", "/a/b/c"), ("/a b/ä", "/a b/ä")] {
+            assert_eq!(path(good).unwrap().to_str(), Some(expected));
+        }
+        for (bad, hint) in [
+            ("a/b", Some("start the path")),
+            ("./a", Some("start the path")),
+            ("~/a", Some("`~` is not expanded")),
+            ("/a/../b", None),
+        ] {
+            let error = path(bad).unwrap_err();
+            assert_eq!(error.hint.is_some(), hint.is_some(), "{bad}");
+            assert!(error.hint.unwrap_or_default().starts_with(hint.unwrap_or_default()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_words() {
+        for (text, valid) in [
+            ("1", true),
+            ("64", true),
+            ("1024", true),
+            ("0", false),
+            ("1025", false),
+            ("-1", false),
+            ("1.0", false),
+            ("many", false),
+        ] {
+            assert_eq!(concurrency(text).is_ok(), valid, "{text}");
+        }
+        assert_eq!(word(&["text", "json"], "json"), Ok(1));
+        let error = word(&["text", "json"], "JSON").unwrap_err();
+        assert_eq!(error.message, "expected one of text, json, found `JSON`");
+        assert_eq!(error.hint.as_deref(), Some("did you mean `json`?"));
+    }
+}

@@ -1,0 +1,160 @@
+//! The configuration in types.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::layers::Effective;
+use super::log::{LogFormat, LogLevel};
+use super::min_free::MinFree;
+use super::parse::{self, Invalid};
+use crate::model::{ClusterName, Diagnostic};
+
+/// The whole configuration, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `milvus`: the server and its files.
+    pub milvus: Milvus,
+    /// `repository`: where backups go.
+    pub repository: Repository,
+    /// `state`: the folder of the agent's journal.
+    pub state: PathBuf,
+    /// `transfer`: how files are copied.
+    pub transfer: Transfer,
+    /// `log`: what is logged, and how.
+    pub log: Log,
+}
+
+/// The server and its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Milvus {
+    /// Where it answers gRPC: a host and a port.
+    pub address: Url,
+    /// The name under which everything is stored; without one, the host name at the first run.
+    pub cluster: Option<ClusterName>,
+    /// Milvus's own milvus.yaml.
+    pub config_file: Option<PathBuf>,
+    /// Where it keeps its files. Without this, there is nothing to back up from; set
+    /// `milvus.config_file` or `milvus.storage.local.path`.
+    pub storage: Option<LocalStorage>,
+}
+
+/// A folder in which Milvus keeps its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalStorage {
+    /// The folder as the agent sees it.
+    pub path: PathBuf,
+    /// The same folder as Milvus sees it.
+    pub milvus_path: PathBuf,
+}
+
+/// Where backups go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// The folder that holds the backups of all clusters.
+    pub path: PathBuf,
+    /// The free space that no backup may use.
+    pub min_free: MinFree,
+    /// A folder that Milvus can read; without one, `<cluster>/_staging` in the repository.
+    pub staging: Option<PathBuf>,
+}
+
+/// How files are copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transfer {
+    /// How many at once, at most 1024.
+    pub concurrency: NonZeroU32,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// The least severe event.
+    pub level: LogLevel,
+    /// The shape of a line.
+    pub format: LogFormat,
+}
+
+/// Gives the values their types. `problems` are those found before; all are returned.
+pub(crate) fn read(
+    values: &Effective,
+    problems: Vec<Diagnostic>,
+) -> Result<Config, Vec<Diagnostic>> {
+    let mut reader = Reader { values, problems };
+    let milvus = milvus(&mut reader);
+    let repository = repository(&mut reader);
+    let state = reader.get("state", parse::path);
+    let concurrency = reader.get("transfer.concurrency", parse::concurrency);
+    let level = reader.get("log.level", str::parse);
+    let format = reader.get("log.format", str::parse);
+    let config = || {
+        Some(Config {
+            milvus: milvus?,
+            repository: repository?,
+            state: state?,
+            transfer: Transfer { concurrency: concurrency? },
+            log: Log { level: level?, format: format? },
+        })
+    };
+    match config() {
+        Some(config) if reader.problems.is_empty() => Ok(config),
+        _ => Err(reader.problems),
+    }
+}
+
+fn milvus(reader: &mut Reader<'_>) -> Option<Milvus> {
+    let address = reader.get("milvus.address", parse::address);
+    let cluster = reader.get("milvus.cluster", parse::cluster);
+    let config_file = reader.get("milvus.config_file", parse::path);
+    let path = reader.get("milvus.storage.local.path", parse::path);
+    let milvus_path = reader.get("milvus.storage.local.milvus_path", parse::path);
+    if path.is_none() && milvus_path.is_some() {
+        reader.needs("milvus.storage.local.milvus_path", "milvus.storage.local.path");
+    }
+    let storage =
+        path.zip(milvus_path).map(|(path, milvus_path)| LocalStorage { path, milvus_path });
+    Some(Milvus { address: address?, cluster, config_file, storage })
+}
+
+fn repository(reader: &mut Reader<'_>) -> Option<Repository> {
+    let path = reader.get("repository.local.path", parse::path);
+    let min_free = reader.get("repository.local.min_free", str::parse).unwrap_or_default();
+    let staging = reader.get("repository.staging", parse::path);
+    Some(Repository { path: path?, min_free, staging })
+}
+
+/// Parses values and collects what is wrong with them.
+struct Reader<'v> {
+    values: &'v Effective,
+    problems: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    /// The value of a key; none if it has no value, or a wrong one, which is then a problem.
+    fn get<T>(&mut self, path: &str, parse: impl Fn(&str) -> Result<T, Invalid>) -> Option<T> {
+        let written = self.values.get(path)?;
+        let parsed = if written.text.is_empty() {
+            Err(Invalid::new("the value is empty").hint("to use the default, remove it"))
+        } else {
+            parse(&written.text)
+        };
+        let invalid = match parsed {
+            Ok(value) => return Some(value),
+            Err(invalid) => invalid,
+        };
+        self.problems.push(written.origin.place(invalid.of(path)));
+        None
+    }
+
+    /// Reports a key that means nothing without another one, unless something else may be
+    /// the reason.
+    fn needs(&mut self, path: &str, other: &str) {
+        let Some(written) = self.values.get(path).filter(|_| self.problems.is_empty()) else {
+            return;
+        };
+        let problem = Diagnostic::new(format!("`{path}` means nothing without `{other}`"))
+            .hint(format!("set `{other}` to the same folder as the agent sees it"));
+        self.problems.push(written.origin.place(problem));
+    }
+}

@@ -1,0 +1,5 @@
+//! The rules of the whole, through real files.
+
+mod fixture;
+mod problems;
+mod values;

@@ -1,0 +1,379 @@
+//! One backup: gather → plan → save the plan → copy → lists → commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep_until};
+
+use crate::catalog::{self, BackupRecord, Cluster, Repository, Reservation, Run};
+use crate::manifest::{
+    CollectionOutcome, CollectionRecord, FileId, FileList, Manifest, ManifestOutcome,
+};
+use crate::milvus::MilvusVersion;
+use crate::model::{BackupName, ErrorKind, KeyPrefix, Namespace};
+use crate::plan::{BackupPlan, CollectionPlan, plan_collection};
+use crate::policy::CollectionSelector;
+use crate::transfer::{Copier, CopyReport, SpaceGuard, Stage, TransferError};
+
+use super::gather::{GatherError, gather};
+use super::report::PlannedCollection;
+use super::{
+    BackupReport, CollectionReport, JobContext, JobError, JobResult, PlanReport, RunOutcome,
+};
+
+/// Collections asked about at once: Milvus flushes them one after the other anyway.
+const GATHERERS: usize = 4;
+
+/// Milvus's timestamps move in steps of 50 ms, and an import ends at the step of the flush.
+/// Flushing this long after the start keeps in what was acknowledged before the start.
+const BEFORE_FLUSH: Duration = Duration::from_millis(100);
+
+/// What someone wants backed up.
+#[derive(Debug, Clone)]
+pub struct BackupRequest {
+    /// Its name; by default made of the time.
+    pub name: Option<BackupName>,
+    /// Which collections.
+    pub selector: CollectionSelector,
+    /// What started it.
+    pub trigger: String,
+}
+
+/// Runs a backup to its end.
+pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResult<BackupReport> {
+    let started = Instant::now();
+    context.source()?;
+    let version = context.supported_version().await?;
+    let clock = &*context.clock;
+    let repository = Repository::open_or_create(Arc::clone(&context.repository), clock).await?;
+    let cluster = repository.cluster(&context.cluster);
+    let cluster_id = catalog::claim(&cluster, &context.identity, clock).await?;
+    let selected = select(context, &request.selector).await?;
+    let run = reserve(context, &cluster, &request).await?;
+    let attempt = Attempt { context, cluster: &cluster, cluster_id, version, started };
+    let work = attempt.work(&run, selected);
+    let lost = run.lease().lost().clone();
+    let ended = tokio::select! {
+        () = context.cancel.cancelled() => Err(JobError::cancelled()),
+        () = lost.cancelled() => {
+            Err(JobError::new(ErrorKind::Locked, "the run's lease could not be renewed"))
+        }
+        done = work => done,
+    };
+    let committed = match ended {
+        Ok((manifest, lists, report)) => match run.commit(&manifest, &lists).await {
+            Ok(()) => return Ok(report),
+            Err((error, run)) => (run, JobError::from(error)),
+        },
+        Err(error) => (run, error),
+    };
+    let (run, error) = committed;
+    let outcome = match error.kind() {
+        ErrorKind::Cancelled => RunOutcome::Cancelled,
+        _ => RunOutcome::Failed,
+    };
+    run.end(outcome.as_str(), error.chain(), clock.now()).await;
+    Err(error)
+}
+
+/// What a backup would copy, without reserving a name or writing anything.
+pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResult<PlanReport> {
+    context.supported_version().await?;
+    let selected = select(context, &request.selector).await?;
+    let records = match context.open_repository().await {
+        Ok(repository) => {
+            catalog::list(&repository.cluster(&context.cluster), &*context.clock).await?
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let cluster = Repository::unopened(Arc::clone(&context.repository)).cluster(&context.cluster);
+    let plan = make_plan(context, &cluster, &records, selected).await?;
+    let (files_reused, bytes_reused) = plan.reused();
+    let planned = plan.collections.iter().map(|planned| {
+        let name = planned.record().namespace().to_string();
+        let bytes = planned.copies().map(|item| item.size).sum::<u64>();
+        PlannedCollection { from: name.clone(), to: name, rows: planned.rows(), bytes, note: None }
+    });
+    let failed = plan.failed.iter().map(|record| {
+        let name = record.namespace().to_string();
+        let note = record.error.clone();
+        PlannedCollection { from: name.clone(), to: name, rows: 0, bytes: 0, note }
+    });
+    Ok(PlanReport {
+        collections: planned.chain(failed).collect(),
+        files: plan.copies().count() as u64,
+        bytes: plan.copy_bytes(),
+        files_reused,
+        bytes_reused,
+    })
+}
+
+/// The collections that are meant, each database's sorted by name.
+async fn select(context: &JobContext, selector: &CollectionSelector) -> JobResult<Vec<Namespace>> {
+    let mut seen = Vec::new();
+    for database in context.milvus.databases().await? {
+        for collection in context.milvus.collections(&database).await? {
+            seen.push(Namespace::new(&database, collection));
+        }
+    }
+    seen.sort();
+    if seen.is_empty() {
+        let place = context.milvus.address();
+        return Err(JobError::new(
+            ErrorKind::NothingToDo,
+            format!("Milvus at {place} has no collection"),
+        ));
+    }
+    let unmatched = selector.unmatched(&seen);
+    if !unmatched.is_empty() {
+        let names: Vec<String> = seen.iter().take(10).map(ToString::to_string).collect();
+        return Err(JobError::new(
+            ErrorKind::Usage,
+            format!("no collection matches `{}`", unmatched.join("`, `")),
+        )
+        .hint(format!("Milvus has {}", names.join(", "))));
+    }
+    let selected: Vec<Namespace> =
+        seen.into_iter().filter(|namespace| selector.matches(namespace)).collect();
+    if selected.is_empty() {
+        let message = format!("`{selector}` leaves out every collection");
+        return Err(JobError::new(ErrorKind::NothingToDo, message));
+    }
+    Ok(selected)
+}
+
+/// Reserves the wanted name, or the first free one made of the time.
+async fn reserve(
+    context: &JobContext,
+    cluster: &Cluster,
+    request: &BackupRequest,
+) -> JobResult<Run> {
+    let reservation =
+        |name| Reservation { name, policy: String::new(), trigger: request.trigger.clone() };
+    if let Some(name) = &request.name {
+        return Ok(Run::reserve(cluster, reservation(name.clone()), &*context.clock).await?);
+    }
+    let base = default_name(context.clock.now());
+    let mut number = 1;
+    loop {
+        let name = if number == 1 { base.clone() } else { format!("{base}_{number}") };
+        let name = BackupName::new(name).expect("letters, digits and `_`, a letter first");
+        match Run::reserve(cluster, reservation(name), &*context.clock).await {
+            Err(catalog::CatalogError::NameTaken { .. }) if number < 100 => number += 1,
+            reserved => return Ok(reserved?),
+        }
+    }
+}
+
+fn default_name(now: Timestamp) -> String {
+    now.strftime("backup_%Y%m%d_%H%M%S").to_string()
+}
+
+struct Attempt<'a> {
+    context: &'a JobContext,
+    cluster: &'a Cluster,
+    cluster_id: String,
+    version: MilvusVersion,
+    started: Instant,
+}
+
+type Work = (Manifest, Vec<(i64, FileList)>, BackupReport);
+
+impl Attempt<'_> {
+    async fn work(&self, run: &Run, selected: Vec<Namespace>) -> JobResult<Work> {
+        let context = self.context;
+        context.progress.enter(Stage::Gather, 0);
+        sleep_until(self.started + BEFORE_FLUSH).await;
+        let records = catalog::list(self.cluster, &*context.clock).await?;
+        let plan = make_plan(context, self.cluster, &records, selected).await?;
+        if plan.collections.is_empty() {
+            return Err(nothing_left(&plan));
+        }
+        run.save_plan(&plan.references()).await?;
+        let reused = plan.reused();
+        let copied = self.copy(&plan).await?;
+        context.progress.enter(Stage::Commit, 0);
+        context.repository.sync().await?;
+        let mut records = plan.failed;
+        let mut lists = Vec::new();
+        for planned in plan.collections {
+            let (record, list) = planned.finish(&copied.entries, &copied.failures);
+            if let Some((list, encoded)) = list {
+                run.put_list(&encoded).await?;
+                lists.push((record.id, list));
+            }
+            records.push(record);
+        }
+        records.sort_by_key(CollectionRecord::namespace);
+        if lists.is_empty() {
+            return Err(all_failed(&records));
+        }
+        let manifest = self.manifest(run, records);
+        let report = self.report(&manifest, &copied, reused);
+        Ok((manifest, lists, report))
+    }
+
+    async fn copy(&self, plan: &BackupPlan) -> JobResult<CopyReport> {
+        let context = self.context;
+        let space = Arc::new(SpaceGuard::new(context.min_free));
+        let fits = space.fits(&*context.repository, plan.copy_bytes()).await?;
+        fits.map_err(TransferError::Space)?;
+        context.progress.enter(Stage::Copy, plan.copy_bytes());
+        let copier = Copier {
+            source: Arc::clone(context.source()?),
+            destination: Arc::clone(&context.repository),
+            concurrency: context.concurrency,
+            space,
+            progress: Arc::clone(&context.progress),
+            cancel: context.cancel.clone(),
+        };
+        let root = KeyPrefix::root();
+        let place = |id: &FileId| (root.key(id.tail()), self.cluster.layout.segment_file(id));
+        Ok(copier.run(plan.copies().cloned().collect(), place).await?)
+    }
+
+    fn manifest(&self, run: &Run, collections: Vec<CollectionRecord>) -> Manifest {
+        let attempt = run.attempt();
+        let failed = collections.iter().any(|c| c.outcome == CollectionOutcome::Failed);
+        let mut databases: Vec<String> = collections.iter().map(|c| c.database.clone()).collect();
+        databases.dedup();
+        Manifest {
+            version: Manifest::VERSION,
+            name: attempt.name.clone(),
+            cluster: self.cluster.name.clone(),
+            cluster_id: self.cluster_id.clone(),
+            policy: attempt.policy.clone(),
+            run: attempt.run.clone(),
+            layout: "incremental".to_owned(),
+            created_at: attempt.started_at,
+            completed_at: self.context.clock.now(),
+            outcome: if failed { ManifestOutcome::Partial } else { ManifestOutcome::Complete },
+            agent: attempt.agent.clone(),
+            milvus_version: self.version.to_string(),
+            databases,
+            collections,
+        }
+    }
+
+    fn report(
+        &self,
+        manifest: &Manifest,
+        copied: &CopyReport,
+        (files_reused, bytes_reused): (u64, u64),
+    ) -> BackupReport {
+        BackupReport {
+            name: manifest.name.to_string(),
+            cluster: manifest.cluster.to_string(),
+            policy: manifest.policy.clone(),
+            outcome: match manifest.outcome {
+                ManifestOutcome::Complete => RunOutcome::Complete,
+                ManifestOutcome::Partial => RunOutcome::Partial,
+            },
+            collections: manifest.collections.iter().map(collection_report).collect(),
+            files_copied: copied.written.0,
+            files_reused: files_reused + copied.adopted.0,
+            bytes_copied: copied.written.1,
+            bytes_reused: bytes_reused + copied.adopted.1,
+            rows: manifest.rows(),
+            duration_seconds: self.started.elapsed().as_secs_f64(),
+        }
+    }
+}
+
+fn collection_report(record: &CollectionRecord) -> CollectionReport {
+    let content = record.content.as_ref();
+    CollectionReport {
+        database: record.database.clone(),
+        name: record.name.clone(),
+        rows: content.map_or(0, |content| content.rows),
+        segments: content.map_or(0, |content| content.segments),
+        outcome: match record.outcome {
+            CollectionOutcome::Complete => RunOutcome::Complete,
+            CollectionOutcome::Failed => RunOutcome::Failed,
+        },
+        error: record.error.clone(),
+    }
+}
+
+/// Gathers and plans every collection; one that fails costs only itself.
+async fn make_plan(
+    context: &JobContext,
+    cluster: &Cluster,
+    records: &[BackupRecord],
+    selected: Vec<Namespace>,
+) -> JobResult<BackupPlan> {
+    let mut planned = stream::iter(selected)
+        .map(|namespace| async move {
+            let result = plan_one(context, cluster, records, &namespace).await;
+            (namespace, result)
+        })
+        .buffered(GATHERERS);
+    let mut plan = BackupPlan::default();
+    while let Some((namespace, result)) = planned.next().await {
+        context.progress.subject(&namespace.to_string());
+        match result? {
+            Ok(collection) => plan.collections.push(collection),
+            Err(error) => {
+                tracing::warn!(%namespace, %error, "a collection cannot be backed up");
+                plan.failed.push(failed(&namespace, error));
+            }
+        }
+    }
+    Ok(plan)
+}
+
+async fn plan_one(
+    context: &JobContext,
+    cluster: &Cluster,
+    records: &[BackupRecord],
+    namespace: &Namespace,
+) -> JobResult<Result<CollectionPlan, String>> {
+    let inventory = match gather(context, &**context.source()?, namespace).await {
+        Ok(inventory) => inventory,
+        Err(GatherError::Milvus(error)) if error.error_kind() == ErrorKind::Unreachable => {
+            return Err(error.into());
+        }
+        Err(error) if error.ends_run() => {
+            let kind = ErrorKind::NotAuthorised;
+            return Err(JobError::new(kind, error.describe(namespace)));
+        }
+        Err(error) => return Ok(Err(error.describe(namespace))),
+    };
+    let known = catalog::known_files(cluster, records, inventory.description.id).await?;
+    Ok(plan_collection(inventory, &known).map_err(|error| error.to_string()))
+}
+
+fn failed(namespace: &Namespace, error: String) -> CollectionRecord {
+    CollectionRecord {
+        database: namespace.database.clone(),
+        name: namespace.collection.clone(),
+        id: 0,
+        outcome: CollectionOutcome::Failed,
+        error: Some(error),
+        content: None,
+    }
+}
+
+fn nothing_left(plan: &BackupPlan) -> JobError {
+    all_failed(&plan.failed)
+}
+
+fn all_failed(records: &[CollectionRecord]) -> JobError {
+    let reasons = records.iter().filter_map(|record| {
+        record.error.as_ref().map(|error| format!("{}: {error}", record.namespace()))
+    });
+    let reasons: Vec<String> = reasons.take(5).collect();
+    let message = format!("no collection could be backed up: {}", reasons.join("; "));
+    let wrong_folder = records.iter().all(|record| {
+        record.error.as_ref().is_some_and(|error| error.contains("no file in the storage"))
+    });
+    let error = JobError::new(ErrorKind::Failed, message);
+    if wrong_folder {
+        error.hint("check that `milvus.storage.local.path` is where this Milvus keeps its files")
+    } else {
+        error
+    }
+}

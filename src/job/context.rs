@@ -1,0 +1,68 @@
+//! What every workflow works with.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::{ClusterIdentity, Repository};
+use crate::config::MinFree;
+use crate::milvus::{MilvusApi, MilvusVersion, Support};
+use crate::model::{Clock, ClusterName, ErrorKind};
+use crate::storage::ObjectStore;
+use crate::transfer::Progress;
+
+use super::{JobError, JobResult};
+
+/// The outside world of a workflow, and how to treat it.
+#[derive(Debug, Clone)]
+pub struct JobContext {
+    /// The server.
+    pub milvus: Arc<dyn MilvusApi>,
+    /// Milvus's own storage, if it is configured; only ever read.
+    pub source: Option<Arc<dyn ObjectStore>>,
+    /// Where backups live.
+    pub repository: Arc<dyn ObjectStore>,
+    /// The name under which this Milvus is stored.
+    pub cluster: ClusterName,
+    /// What tells it from another.
+    pub identity: ClusterIdentity,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+    /// Told how far the run is.
+    pub progress: Arc<Progress>,
+    /// Ends the run.
+    pub cancel: CancellationToken,
+    /// Copies at once.
+    pub concurrency: usize,
+    /// What stays free in a local repository.
+    pub min_free: MinFree,
+}
+
+impl JobContext {
+    /// The server's version, refused if this agent does not know its line.
+    pub(super) async fn supported_version(&self) -> JobResult<MilvusVersion> {
+        let version = self.milvus.version().await?;
+        match version.support() {
+            Support::Live => Ok(version),
+            Support::No => Err(JobError::new(
+                ErrorKind::Failed,
+                format!("Milvus {version} at {} is not supported yet", self.milvus.address()),
+            )
+            .hint("this agent backs up and restores Milvus 2.3")),
+        }
+    }
+
+    /// Milvus's own storage.
+    pub(super) fn source(&self) -> JobResult<&Arc<dyn ObjectStore>> {
+        self.source.as_ref().ok_or_else(|| {
+            JobError::new(ErrorKind::Usage, "where Milvus keeps its files is not configured").hint(
+                "set `milvus.config_file` to Milvus's own milvus.yaml, or `milvus.storage.local.path`",
+            )
+        })
+    }
+
+    /// The repository, for reading.
+    pub(super) async fn open_repository(&self) -> JobResult<Repository> {
+        Ok(Repository::open(Arc::clone(&self.repository)).await?)
+    }
+}

@@ -1,0 +1,136 @@
+//! The one error that leaves a workflow.
+
+use std::error::Error;
+
+use crate::catalog::CatalogError;
+use crate::milvus::MilvusError;
+use crate::model::ErrorKind;
+use crate::storage::StoreError;
+use crate::transfer::TransferError;
+
+/// The result of a workflow.
+pub type JobResult<T> = Result<T, JobError>;
+
+/// What failed, of what kind, why, and what to do. The source is the cause; `Display` never
+/// repeats it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct JobError {
+    kind: ErrorKind,
+    message: String,
+    hint: Option<String>,
+    #[source]
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl JobError {
+    /// An error without a cause of its own.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, source: None }
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// The end of a run that was told to stop.
+    pub fn cancelled() -> Self {
+        Self::new(ErrorKind::Cancelled, "stopped on request")
+    }
+
+    /// What a script can branch on.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// The causes, outermost first.
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        let mut next = self.source();
+        while let Some(cause) = next {
+            causes.push(cause.to_string());
+            next = cause.source();
+        }
+        causes
+    }
+
+    /// Message and causes on one line.
+    pub fn chain(&self) -> String {
+        let causes = self.causes().into_iter().map(|cause| format!(": {cause}"));
+        causes.fold(self.message.clone(), |chain, cause| chain + &cause)
+    }
+}
+
+impl From<StoreError> for JobError {
+    fn from(error: StoreError) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        let made = Self::new(error.error_kind(), "the storage cannot be used");
+        Self { hint, ..made }.caused_by(error)
+    }
+}
+
+impl From<CatalogError> for JobError {
+    fn from(error: CatalogError) -> Self {
+        let (kind, hint, message) = (error.kind(), error.hint(), error.to_string());
+        let source: Option<Box<dyn Error + Send + Sync>> = match error {
+            CatalogError::Store(source) => Some(Box::new(source)),
+            CatalogError::Document { source, .. } => Some(Box::new(source)),
+            CatalogError::NoRepository { .. }
+            | CatalogError::NoBackup { .. }
+            | CatalogError::Ambiguous { .. }
+            | CatalogError::NameTaken { .. }
+            | CatalogError::OtherCluster { .. }
+            | CatalogError::LeaseLost { .. }
+            | CatalogError::NotAsWritten { .. } => None,
+        };
+        Self { kind, message, hint, source }
+    }
+}
+
+impl From<MilvusError> for JobError {
+    fn from(error: MilvusError) -> Self {
+        let made = Self::new(error.error_kind(), error.to_string());
+        match error.error_kind() {
+            ErrorKind::Unreachable => {
+                made.hint("check that Milvus runs, and `milvus.address` in the configuration")
+            }
+            _ => made,
+        }
+    }
+}
+
+impl From<TransferError> for JobError {
+    fn from(error: TransferError) -> Self {
+        match error {
+            TransferError::Cancelled => Self::cancelled(),
+            TransferError::Destination(source) => {
+                let hint = source.hint().map(str::to_owned);
+                let kind = source.error_kind();
+                let message = "the repository cannot be written";
+                Self { hint, ..Self::new(kind, message) }.caused_by(source)
+            }
+            TransferError::Space(source) => Self::new(
+                ErrorKind::Refused,
+                "the repository has too little free space",
+            )
+            .hint("free space, choose another repository, or lower `repository.local.min_free`")
+            .caused_by(source),
+            TransferError::Conflict { .. } => Self::new(ErrorKind::Failed, error.to_string()).hint(
+                "two Milvus clusters seem to share a cluster name: set `milvus.cluster` apart",
+            ),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! One collection as it is at its boundary.
+
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use tokio::time::{Instant, sleep};
+
+use crate::manifest::{Boundary, FileId};
+use crate::milvus::{MilvusError, MilvusErrorKind, SchemaError, SchemaSummary};
+use crate::model::{ErrorKind, FlushAnswer, KeyPrefix, Namespace, SegmentInfo};
+use crate::plan::{CollectionInventory, PlanError, SourceFile, missing_segments};
+use crate::storage::{ObjectMeta, ObjectStore, StoreError};
+
+use super::JobContext;
+
+/// How often a collection is flushed anew when a compaction came between.
+const FLUSHES: u32 = 3;
+
+/// How long a flush may take to reach the storage.
+const FLUSH_DEADLINE: Duration = Duration::from_mins(10);
+
+/// Between two looks at a flush.
+const FLUSH_POLL: Duration = Duration::from_millis(100);
+
+/// Why a collection could not be gathered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum GatherError {
+    /// Milvus failed.
+    #[error("{0}")]
+    Milvus(#[from] MilvusError),
+    /// Milvus's storage failed.
+    #[error("Milvus's storage cannot be read")]
+    Storage(#[from] StoreError),
+    /// What was seen is not whole.
+    #[error("{0}")]
+    Plan(#[from] PlanError),
+    /// The schema cannot be read.
+    #[error("the schema cannot be read: {0}")]
+    Schema(#[from] SchemaError),
+    /// Compactions replaced segments faster than we could look.
+    #[error(
+        "compacting: segments {segments:?} vanished between the flush and the look, {FLUSHES} times"
+    )]
+    Compacting {
+        /// The segments of the last flush that were gone.
+        segments: Vec<i64>,
+    },
+    /// The flush did not end.
+    #[error("the flush did not reach the storage within {} s", FLUSH_DEADLINE.as_secs())]
+    FlushTimeout,
+    /// The server gives no flush timestamp.
+    #[error("Milvus gave no flush timestamp, so the backup would have no boundary")]
+    NoBoundary,
+    /// The collection was dropped and made again meanwhile.
+    #[error("the collection was dropped and made again meanwhile")]
+    Recreated,
+}
+
+impl GatherError {
+    /// The kind, if this ends the whole run and not only one collection.
+    pub(super) fn ends_run(&self) -> bool {
+        match self {
+            Self::Milvus(error) => {
+                matches!(error.error_kind(), ErrorKind::Unreachable | ErrorKind::NotAuthorised)
+            }
+            Self::Storage(error) => error.error_kind() == ErrorKind::NotAuthorised,
+            Self::Plan(_)
+            | Self::Schema(_)
+            | Self::Compacting { .. }
+            | Self::FlushTimeout
+            | Self::NoBoundary
+            | Self::Recreated => false,
+        }
+    }
+
+    /// In words for a manifest.
+    pub(super) fn describe(&self, namespace: &Namespace) -> String {
+        match self {
+            Self::Milvus(error) if error.kind() == MilvusErrorKind::NotFound => {
+                format!("{namespace} was dropped meanwhile")
+            }
+            Self::Storage(error) => {
+                let cause = std::error::Error::source(error).map(ToString::to_string);
+                format!("{self}: {error}: {}", cause.unwrap_or_default())
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Flushes a collection and looks at everything that belongs to it.
+pub(super) async fn gather(
+    context: &JobContext,
+    source: &dyn ObjectStore,
+    namespace: &Namespace,
+) -> Result<CollectionInventory, GatherError> {
+    let mut missing = Vec::new();
+    for _ in 0..FLUSHES {
+        let flush = flush(context, namespace).await?;
+        let timestamp = flush.flush_ts.ok_or(GatherError::NoBoundary)?;
+        let persistent = context.milvus.persistent_segments(namespace).await?;
+        missing = missing_segments(&flush, &persistent);
+        if missing.is_empty() {
+            let segments = of_flush(&flush, persistent);
+            return look(context, source, namespace, (Boundary { timestamp }, segments)).await;
+        }
+        tracing::info!(%namespace, ?missing, "a compaction came between, flushing again");
+    }
+    Err(GatherError::Compacting { segments: missing })
+}
+
+async fn flush(context: &JobContext, namespace: &Namespace) -> Result<FlushAnswer, GatherError> {
+    let flush = context.milvus.flush(namespace).await?;
+    let started = Instant::now();
+    while !context.milvus.is_flushed(namespace, &flush).await? {
+        if started.elapsed() > FLUSH_DEADLINE {
+            return Err(GatherError::FlushTimeout);
+        }
+        sleep(FLUSH_POLL).await;
+    }
+    Ok(flush)
+}
+
+/// The persistent segments that the flush named; others are newer or compacted away.
+fn of_flush(flush: &FlushAnswer, persistent: Vec<SegmentInfo>) -> Vec<SegmentInfo> {
+    let named = |segment: &SegmentInfo| {
+        flush.sealed.contains(&segment.id) || flush.flushed.contains(&segment.id)
+    };
+    persistent.into_iter().filter(named).collect()
+}
+
+async fn look(
+    context: &JobContext,
+    source: &dyn ObjectStore,
+    namespace: &Namespace,
+    (boundary, segments): (Boundary, Vec<SegmentInfo>),
+) -> Result<CollectionInventory, GatherError> {
+    let milvus = &context.milvus;
+    let description = milvus.describe(namespace).await?;
+    if segments.iter().any(|segment| segment.collection != description.id) {
+        return Err(GatherError::Recreated);
+    }
+    let indexes = milvus.indexes(namespace).await?;
+    let files = source_files(source, description.id).await?;
+    let partitions = milvus.partitions(namespace).await?;
+    let load = milvus.load_state(namespace, &partitions).await?;
+    let fields = SchemaSummary::parse(&description.schema)?.stored_field_ids();
+    Ok(CollectionInventory {
+        namespace: Namespace::new(&namespace.database, &description.name),
+        description,
+        partitions,
+        indexes,
+        load,
+        boundary,
+        segments,
+        fields,
+        files,
+    })
+}
+
+/// Everything in a collection's two folders.
+async fn source_files(
+    source: &dyn ObjectStore,
+    collection: i64,
+) -> Result<Vec<SourceFile>, StoreError> {
+    let mut files = Vec::new();
+    for kind in ["insert_log", "delta_log"] {
+        let folder = KeyPrefix::root().join(kind).join(collection);
+        let mut listing = source.list(&folder);
+        while let Some(meta) = listing.try_next().await? {
+            if let Some(id) = FileId::parse(meta.key.as_str()) {
+                files.push(SourceFile { id, size: meta.size, source: fingerprint(&meta) });
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// What changes when a file does: the `ETag`, or the time of its last write.
+fn fingerprint(meta: &ObjectMeta) -> String {
+    match &meta.etag {
+        Some(etag) => etag.clone(),
+        None => meta.modified.as_nanosecond().to_string(),
+    }
+}

@@ -1,0 +1,39 @@
+//! The work itself: each workflow gathers, plans, acts and commits, in that order.
+//!
+//! A workflow is a plain async function over a [`JobContext`]. It makes no choices while
+//! it acts: those are in [`crate::plan`]. It ends in a report, which may say `partial`, or
+//! in a [`JobError`] with a kind for the program and a chain of causes for people.
+//!
+//! # Stopping
+//!
+//! The context's token ends a workflow at its next await. A backup records the end in its
+//! attempt and gives its lease back; a restore keeps its ledger, from which a rerun cleans
+//! up and goes on. A process that is killed does neither, and loses nothing by it: the
+//! essay of [`crate::catalog`] says what the next reader sees.
+//!
+//! # Failures
+//!
+//! What one collection does wrong costs that collection. What Milvus or the repository as
+//! a whole does wrong (unreachable, unauthorised, full, read-only) ends the run.
+
+mod backup;
+// mod check;
+mod context;
+mod error;
+mod gather;
+mod list;
+mod report;
+mod restore;
+mod verify;
+
+pub use backup::{BackupRequest, plan_only, run_backup};
+// pub use check::{CheckLine, CheckReport, run_check};
+pub use context::JobContext;
+pub use error::{JobError, JobResult};
+pub use list::{ListRow, Sizes, run_list};
+pub use report::{
+    BackupReport, CollectionReport, PlanReport, RestoreReport, RestoredCollection, RunOutcome,
+    VerifyReport,
+};
+pub use restore::{RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore};
+pub use verify::run_verify;

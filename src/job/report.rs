@@ -1,0 +1,163 @@
+//! What a workflow tells in the end: the JSON that scripts read.
+
+use serde::Serialize;
+
+use crate::plan::VerifyDepth;
+
+/// The five ways in which a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunOutcome {
+    /// Everything that was asked for.
+    Complete,
+    /// Some of it.
+    Partial,
+    /// None of it.
+    Failed,
+    /// Stopped on request.
+    Cancelled,
+    /// Not needed.
+    Skipped,
+}
+
+impl RunOutcome {
+    /// The word in tables and labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// One collection of a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CollectionReport {
+    /// Its database.
+    pub database: String,
+    /// Its name.
+    pub name: String,
+    /// Stored rows, deleted ones included.
+    pub rows: u64,
+    /// Segments.
+    pub segments: u64,
+    /// Whether it is in the backup.
+    pub outcome: RunOutcome,
+    /// Why it is not.
+    pub error: Option<String>,
+}
+
+/// `backup`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BackupReport {
+    /// The backup's name.
+    pub name: String,
+    /// The cluster.
+    pub cluster: String,
+    /// The policy; empty for none.
+    pub policy: String,
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// Every selected collection.
+    pub collections: Vec<CollectionReport>,
+    /// Files copied by this run.
+    pub files_copied: u64,
+    /// Files that were in the repository already.
+    pub files_reused: u64,
+    /// Bytes copied by this run.
+    pub bytes_copied: u64,
+    /// Bytes that were in the repository already.
+    pub bytes_reused: u64,
+    /// Stored rows, deleted ones included.
+    pub rows: u64,
+    /// Wall time of the run.
+    pub duration_seconds: f64,
+}
+
+/// `backup --plan` and `restore --plan`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanReport {
+    /// Every collection: from, to, rows, bytes.
+    pub collections: Vec<PlannedCollection>,
+    /// Files to copy or stage.
+    pub files: u64,
+    /// Bytes to copy or stage.
+    pub bytes: u64,
+    /// Files that need no copy.
+    pub files_reused: u64,
+    /// Bytes that need no copy.
+    pub bytes_reused: u64,
+}
+
+/// One collection of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedCollection {
+    /// Its name.
+    pub from: String,
+    /// Its name in the target; for a backup the same.
+    pub to: String,
+    /// Stored rows.
+    pub rows: u64,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// What is in the way, or what it replaces.
+    pub note: Option<String>,
+}
+
+/// One collection of a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RestoredCollection {
+    /// Its name in the backup.
+    pub from: String,
+    /// Its name in the target.
+    pub to: String,
+    /// Rows in the backup, deleted ones included.
+    pub rows_stored: u64,
+    /// Rows that are in the target.
+    pub rows_imported: u64,
+    /// The difference.
+    pub rows_deleted: u64,
+    /// Whether it is restored.
+    pub outcome: RunOutcome,
+    /// Why it is not, or what is worth knowing.
+    pub error: Option<String>,
+    /// What is worth knowing although it is restored.
+    pub notes: Vec<String>,
+}
+
+/// `restore`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RestoreReport {
+    /// The backup's name.
+    pub name: String,
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// Every selected collection.
+    pub collections: Vec<RestoredCollection>,
+    /// Wall time of the run.
+    pub duration_seconds: f64,
+}
+
+/// `verify`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VerifyReport {
+    /// The backup's name.
+    pub name: String,
+    /// How deep it looked.
+    pub depth: VerifyDepth,
+    /// Files of the backup.
+    pub files: u64,
+    /// Bytes of the backup.
+    pub bytes: u64,
+    /// Files that are not there.
+    pub missing: Vec<String>,
+    /// Files and documents that are not as they were written, and why.
+    pub damaged: Vec<String>,
+    /// Files that nothing could be compared with.
+    pub unchecked: u64,
+    /// `complete`, or `failed` if anything is missing or damaged.
+    pub outcome: RunOutcome,
+}

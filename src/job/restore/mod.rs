@@ -1,0 +1,44 @@
+//! One restore: fill beside, compare, index, load, swap.
+//!
+//! Every collection is filled as `<name>__restoring_<id>`, so that nothing live is touched
+//! until it is whole. Then, and only then: the old one is dropped (`--drop-existing`), the
+//! new one renamed, the aliases set.
+//!
+//! # The ledger
+//!
+//! `_restores/<id>.json` says how far each collection is, and is written before the step
+//! that it names. A rerun for the same backup and the same Milvus finds it:
+//!
+//! | step in the ledger | the rerun |
+//! | --- | --- |
+//! | `filling` | drops `__restoring_` and fills anew |
+//! | `swapping` | finishes drop, rename and aliases; each may have happened or not |
+//! | `done` | leaves the collection alone and reports it |
+//!
+//! Aliases of a collection that is dropped go into the ledger first, since Milvus leaves
+//! them dangling. The ledger goes when every collection is done.
+//!
+//! # Staging
+//!
+//! An import reads a folder, and the shared folders of the repository may have grown since
+//! the backup. So exactly the backup's files are staged, as hard links where that is
+//! possible, one folder for each import, removed as soon as the import has ended.
+//!
+//! # Time
+//!
+//! Milvus ends an import 900 s after its start. [`crate::plan::BatchLimit`] cuts a
+//! partition into imports that should take a third of that, learns from each how fast the
+//! server is, and halves after a time-out, after which the collection is filled anew: an
+//! import that ran out of time may have left rows behind.
+
+mod collection;
+mod fill;
+mod probe;
+mod recover;
+mod run;
+mod session;
+mod staging;
+mod swap;
+
+pub use run::{RestoreOptions, plan_only, run_restore};
+pub use session::{Staging, Wanted};

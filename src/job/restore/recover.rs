@@ -1,0 +1,82 @@
+//! Cleans up after restores that were interrupted, and finishes what they had begun.
+
+use std::sync::Arc;
+
+use crate::catalog::{self, Cluster, Liveness};
+use crate::manifest::{RestoreItem, RestoreLedger, RestoreStep};
+use crate::model::{BackupName, ErrorKind};
+use crate::storage::ObjectStore;
+
+use super::session::Staging;
+use super::staging::StagingArea;
+use super::swap::swap;
+use crate::job::{JobContext, JobError, JobResult};
+
+/// What earlier, interrupted restores have finished; their ledgers, to be removed once the
+/// new ledger has taken that over.
+#[derive(Debug, Default)]
+pub(super) struct Recovered {
+    pub(super) done: Vec<RestoreItem>,
+    pub(super) ledgers: Vec<RestoreLedger>,
+}
+
+/// Looks at every unfinished restore of `backup` into this Milvus.
+pub(super) async fn recover(
+    context: &JobContext,
+    cluster: &Cluster,
+    backup: &BackupName,
+    staging: &Staging,
+) -> JobResult<Recovered> {
+    let mut recovered = Recovered::default();
+    let target = context.milvus.address();
+    for mut ledger in catalog::open_ledgers(cluster, backup, target).await? {
+        tracing::info!(restore = %ledger.id, "looking whether an earlier restore is still at work");
+        if catalog::observe(cluster, &ledger.lease).await? == Liveness::Alive {
+            let message = format!("restore {} of `{backup}` into {target} is at work", ledger.id);
+            return Err(JobError::new(ErrorKind::Locked, message));
+        }
+        for index in 0..ledger.items.len() {
+            finish(context, cluster, &mut ledger, index).await?;
+        }
+        clear(&ledger, staging, context).await?;
+        let done = ledger.items.iter().filter(|item| item.step == RestoreStep::Done);
+        recovered.done.extend(done.cloned());
+        recovered.ledgers.push(ledger);
+    }
+    Ok(recovered)
+}
+
+async fn finish(
+    context: &JobContext,
+    cluster: &Cluster,
+    ledger: &mut RestoreLedger,
+    index: usize,
+) -> JobResult<()> {
+    let item = &ledger.items[index];
+    match item.step {
+        RestoreStep::Filling => {
+            tracing::info!(collection = %item.restoring, "dropping what an earlier restore left");
+            context.milvus.drop_collection(&item.restoring).await?;
+        }
+        RestoreStep::Swapping => {
+            tracing::info!(collection = %item.to, "finishing what an earlier restore began");
+            swap(&*context.milvus, item).await?;
+            ledger.items[index].step = RestoreStep::Done;
+            catalog::put_ledger(cluster, ledger).await?;
+        }
+        RestoreStep::Done => {}
+    }
+    Ok(())
+}
+
+async fn clear(ledger: &RestoreLedger, staging: &Staging, context: &JobContext) -> JobResult<()> {
+    let store: Arc<dyn ObjectStore> = Arc::clone(&staging.store);
+    let area = StagingArea::new(staging, &ledger.id, context.concurrency);
+    for place in &ledger.staging {
+        if *place != area.place() {
+            tracing::warn!(%place, "an earlier restore staged files elsewhere; remove that folder");
+        }
+    }
+    tracing::debug!(%store, "clearing the staging of an earlier restore");
+    Ok(area.clear_all().await?)
+}

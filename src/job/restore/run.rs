@@ -1,0 +1,316 @@
+//! A restore from its request to its report.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::catalog::{self, Cluster, Lease};
+use crate::manifest::{Manifest, RestoreItem, RestoreLedger, RestoreStep};
+use crate::model::{BackupName, ClusterName, ErrorKind, Namespace};
+use crate::plan::{
+    BatchLimit, CollectionRestore, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
+    plan_restore, targets,
+};
+use crate::transfer::Stage;
+
+use super::collection::restore;
+use super::recover::{Recovered, recover};
+use super::session::{Session, Staging, Wanted};
+use super::staging::StagingArea;
+use super::swap::find;
+use crate::job::report::PlannedCollection;
+use crate::job::verify::committed;
+use crate::job::{
+    JobContext, JobError, JobResult, PlanReport, RestoreReport, RestoredCollection, RunOutcome,
+};
+
+/// What someone wants restored, and how.
+#[derive(Debug, Clone)]
+pub struct RestoreOptions {
+    /// The backup.
+    pub backup: BackupName,
+    /// The cluster that it is of, where its name is not unique.
+    pub cluster: Option<ClusterName>,
+    /// Which collections, under which names.
+    pub request: RestoreRequest,
+    /// Whether indexes are built.
+    pub indexes: Wanted,
+    /// Whether what was loaded is loaded.
+    pub load: Wanted,
+}
+
+/// Runs a restore to its end.
+pub async fn run_restore(
+    context: &JobContext,
+    staging: &Staging,
+    options: &RestoreOptions,
+) -> JobResult<RestoreReport> {
+    let work = run(context, staging, options);
+    context.cancel.run_until_cancelled(work).await.unwrap_or_else(|| Err(JobError::cancelled()))
+}
+
+/// What a restore would do, without writing anything anywhere.
+pub async fn plan_only(context: &JobContext, options: &RestoreOptions) -> JobResult<PlanReport> {
+    context.supported_version().await?;
+    let (_, manifest) = backup_of(context, options).await?;
+    let existing = existing(context, &manifest, &options.request).await?;
+    let plan = planned(&manifest, &options.request, &existing, "plan")?;
+    let collections = plan.collections.iter().map(|collection| PlannedCollection {
+        from: collection.from.to_string(),
+        to: collection.to.to_string(),
+        rows: collection.content.rows,
+        bytes: collection.content.bytes,
+        note: collection.replaces.as_ref().map(|_| "replaces the existing one".to_owned()),
+    });
+    let absent = plan.absent.iter().map(|(from, why)| PlannedCollection {
+        from: from.to_string(),
+        to: String::new(),
+        rows: 0,
+        bytes: 0,
+        note: Some(format!("not in the backup: {why}")),
+    });
+    let contents = || plan.collections.iter().map(|collection| &collection.content);
+    Ok(PlanReport {
+        collections: collections.chain(absent).collect(),
+        files: contents().map(|content| content.files).sum(),
+        bytes: contents().map(|content| content.bytes).sum(),
+        files_reused: 0,
+        bytes_reused: 0,
+    })
+}
+
+async fn backup_of(
+    context: &JobContext,
+    options: &RestoreOptions,
+) -> JobResult<(Cluster, Manifest)> {
+    let repository = context.open_repository().await?;
+    let cluster = options.cluster.as_ref();
+    let found = catalog::find(&repository, cluster, &options.backup, &*context.clock).await?;
+    Ok((found.0, committed(found.1)?))
+}
+
+/// What the target has under the wanted names.
+async fn existing(
+    context: &JobContext,
+    manifest: &Manifest,
+    request: &RestoreRequest,
+) -> JobResult<HashMap<Namespace, TargetCollection>> {
+    let databases: HashSet<String> = context.milvus.databases().await?.into_iter().collect();
+    let mut existing = HashMap::new();
+    for (_, to) in targets(manifest, request) {
+        if !databases.contains(&to.database) {
+            continue;
+        }
+        if let Some(found) = find(&*context.milvus, &to).await? {
+            let (id, name, aliases) = (found.id, found.name, found.aliases);
+            existing.insert(to, TargetCollection { id, name, aliases });
+        }
+    }
+    Ok(existing)
+}
+
+fn planned(
+    manifest: &Manifest,
+    request: &RestoreRequest,
+    existing: &HashMap<Namespace, TargetCollection>,
+    id: &str,
+) -> JobResult<RestorePlan> {
+    let plan = plan_restore(manifest, request, existing, id).map_err(|problems| {
+        let usage = problems.iter().any(|problem| matches!(problem, RestoreProblem::Request(_)));
+        let kind = if usage { ErrorKind::Usage } else { ErrorKind::Refused };
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        JobError::new(kind, lines.join("\n"))
+    })?;
+    if plan.collections.is_empty() && plan.absent.is_empty() {
+        let message = format!("backup `{}` has nothing that is selected", manifest.name);
+        return Err(JobError::new(ErrorKind::NothingToDo, message));
+    }
+    Ok(plan)
+}
+
+async fn run(
+    context: &JobContext,
+    staging: &Staging,
+    options: &RestoreOptions,
+) -> JobResult<RestoreReport> {
+    let started = Instant::now();
+    let version = context.supported_version().await?;
+    let (from, manifest) = backup_of(context, options).await?;
+    let recovered = recover(context, &from, &options.backup, staging).await?;
+    let id = Uuid::new_v4().simple().to_string()[..8].to_owned();
+    let mut existing = existing(context, &manifest, &options.request).await?;
+    let done = already_done(&manifest, &options.request, &recovered, &mut existing);
+    let mut plan = planned(&manifest, &options.request, &existing, &id)?;
+    plan.collections.retain(|collection| !done.iter().any(|item| item.to == collection.to));
+
+    let lease = Lease::take(&from, &format!("restore-{id}")).await?;
+    let area = StagingArea::new(staging, &id, context.concurrency);
+    let ledger = ledger(context, &manifest, &plan, (&id, &lease, &area, &done));
+    catalog::put_ledger(&from, &ledger).await?;
+    for old in &recovered.ledgers {
+        catalog::delete_ledger(&from, old).await?;
+    }
+    let session = Session {
+        context,
+        from: &from,
+        version,
+        staging: area,
+        indexes: options.indexes,
+        load: options.load,
+        limit: Mutex::new(BatchLimit::first()),
+        ledger: Mutex::new(ledger),
+    };
+    let filled = fill_all(&session, &plan).await;
+    session.staging.clear_all().await?;
+    if session.is_finished().await {
+        catalog::delete_ledger(&from, &*session.ledger.lock().await).await?;
+    }
+    lease.release().await;
+    let mut collections: Vec<RestoredCollection> = done.iter().map(done_before).collect();
+    collections.extend(filled?);
+    collections.extend(plan.absent.iter().map(not_in_backup));
+    Ok(RestoreReport {
+        name: manifest.name.to_string(),
+        outcome: outcome(&collections),
+        collections,
+        duration_seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+/// What an interrupted restore has done of this request. It is still there under its name,
+/// and no reason to refuse.
+fn already_done(
+    manifest: &Manifest,
+    request: &RestoreRequest,
+    recovered: &Recovered,
+    existing: &mut HashMap<Namespace, TargetCollection>,
+) -> Vec<RestoreItem> {
+    let wanted = targets(manifest, request);
+    let asked =
+        |item: &&RestoreItem| wanted.iter().any(|(from, to)| *from == item.from && *to == item.to);
+    let done = recovered.done.iter().filter(asked);
+    done.filter(|item| existing.remove(&item.to).is_some()).cloned().collect()
+}
+
+fn ledger(
+    context: &JobContext,
+    manifest: &Manifest,
+    plan: &RestorePlan,
+    (id, lease, area, done): (&str, &Lease, &StagingArea, &[RestoreItem]),
+) -> RestoreLedger {
+    let fresh = plan.collections.iter().map(|collection| RestoreItem {
+        from: collection.from.clone(),
+        to: collection.to.clone(),
+        restoring: collection.restoring.clone(),
+        step: RestoreStep::Filling,
+        aliases: Vec::new(),
+        replaces: None,
+        rows: None,
+    });
+    RestoreLedger {
+        version: 1,
+        id: id.to_owned(),
+        backup: manifest.name.clone(),
+        target: context.milvus.address().to_owned(),
+        lease: lease.name().to_owned(),
+        started_at: context.clock.now(),
+        staging: vec![area.place()],
+        items: done.iter().cloned().chain(fresh).collect(),
+    }
+}
+
+/// One collection after the other; one that fails costs only itself.
+async fn fill_all(session: &Session<'_>, plan: &RestorePlan) -> JobResult<Vec<RestoredCollection>> {
+    let context = session.context;
+    make_databases(session, plan).await?;
+    let bytes = plan.collections.iter().map(|collection| collection.content.bytes).sum();
+    context.progress.enter(Stage::Import, bytes);
+    super::probe::probe(session, plan).await?;
+    let mut report = Vec::new();
+    for collection in &plan.collections {
+        context.progress.subject(&collection.to.to_string());
+        match restore(session, collection).await {
+            Ok(restored) => report.push(RestoredCollection {
+                from: collection.from.to_string(),
+                to: collection.to.to_string(),
+                rows_stored: restored.filled.stored,
+                rows_imported: restored.filled.imported,
+                rows_deleted: restored.filled.stored - restored.filled.imported,
+                outcome: RunOutcome::Complete,
+                error: None,
+                notes: restored.notes,
+            }),
+            Err(error) if ends_run(&error) => return Err(error),
+            Err(error) => report.push(failed(collection, &error)),
+        }
+    }
+    Ok(report)
+}
+
+fn ends_run(error: &JobError) -> bool {
+    matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::NotAuthorised | ErrorKind::Cancelled)
+}
+
+async fn make_databases(session: &Session<'_>, plan: &RestorePlan) -> JobResult<()> {
+    let milvus = &session.context.milvus;
+    let present: HashSet<String> = milvus.databases().await?.into_iter().collect();
+    for database in plan.databases.iter().filter(|database| !present.contains(*database)) {
+        milvus.create_database(database).await?;
+    }
+    Ok(())
+}
+
+fn failed(collection: &CollectionRestore, error: &JobError) -> RestoredCollection {
+    let hint = error.remedy().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    let error = format!("{}{hint}", error.chain());
+    tracing::warn!(collection = %collection.to, %error, "a collection cannot be restored");
+    RestoredCollection {
+        from: collection.from.to_string(),
+        to: collection.to.to_string(),
+        rows_stored: collection.content.rows,
+        rows_imported: 0,
+        rows_deleted: 0,
+        outcome: RunOutcome::Failed,
+        error: Some(error),
+        notes: Vec::new(),
+    }
+}
+
+fn done_before(item: &RestoreItem) -> RestoredCollection {
+    let (rows_stored, rows_imported) = item.rows.unwrap_or_default();
+    RestoredCollection {
+        from: item.from.to_string(),
+        to: item.to.to_string(),
+        rows_stored,
+        rows_imported,
+        rows_deleted: rows_stored - rows_imported,
+        outcome: RunOutcome::Complete,
+        error: None,
+        notes: vec!["restored by an earlier, interrupted restore".to_owned()],
+    }
+}
+
+fn not_in_backup((from, why): &(Namespace, String)) -> RestoredCollection {
+    RestoredCollection {
+        from: from.to_string(),
+        to: String::new(),
+        rows_stored: 0,
+        rows_imported: 0,
+        rows_deleted: 0,
+        outcome: RunOutcome::Failed,
+        error: Some(format!("not in the backup: {why}")),
+        notes: Vec::new(),
+    }
+}
+
+fn outcome(collections: &[RestoredCollection]) -> RunOutcome {
+    let complete =
+        collections.iter().filter(|collection| collection.outcome == RunOutcome::Complete).count();
+    match complete {
+        count if count == collections.len() => RunOutcome::Complete,
+        0 => RunOutcome::Failed,
+        _ => RunOutcome::Partial,
+    }
+}

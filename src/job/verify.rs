@@ -1,0 +1,170 @@
+//! Reading a backup again.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+
+use crate::catalog::{self, BackupRecord, Cluster};
+use crate::manifest::{FileEntry, FileId, FileList, Manifest};
+use crate::model::{BackupName, ClusterName, ErrorKind};
+use crate::plan::{Damage, VerifyDepth};
+use crate::storage::{StoreError, StoreErrorKind};
+use crate::transfer::{Stage, crc_of};
+
+use super::{JobContext, JobError, JobResult, RunOutcome, VerifyReport};
+
+/// Verifies one backup. Damage is a report with outcome `failed`, not an error.
+pub async fn run_verify(
+    context: &JobContext,
+    cluster: Option<&ClusterName>,
+    name: &BackupName,
+    depth: VerifyDepth,
+) -> JobResult<VerifyReport> {
+    let repository = context.open_repository().await?;
+    let (cluster, record) = catalog::find(&repository, cluster, name, &*context.clock).await?;
+    let mut report = VerifyReport {
+        name: name.to_string(),
+        depth,
+        files: 0,
+        bytes: 0,
+        missing: Vec::new(),
+        damaged: Vec::new(),
+        unchecked: 0,
+        outcome: RunOutcome::Complete,
+    };
+    let work = verify(context, &cluster, record, &mut report);
+    match context.cancel.run_until_cancelled(work).await {
+        None => return Err(JobError::cancelled()),
+        Some(done) => done?,
+    }
+    if !report.missing.is_empty() || !report.damaged.is_empty() {
+        report.outcome = RunOutcome::Failed;
+    }
+    Ok(report)
+}
+
+async fn verify(
+    context: &JobContext,
+    cluster: &Cluster,
+    record: BackupRecord,
+    report: &mut VerifyReport,
+) -> JobResult<()> {
+    if record.state == catalog::BackupState::Damaged {
+        report.damaged.extend(record.reasons);
+        return Ok(());
+    }
+    let manifest = committed(record)?;
+    context.progress.enter(Stage::Verify, manifest.bytes());
+    for (collection, content) in manifest.contents() {
+        context.progress.subject(&collection.namespace().to_string());
+        let list = match load_list(cluster, &content.list).await? {
+            Ok(list) => list,
+            Err(why) => {
+                report.damaged.push(why);
+                continue;
+            }
+        };
+        report.files += list.files().count() as u64;
+        report.bytes += list.files().map(|(_, entry)| entry.size).sum::<u64>();
+        if report.depth >= VerifyDepth::Size {
+            let damage = catalog::compare(cluster, collection.id, &list).await?;
+            note(cluster, damage, report);
+        }
+        if report.depth == VerifyDepth::Content {
+            read_all(context, cluster, &list, report).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A list, or what is wrong with it.
+async fn load_list(cluster: &Cluster, digest: &str) -> JobResult<Result<FileList, String>> {
+    match catalog::load_list(cluster, digest).await {
+        Ok(list) => Ok(Ok(list)),
+        Err(error) => {
+            let error = JobError::from(error);
+            match error.kind() {
+                ErrorKind::NotFound | ErrorKind::Damaged => Ok(Err(error.chain())),
+                _ => Err(error),
+            }
+        }
+    }
+}
+
+fn note(cluster: &Cluster, damage: Vec<Damage>, report: &mut VerifyReport) {
+    let place = |id: &FileId| cluster.layout.segment_file(id).to_string();
+    for found in damage {
+        match found {
+            Damage::Missing(id) => report.missing.push(place(&id)),
+            Damage::Changed(id, why) => report.damaged.push(format!("{}: {why}", place(&id))),
+        }
+    }
+}
+
+/// How the content of one file compares.
+enum Content {
+    Good,
+    Unchecked,
+    Gone,
+    Bad(String),
+}
+
+async fn read_all(
+    context: &JobContext,
+    cluster: &Cluster,
+    list: &FileList,
+    report: &mut VerifyReport,
+) -> JobResult<()> {
+    let mut reads = stream::iter(list.files())
+        .map(|(id, entry)| async move { (id, entry, read_one(context, cluster, id, entry).await) })
+        .buffer_unordered(context.concurrency);
+    while let Some((id, entry, content)) = reads.next().await {
+        context.progress.advance(entry.size);
+        let place = cluster.layout.segment_file(&id).to_string();
+        match content? {
+            Content::Good | Content::Gone => {}
+            Content::Unchecked => report.unchecked += 1,
+            Content::Bad(why) => report.damaged.push(format!("{place}: {why}")),
+        }
+    }
+    Ok(())
+}
+
+async fn read_one(
+    context: &JobContext,
+    cluster: &Cluster,
+    id: FileId,
+    entry: &FileEntry,
+) -> Result<Content, StoreError> {
+    let store = Arc::clone(&context.repository);
+    let sum = async { crc_of(store.get(&cluster.layout.segment_file(&id)).await?).await };
+    match sum.await {
+        // The size comparison has named it already.
+        Err(error) if error.kind() == StoreErrorKind::NotFound => Ok(Content::Gone),
+        Err(error) => Err(error),
+        Ok((size, _)) if size != entry.size => Ok(Content::Gone),
+        Ok(_) if entry.crc.is_empty() => Ok(Content::Unchecked),
+        Ok((_, crc)) if crc == entry.crc => Ok(Content::Good),
+        Ok((_, crc)) => {
+            Ok(Content::Bad(format!("its CRC64NVME is {crc}, {} was written", entry.crc)))
+        }
+    }
+}
+
+/// A committed backup, or why there is none.
+pub(super) fn committed(record: BackupRecord) -> JobResult<Manifest> {
+    let (name, state) = (record.name.clone(), record.state);
+    let usable = record.is_committed();
+    match record.manifest {
+        Some(manifest) if usable => Ok(manifest),
+        _ => {
+            let reasons = record.reasons.join("; ");
+            let kind = match state {
+                catalog::BackupState::Damaged => ErrorKind::Damaged,
+                _ => ErrorKind::NotFound,
+            };
+            let message = format!("backup `{name}` is {}: {reasons}", state.as_str());
+            Err(JobError::new(kind, message).hint("`list` shows the complete ones"))
+        }
+    }
+}
