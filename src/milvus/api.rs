@@ -11,7 +11,8 @@ use crate::model::{
     CollectionDescription, FlushAnswer, IndexDescription, LoadState, Partition, SegmentInfo,
 };
 
-/// What a backup and a restore ask of a Milvus server.
+/// What a backup and a restore ask of a Milvus server. Lists are sorted, by id where they
+/// have ids.
 #[async_trait]
 pub trait MilvusApi: Debug + Send + Sync + 'static {
     /// The address, for people.

@@ -53,7 +53,7 @@ impl MilvusApi for GrpcMilvus {
         let answer: MilvusResult<milvus::ListDatabasesResponse> =
             self.call(ask, rpc!(list_databases)).await;
         match answer {
-            Ok(answer) => Ok(answer.db_names),
+            Ok(answer) => Ok(convert::names(answer.db_names)),
             Err(error) if error.kind() == MilvusErrorKind::Unimplemented => {
                 Ok(vec![DEFAULT_DATABASE.to_owned()])
             }
@@ -66,7 +66,7 @@ impl MilvusApi for GrpcMilvus {
         let ask = ask(Kind::Read, format!("list collections of {database}"), database, message);
         let answer: milvus::ShowCollectionsResponse =
             self.call(ask, rpc!(show_collections)).await?;
-        Ok(answer.collection_names)
+        Ok(convert::names(answer.collection_names))
     }
 
     async fn describe(&self, namespace: &Namespace) -> MilvusResult<CollectionDescription> {
@@ -98,7 +98,7 @@ impl MilvusApi for GrpcMilvus {
         let answer: MilvusResult<milvus::DescribeIndexResponse> =
             self.call(ask, rpc!(describe_index)).await;
         match answer {
-            Ok(answer) => Ok(answer.index_descriptions.into_iter().map(convert::index).collect()),
+            Ok(answer) => Ok(convert::indexes(answer)),
             // No index and no collection are both "not found".
             Err(error) if error.kind() == MilvusErrorKind::NotFound => {
                 self.describe(namespace).await.map(|_| Vec::new())
@@ -213,6 +213,8 @@ impl MilvusApi for GrpcMilvus {
 
     async fn import(&self, request: &ImportRequest) -> MilvusResult<ImportTask> {
         let namespace = &request.namespace;
+        // 2.3.5 itself needs 52 s to find out that there is no such collection.
+        self.describe(namespace).await?;
         let mut options = vec![pair_of("backup", &"true")];
         options.extend(request.end_ts.map(|end_ts| pair_of("end_ts", &end_ts)));
         let message = milvus::ImportRequest {

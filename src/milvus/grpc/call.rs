@@ -15,8 +15,8 @@ use super::status;
 /// A read that takes longer is not going to end.
 const READ_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Flushes and DDL wait for other parts of Milvus; an import of an absent collection alone
-/// takes seconds.
+/// Flushes and DDL wait for other parts of Milvus, which retries by itself for most of a
+/// minute.
 const CHANGE_DEADLINE: Duration = Duration::from_mins(2);
 
 /// No new try starts later than this after the first: with the 5 s of a connect that is

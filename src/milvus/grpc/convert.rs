@@ -1,4 +1,6 @@
 //! Generated messages to our types and back.
+//!
+//! Milvus answers lists in the order of a hash map, another one each time: all are sorted here.
 
 use prost::Message;
 
@@ -36,24 +38,29 @@ pub(super) fn description(answer: milvus::DescribeCollectionResponse) -> Collect
         consistency_level: answer.consistency_level,
         num_partitions: answer.num_partitions,
         properties: key_values(answer.properties),
-        aliases: answer.aliases,
+        aliases: names(answer.aliases),
     }
 }
 
 pub(super) fn partitions(answer: milvus::ShowPartitionsResponse) -> Vec<Partition> {
-    let ids = answer.partition_i_ds;
-    let named = ids.into_iter().zip(answer.partition_names);
-    named.map(|(id, name)| Partition { id, name }).collect()
+    let named = answer.partition_i_ds.into_iter().zip(answer.partition_names);
+    let mut partitions: Vec<Partition> = named.map(|(id, name)| Partition { id, name }).collect();
+    partitions.sort_unstable_by_key(|partition| partition.id);
+    partitions
 }
 
 /// `DescribeIndex` answers the parameters in the very form that `CreateIndex` takes
 /// (`index_type`, `metric_type` and `params` as one JSON text): nothing to turn around.
-pub(super) fn index(index: milvus::IndexDescription) -> IndexDescription {
-    IndexDescription {
+pub(super) fn indexes(answer: milvus::DescribeIndexResponse) -> Vec<IndexDescription> {
+    let index = |index: milvus::IndexDescription| IndexDescription {
         field: index.field_name,
         name: index.index_name,
         params: key_values(index.params),
-    }
+    };
+    let mut indexes: Vec<IndexDescription> =
+        answer.index_descriptions.into_iter().map(index).collect();
+    indexes.sort_unstable_by(|a, b| (&a.field, &a.name).cmp(&(&b.field, &b.name)));
+    indexes
 }
 
 /// `None` when Milvus answered about another collection only.
@@ -61,22 +68,35 @@ pub(super) fn flush(mut answer: milvus::FlushResponse, collection: &str) -> Opti
     Some(FlushAnswer {
         flush_ts: answer.coll_flush_ts.remove(collection).filter(|ts| *ts != 0),
         seal_time: answer.coll_seal_times.remove(collection)?,
-        sealed: answer.coll_seg_i_ds.remove(collection).unwrap_or_default().data,
-        flushed: answer.flush_coll_seg_i_ds.remove(collection).unwrap_or_default().data,
+        sealed: ids(answer.coll_seg_i_ds.remove(collection).unwrap_or_default()),
+        flushed: ids(answer.flush_coll_seg_i_ds.remove(collection).unwrap_or_default()),
     })
+}
+
+fn ids(ids: schema::LongArray) -> Vec<i64> {
+    let mut ids = ids.data;
+    ids.sort_unstable();
+    ids
 }
 
 /// Only flushed segments are in the storage as a whole.
 pub(super) fn segments(answer: milvus::GetPersistentSegmentInfoResponse) -> Vec<SegmentInfo> {
     let flushed = answer.infos.into_iter().filter(|info| info.state() == SegmentState::Flushed);
-    flushed
+    let mut segments: Vec<SegmentInfo> = flushed
         .map(|info| SegmentInfo {
             id: info.segment_id,
             collection: info.collection_id,
             partition: info.partition_id,
             rows: info.num_rows,
         })
-        .collect()
+        .collect();
+    segments.sort_unstable_by_key(|segment| segment.id);
+    segments
+}
+
+pub(super) fn names(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names
 }
 
 pub(super) fn import_state(answer: &milvus::GetImportStateResponse) -> ImportState {

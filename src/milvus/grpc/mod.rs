@@ -1,12 +1,13 @@
 //! Milvus over gRPC.
 //!
 //! One lazily connected channel for each address. [`call`] gives every call a deadline and
-//! decides what is repeated, [`status`] turns answers into errors, [`convert`] is the only
-//! bridge between generated messages and our types. Generated code stays in this folder.
+//! decides what is repeated, [`status`] turns answers into errors, [`convert`] is the
+//! bridge between generated messages and our types. Generated code stays in this folder,
+//! but for the schema messages, by which `milvus/schema.rs` and the fake read and write.
 //!
 //! # Time
 //!
-//! A server that refuses connections is reported at once, one that swallows them after 5 s
+//! A server that refuses connections is reported after 1 s, one that swallows them after 5 s
 //! (10 s when the first try failed in another way). One that accepts and never answers is
 //! found by the keepalive after 20 s, and whatever the keepalive cannot see ends at the
 //! call's deadline. Nothing waits for ever.

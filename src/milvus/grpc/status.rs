@@ -120,6 +120,7 @@ mod tests {
         (1, 65535, "duplicated new collection name default:a", Kind::AlreadyExists),
         (1, 1601, "alias and collection name conflict", Kind::AlreadyExists),
         (1, 1602, "a is alias to another collection", Kind::AlreadyExists),
+        (49, 8, "request is rejected by grpc RateLimiter middleware", Kind::Transient),
         (1, 101, "collection not loaded[collection=1]", Kind::Other),
         (5, 1100, "can't change the replica number", Kind::Other),
         (1, 65535, "nodes not enough", Kind::Other),

@@ -154,7 +154,11 @@ impl MilvusApi for FakeMilvus {
         if compact {
             self.compact(namespace).await?;
         }
-        self.with(namespace, |collection| collection.segments())
+        self.with(namespace, |collection| {
+            let mut segments = collection.segments();
+            segments.sort_unstable_by_key(|segment| segment.id);
+            segments
+        })
     }
 
     async fn create_database(&self, database: &str) -> MilvusResult<()> {
@@ -206,6 +210,9 @@ impl MilvusApi for FakeMilvus {
                 Some(_) => Err(error(MilvusErrorKind::Other, "the field has another index")),
                 None => {
                     collection.indexes.push(index.clone());
+                    collection
+                        .indexes
+                        .sort_by(|a, b| (&a.field, &a.name).cmp(&(&b.field, &b.name)));
                     Ok(())
                 }
             }
