@@ -102,7 +102,7 @@ impl Lease {
     pub async fn release(self) {
         self.stop.cancel();
         self.beating.wait().await;
-        let deleted = self.cluster.repository.store().delete(&[self.key.clone()]).await;
+        let deleted = self.cluster.repository.store().delete(std::slice::from_ref(&self.key)).await;
         if let Err(error) = deleted {
             tracing::warn!(lease = %self.name, %error, "the lease could not be removed");
         }
@@ -116,15 +116,15 @@ impl Drop for Lease {
 }
 
 async fn beat(cluster: Cluster, key: ObjectKey, mut record: LeaseRecord, lost: CancellationToken) {
-    let mut last = Instant::now();
+    let mut renewed = Instant::now();
     loop {
         sleep(INTERVAL).await;
         record.heartbeat += 1;
         match cluster.repository.write(&key, &record, PutMode::Overwrite).await {
-            Ok(()) => last = Instant::now(),
+            Ok(()) => renewed = Instant::now(),
             Err(error) => tracing::warn!(lease = %key, %error, "a heartbeat could not be written"),
         }
-        if last.elapsed() > INTERVAL * PATIENCE {
+        if renewed.elapsed() > INTERVAL * PATIENCE {
             lost.cancel();
             return;
         }

@@ -123,7 +123,7 @@ pub async fn known_files(
                 return Ok(Known::new(&list, listing));
             }
             Err(error) => {
-                tracing::warn!(%digest, %error, "a list cannot be read; it is not reused")
+                tracing::warn!(%digest, %error, "a list cannot be read; it is not reused");
             }
         }
     }

@@ -18,10 +18,8 @@ pub(super) async fn run(
     cancel: CancellationToken,
 ) -> JobResult<ExitStatus> {
     let context = session::open(config, Access::Write, cancel).await?;
-    let staging = match arguments.restore {
-        true => Some(session::staging(config, &context).await?),
-        false => None,
-    };
+    let staging =
+        if arguments.restore { Some(session::staging(config, &context).await?) } else { None };
     let report = job::run_check(&context, staging.as_ref()).await;
     output.print(&report, || text(&report));
     Ok(report.failure.map_or(ExitStatus::OK, ExitStatus::from))

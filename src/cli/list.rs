@@ -71,22 +71,16 @@ pub(super) async fn show(
 }
 
 fn shown(record: &BackupRecord) -> String {
-    let mut text = format!(
-        "backup   {}\ncluster  {}\nstate    {}",
-        record.name,
-        record.cluster,
-        record.state.as_str()
-    );
-    for reason in &record.reasons {
-        text.push_str(&format!("\n         {reason}"));
-    }
-    if let Some(attempt) = &record.attempt {
-        text.push_str(&format!("\nstarted  {} on {}", attempt.started_at, attempt.host));
-    }
-    if let Some(manifest) = &record.manifest {
-        text.push_str(&details(manifest));
-    }
-    text
+    let attempt = record.attempt.as_ref();
+    let mut lines = vec![
+        format!("backup   {}", record.name),
+        format!("cluster  {}", record.cluster),
+        format!("state    {}", record.state.as_str()),
+    ];
+    lines.extend(record.reasons.iter().map(|reason| format!("         {reason}")));
+    lines.extend(attempt.map(|run| format!("started  {} on {}", run.started_at, run.host)));
+    lines.extend(record.manifest.as_ref().map(details));
+    lines.join("\n")
 }
 
 fn details(manifest: &Manifest) -> String {
@@ -109,7 +103,7 @@ fn details(manifest: &Manifest) -> String {
     let header =
         ["collection", "rows", "segments", "bytes", "partitions", "indexes", "aliases", "boundary"];
     format!(
-        "\nended    {}\nmilvus   {}\nlayout   {}\n\n{}",
+        "ended    {}\nmilvus   {}\nlayout   {}\n\n{}",
         manifest.completed_at,
         manifest.milvus_version,
         manifest.layout,

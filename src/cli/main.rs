@@ -90,7 +90,8 @@ async fn dispatch(
         }
         Command::Restore(arguments) => {
             let context = open(Access::Write).await?;
-            shown(&context, restore::run(config, &context, arguments, output)).await
+            let work = Box::pin(restore::run(config, &context, arguments, output));
+            shown(&context, work).await
         }
     }
 }

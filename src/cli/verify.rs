@@ -21,32 +21,23 @@ pub(super) async fn run(
     let backup = &arguments.backup;
     let report = job::run_verify(context, backup.cluster.as_ref(), &backup.name, depth).await?;
     output.print(&report, || text(&report));
-    Ok(match report.outcome {
-        RunOutcome::Complete => ExitStatus::OK,
-        RunOutcome::Partial | RunOutcome::Failed | RunOutcome::Cancelled | RunOutcome::Skipped => {
-            ErrorKind::Damaged.into()
-        }
-    })
+    let good = report.outcome == RunOutcome::Complete;
+    Ok(if good { ExitStatus::OK } else { ErrorKind::Damaged.into() })
 }
 
 fn text(report: &VerifyReport) -> String {
-    let missing = report.missing.iter().map(|file| format!("missing  {file}\n"));
-    let damaged = report.damaged.iter().map(|file| format!("damaged  {file}\n"));
-    let mut text: String = missing.chain(damaged).collect();
-    let verdict = match report.outcome {
-        RunOutcome::Complete => "good",
-        RunOutcome::Partial | RunOutcome::Failed | RunOutcome::Cancelled | RunOutcome::Skipped => {
-            "damaged"
-        }
-    };
-    text.push_str(&format!(
-        "backup {} is {verdict}: {} files, {}, {} missing, {} damaged, {} unchecked",
+    let missing = report.missing.iter().map(|file| format!("missing  {file}"));
+    let damaged = report.damaged.iter().map(|file| format!("damaged  {file}"));
+    let good = report.outcome == RunOutcome::Complete;
+    let summary = format!(
+        "backup {} is {}: {} files, {}, {} missing, {} damaged, {} unchecked",
         report.name,
+        if good { "good" } else { "damaged" },
         report.files,
         size(report.bytes),
         report.missing.len(),
         report.damaged.len(),
         report.unchecked
-    ));
-    text
+    );
+    missing.chain(damaged).chain([summary]).collect::<Vec<_>>().join("\n")
 }

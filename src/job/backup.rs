@@ -71,10 +71,8 @@ pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResu
         Err(error) => (run, error),
     };
     let (run, error) = committed;
-    let outcome = match error.kind() {
-        ErrorKind::Cancelled => RunOutcome::Cancelled,
-        _ => RunOutcome::Failed,
-    };
+    let cancelled = error.kind() == ErrorKind::Cancelled;
+    let outcome = if cancelled { RunOutcome::Cancelled } else { RunOutcome::Failed };
     run.end(outcome.as_str(), error.chain(), clock.now()).await;
     Err(error)
 }

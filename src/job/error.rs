@@ -103,12 +103,10 @@ impl From<CatalogError> for JobError {
 impl From<MilvusError> for JobError {
     fn from(error: MilvusError) -> Self {
         let made = Self::new(error.error_kind(), error.to_string());
-        match error.error_kind() {
-            ErrorKind::Unreachable => {
-                made.hint("check that Milvus runs, and `milvus.address` in the configuration")
-            }
-            _ => made,
+        if error.error_kind() == ErrorKind::Unreachable {
+            return made.hint("check that Milvus runs, and `milvus.address` in the configuration");
         }
+        made
     }
 }
 

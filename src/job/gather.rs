@@ -83,7 +83,13 @@ impl GatherError {
                 let cause = std::error::Error::source(error).map(ToString::to_string);
                 format!("{self}: {error}: {}", cause.unwrap_or_default())
             }
-            other => other.to_string(),
+            Self::Milvus(_)
+            | Self::Plan(_)
+            | Self::Schema(_)
+            | Self::Compacting { .. }
+            | Self::FlushTimeout
+            | Self::NoBoundary
+            | Self::Recreated => self.to_string(),
         }
     }
 }

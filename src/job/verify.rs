@@ -83,10 +83,8 @@ async fn load_list(cluster: &Cluster, digest: &str) -> JobResult<Result<FileList
         Ok(list) => Ok(Ok(list)),
         Err(error) => {
             let error = JobError::from(error);
-            match error.kind() {
-                ErrorKind::NotFound | ErrorKind::Damaged => Ok(Err(error.chain())),
-                _ => Err(error),
-            }
+            let damage = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged);
+            if damage { Ok(Err(error.chain())) } else { Err(error) }
         }
     }
 }
@@ -159,10 +157,8 @@ pub(super) fn committed(record: BackupRecord) -> JobResult<Manifest> {
         Some(manifest) if usable => Ok(manifest),
         _ => {
             let reasons = record.reasons.join("; ");
-            let kind = match state {
-                catalog::BackupState::Damaged => ErrorKind::Damaged,
-                _ => ErrorKind::NotFound,
-            };
+            let damaged = state == catalog::BackupState::Damaged;
+            let kind = if damaged { ErrorKind::Damaged } else { ErrorKind::NotFound };
             let message = format!("backup `{name}` is {}: {reasons}", state.as_str());
             Err(JobError::new(kind, message).hint("`list` shows the complete ones"))
         }

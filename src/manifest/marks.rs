@@ -1,5 +1,7 @@
 //! The small documents beside a manifest.
 
+use std::fmt::Display;
+
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -33,7 +35,7 @@ pub enum DocumentError {
 
 impl DocumentError {
     /// A document that is not what was written.
-    pub fn damaged(what: &'static str, why: impl ToString) -> Self {
+    pub fn damaged(what: &'static str, why: impl Display) -> Self {
         Self::Damaged { what, why: why.to_string() }
     }
 }

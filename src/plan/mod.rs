@@ -14,7 +14,7 @@ mod verify;
 pub use backup::{BackupPlan, CollectionPlan, CopyItem, plan_collection};
 pub use boundary::{CollectionInventory, PlanError, SourceFile, missing_segments, select_files};
 pub use restore::{
-    Batch, BatchLimit, CollectionRestore, RestorePlan, RestoreProblem, RestoreRequest,
+    Batch, BatchLimit, CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest,
     TargetCollection, next_batch, plan_restore, targets,
 };
 pub use reuse::Known;

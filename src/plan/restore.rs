@@ -36,6 +36,9 @@ pub struct TargetCollection {
     pub aliases: Vec<String>,
 }
 
+/// What the target has, by the wanted name.
+pub type Existing = BTreeMap<Namespace, TargetCollection>;
+
 /// One collection to restore.
 #[derive(Debug, Clone)]
 pub struct CollectionRestore {
@@ -96,7 +99,7 @@ pub enum RestoreProblem {
 pub fn plan_restore(
     manifest: &Manifest,
     request: &RestoreRequest,
-    existing: &HashMap<Namespace, TargetCollection>,
+    existing: &Existing,
     id: &str,
 ) -> Result<RestorePlan, Vec<RestoreProblem>> {
     let pairs = targets(manifest, request);
@@ -130,7 +133,7 @@ pub fn plan_restore(
 fn problems(
     manifest: &Manifest,
     request: &RestoreRequest,
-    existing: &HashMap<Namespace, TargetCollection>,
+    existing: &Existing,
     pairs: &[(Namespace, Namespace)],
 ) -> Vec<RestoreProblem> {
     use RestoreProblem::{Request, Taken};
@@ -200,7 +203,7 @@ pub struct BatchLimit {
 
 impl BatchLimit {
     /// `rootCoord.importTaskExpiration` is 900 s from the start of an import (measured on 2.3.5).
-    pub const SERVER_LIMIT: Duration = Duration::from_secs(900);
+    pub const SERVER_LIMIT: Duration = Duration::from_mins(15);
     const BUDGET_SECS: u64 = Self::SERVER_LIMIT.as_secs() / 3;
     /// Small enough for a slow disk in the budget: below 1 MiB/s.
     const FIRST: u64 = 256 << 20;
@@ -323,7 +326,7 @@ mod tests {
         assert_eq!(fast.bytes, 4 << 30);
         let small = limit.after(1 << 10, Duration::from_secs(3));
         assert_eq!(small, limit, "a small batch is all overhead");
-        let slow = limit.after(1 << 30, Duration::from_secs(600));
+        let slow = limit.after(1 << 30, Duration::from_mins(10));
         assert_eq!(slow.bytes, 1 << 29);
         assert_eq!(limit.halved().bytes, 1 << 29);
         assert_eq!(BatchLimit { bytes: 1 }.halved().bytes, 1 << 20);

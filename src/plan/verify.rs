@@ -1,6 +1,6 @@
 //! What a listing proves about the files of a backup.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ pub enum Damage {
 }
 
 /// Compares a list with what lies in the collection's folders.
-pub fn compare_listing(list: &FileList, present: &HashMap<FileId, u64>) -> Vec<Damage> {
+pub fn compare_listing(list: &FileList, present: &BTreeMap<FileId, u64>) -> Vec<Damage> {
     list.files()
         .filter_map(|(id, entry)| match present.get(&id) {
             None => Some(Damage::Missing(id)),

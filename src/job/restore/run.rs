@@ -1,6 +1,6 @@
 //! A restore from its request to its report.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::Instant;
@@ -10,8 +10,8 @@ use crate::catalog::{self, Cluster, Lease};
 use crate::manifest::{Manifest, RestoreItem, RestoreLedger, RestoreStep};
 use crate::model::{BackupName, ClusterName, ErrorKind, Namespace};
 use crate::plan::{
-    BatchLimit, CollectionRestore, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
-    plan_restore, targets,
+    BatchLimit, CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest,
+    TargetCollection, plan_restore, targets,
 };
 use crate::transfer::Stage;
 
@@ -96,9 +96,9 @@ async fn existing(
     context: &JobContext,
     manifest: &Manifest,
     request: &RestoreRequest,
-) -> JobResult<HashMap<Namespace, TargetCollection>> {
+) -> JobResult<Existing> {
     let databases: HashSet<String> = context.milvus.databases().await?.into_iter().collect();
-    let mut existing = HashMap::new();
+    let mut existing = Existing::new();
     for (_, to) in targets(manifest, request) {
         if !databases.contains(&to.database) {
             continue;
@@ -114,7 +114,7 @@ async fn existing(
 fn planned(
     manifest: &Manifest,
     request: &RestoreRequest,
-    existing: &HashMap<Namespace, TargetCollection>,
+    existing: &Existing,
     id: &str,
 ) -> JobResult<RestorePlan> {
     let plan = plan_restore(manifest, request, existing, id).map_err(|problems| {
@@ -186,7 +186,7 @@ fn already_done(
     manifest: &Manifest,
     request: &RestoreRequest,
     recovered: &Recovered,
-    existing: &mut HashMap<Namespace, TargetCollection>,
+    existing: &mut Existing,
 ) -> Vec<RestoreItem> {
     let wanted = targets(manifest, request);
     let asked =
