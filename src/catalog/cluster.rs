@@ -21,9 +21,26 @@ impl ClusterIdentity {
     /// A loopback address or a local folder means something only on its machine, so that a
     /// cloned host is another cluster.
     fn machine(&self) -> Option<String> {
-        let host = url::Url::parse(&self.address).ok()?.host_str()?.to_owned();
-        let loopback = host == "localhost" || host.starts_with("127.") || host == "[::1]";
-        (loopback || self.storage.starts_with('/')).then(machine_id)
+        (self.is_loopback() || self.storage.starts_with('/')).then(machine_id)
+    }
+
+    fn is_loopback(&self) -> bool {
+        let url = url::Url::parse(&self.address).ok();
+        match url.as_ref().and_then(url::Url::host) {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+
+    /// The server alone, as a restore's ledger names it: the same text is the same Milvus.
+    pub fn server(&self) -> String {
+        if self.is_loopback() {
+            format!("{} on {}", self.address, machine_id())
+        } else {
+            self.address.clone()
+        }
     }
 }
 

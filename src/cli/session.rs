@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::{ClusterIdentity, this_process};
 use crate::config::Config;
 use crate::job::{JobContext, JobError, JobResult, Staging};
-use crate::milvus::GrpcMilvus;
+use crate::milvus::{GrpcMilvus, MilvusApi};
 use crate::model::{ClusterName, ErrorKind, SystemClock};
 use crate::storage::{Access, ObjectStore, StoreErrorKind, open_folder};
 use crate::transfer::Progress;
@@ -22,13 +22,14 @@ pub(super) async fn open(
 ) -> JobResult<JobContext> {
     let milvus = GrpcMilvus::new(&config.milvus.address)?;
     refuse_nesting(config)?;
+    let address = milvus.address().to_owned();
     Ok(JobContext {
         milvus: Arc::new(milvus),
         source: source(config).await?,
         repository: repository(config, access).await?,
         cluster: cluster_name(config, access)?,
         identity: ClusterIdentity {
-            address: config.milvus.address.to_string(),
+            address,
             storage: config
                 .milvus
                 .storage

@@ -185,7 +185,7 @@ pub struct RestoreLedger {
     pub id: String,
     /// The backup it reads.
     pub backup: BackupName,
-    /// The Milvus it fills.
+    /// The Milvus it fills: its address, and the machine where that is a loopback address.
     pub target: String,
     /// The lease that is alive as long as the restore is.
     pub lease: String,
@@ -210,6 +210,9 @@ pub struct RestoreItem {
     pub step: RestoreStep,
     /// Aliases to set at the end, those of a replaced collection included.
     pub aliases: Vec<String>,
+    /// The restored collection, by id; known once it is filled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<i64>,
     /// The collection that is replaced, by id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<i64>,

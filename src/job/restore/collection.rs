@@ -12,7 +12,7 @@ use crate::plan::CollectionRestore;
 
 use super::fill::{Filled, fill};
 use super::session::{Session, Wanted};
-use super::swap::swap;
+use super::swap::{Swapped, find, swap};
 use crate::job::{JobError, JobResult};
 
 /// Between two looks at a load.
@@ -41,6 +41,7 @@ pub(super) async fn restore(
         }
     };
     let (filled, mut notes) = prepared;
+    let made = find(&*session.context.milvus, &collection.restoring).await?.map(|found| found.id);
     let replaced = super::swap::look(session, collection).await;
     let replaced = match replaced {
         Ok(replaced) => replaced,
@@ -54,6 +55,7 @@ pub(super) async fn restore(
     session
         .record(&collection.to, |item| {
             item.step = RestoreStep::Swapping;
+            item.made = made;
             item.replaces = replaced.as_ref().map(|old| old.id);
             item.aliases = aliases.into_iter().collect();
             item.rows = Some((filled.stored, filled.imported));
@@ -64,7 +66,13 @@ pub(super) async fn restore(
         ledger.items.iter().find(|item| item.to == collection.to).cloned()
     };
     let item = item.expect("the ledger has an item for every planned collection");
-    notes.extend(swap(&*session.context.milvus, &item).await?);
+    match swap(&*session.context.milvus, &item).await? {
+        Swapped::Done(odd) => notes.extend(odd),
+        Swapped::Gone => {
+            let message = format!("{} was dropped by someone else", item.restoring);
+            return Err(JobError::new(ErrorKind::Failed, message));
+        }
+    }
     session.record(&collection.to, |item| item.step = RestoreStep::Done).await?;
     Ok(Restored { filled, notes })
 }

@@ -62,7 +62,7 @@ pub(super) async fn fill(
 }
 
 async fn pass(session: &Session<'_>, collection: &CollectionRestore) -> JobResult<Pass> {
-    let list = catalog::load_list(session.from, &collection.content.list).await?;
+    let list = catalog::load_list(&session.from, &collection.content.list).await?;
     let mut rest = list.segments();
     let mut filled = Filled { stored: 0, imported: 0 };
     let mut number = 0;
@@ -93,7 +93,7 @@ async fn import(
     let readable =
         probe(&*session.context.milvus, &session.staging, &collection.restoring, &partition);
     session.readable.get_or_try_init(|| readable).await?;
-    let folders = session.staging.stage(session.from, batch, number).await?;
+    let folders = session.staging.stage(&session.from, batch, number).await?;
     let request = ImportRequest {
         namespace: collection.restoring.clone(),
         partition,

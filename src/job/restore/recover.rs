@@ -9,7 +9,7 @@ use crate::storage::ObjectStore;
 
 use super::session::Staging;
 use super::staging::StagingArea;
-use super::swap::swap;
+use super::swap::{Swapped, swap};
 use crate::job::{JobContext, JobError, JobResult};
 
 /// What earlier, interrupted restores have finished; their ledgers, to be removed once the
@@ -28,8 +28,8 @@ pub(super) async fn recover(
     staging: &Staging,
 ) -> JobResult<Recovered> {
     let mut recovered = Recovered::default();
-    let target = context.milvus.address();
-    for mut ledger in catalog::open_ledgers(cluster, backup, target).await? {
+    let target = context.identity.server();
+    for mut ledger in catalog::open_ledgers(cluster, backup, &target).await? {
         tracing::info!(restore = %ledger.id, "looking whether an earlier restore is still at work");
         if catalog::observe(cluster, &ledger.lease).await? == Liveness::Alive {
             let message = format!("restore {} of `{backup}` into {target} is at work", ledger.id);
@@ -60,8 +60,12 @@ async fn finish(
         }
         RestoreStep::Swapping => {
             tracing::info!(collection = %item.to, "finishing what an earlier restore began");
-            swap(&*context.milvus, item).await?;
-            ledger.items[index].step = RestoreStep::Done;
+            let swapped = swap(&*context.milvus, item).await?;
+            let step = match swapped {
+                Swapped::Done(_) => RestoreStep::Done,
+                Swapped::Gone => RestoreStep::Filling,
+            };
+            ledger.items[index].step = step;
             catalog::put_ledger(cluster, ledger).await?;
         }
         RestoreStep::Done => {}

@@ -47,8 +47,28 @@ pub async fn run_restore(
     staging: &Staging,
     options: &RestoreOptions,
 ) -> JobResult<RestoreReport> {
-    let work = run(context, staging, options);
-    context.cancel.run_until_cancelled(work).await.unwrap_or_else(|| Err(JobError::cancelled()))
+    let started = Instant::now();
+    let begun = context.cancel.run_until_cancelled(begin(context, staging, options)).await;
+    let (session, plan, lease, done) = begun.unwrap_or_else(|| Err(JobError::cancelled()))?;
+    let filled = tokio::select! {
+        () = context.cancel.cancelled() => Err(JobError::cancelled()),
+        () = lease.lost().cancelled() => {
+            Err(JobError::new(ErrorKind::Locked, "the restore's lease could not be renewed"))
+        }
+        filled = fill_all(&session, &plan) => filled,
+    };
+    let cleaned = session.clean_up().await;
+    lease.release().await;
+    let mut collections: Vec<RestoredCollection> = done.iter().map(done_before).collect();
+    collections.extend(filled?);
+    cleaned?;
+    collections.extend(plan.absent.iter().map(not_in_backup));
+    Ok(RestoreReport {
+        name: options.backup.to_string(),
+        outcome: outcome(&collections),
+        collections,
+        duration_seconds: started.elapsed().as_secs_f64(),
+    })
 }
 
 /// What a restore would do, without writing anything anywhere.
@@ -130,12 +150,15 @@ fn planned(
     Ok(plan)
 }
 
-async fn run(
-    context: &JobContext,
+type Begun<'a> = (Session<'a>, RestorePlan, Lease, Vec<RestoreItem>);
+
+/// Everything up to the first change: cleaned up after earlier restores, planned, leased,
+/// and written into a ledger.
+async fn begin<'a>(
+    context: &'a JobContext,
     staging: &Staging,
     options: &RestoreOptions,
-) -> JobResult<RestoreReport> {
-    let started = Instant::now();
+) -> JobResult<Begun<'a>> {
     let version = context.supported_version().await?;
     let (from, manifest) = backup_of(context, options).await?;
     let recovered = recover(context, &from, &options.backup, staging).await?;
@@ -144,7 +167,6 @@ async fn run(
     let done = already_done(&manifest, &options.request, &recovered, &mut existing);
     let mut plan = planned(&manifest, &options.request, &existing, &id)?;
     plan.collections.retain(|collection| !done.iter().any(|item| item.to == collection.to));
-
     let lease = Lease::take(&from, &format!("restore-{id}")).await?;
     let area = StagingArea::new(staging, &id, context.concurrency);
     let ledger = ledger(context, &manifest, &plan, (&id, &lease, &area, &done));
@@ -154,7 +176,7 @@ async fn run(
     }
     let session = Session {
         context,
-        from: &from,
+        from,
         version,
         staging: area,
         indexes: options.indexes,
@@ -163,36 +185,31 @@ async fn run(
         ledger: Mutex::new(ledger),
         readable: OnceCell::new(),
     };
-    let filled = fill_all(&session, &plan).await;
-    session.staging.clear_all().await?;
-    if session.is_finished().await {
-        catalog::delete_ledger(&from, &*session.ledger.lock().await).await?;
-    }
-    lease.release().await;
-    let mut collections: Vec<RestoredCollection> = done.iter().map(done_before).collect();
-    collections.extend(filled?);
-    collections.extend(plan.absent.iter().map(not_in_backup));
-    Ok(RestoreReport {
-        name: manifest.name.to_string(),
-        outcome: outcome(&collections),
-        collections,
-        duration_seconds: started.elapsed().as_secs_f64(),
-    })
+    Ok((session, plan, lease, done))
 }
 
-/// What an interrupted restore has done of this request. It is still there under its name,
-/// and no reason to refuse.
+/// What an interrupted restore has done of this request: still the very collection that it
+/// made, and so no reason to refuse. A request that may drop what exists does it anew: what
+/// was restored then may have been changed since.
 fn already_done(
     manifest: &Manifest,
     request: &RestoreRequest,
     recovered: &Recovered,
     existing: &mut Existing,
 ) -> Vec<RestoreItem> {
+    if request.drop_existing {
+        return Vec::new();
+    }
     let wanted = targets(manifest, request);
-    let asked =
-        |item: &&RestoreItem| wanted.iter().any(|(from, to)| *from == item.from && *to == item.to);
-    let done = recovered.done.iter().filter(asked);
-    done.filter(|item| existing.remove(&item.to).is_some()).cloned().collect()
+    let asked = |item: &&RestoreItem| {
+        let same = existing.get(&item.to).map(|found| found.id) == item.made;
+        same && wanted.iter().any(|(from, to)| *from == item.from && *to == item.to)
+    };
+    let done: Vec<RestoreItem> = recovered.done.iter().filter(asked).cloned().collect();
+    for item in &done {
+        existing.remove(&item.to);
+    }
+    done
 }
 
 fn ledger(
@@ -207,6 +224,7 @@ fn ledger(
         restoring: collection.restoring.clone(),
         step: RestoreStep::Filling,
         aliases: Vec::new(),
+        made: None,
         replaces: None,
         rows: None,
     });
@@ -214,7 +232,7 @@ fn ledger(
         version: 1,
         id: id.to_owned(),
         backup: manifest.name.clone(),
-        target: context.milvus.address().to_owned(),
+        target: context.identity.server(),
         lease: lease.name().to_owned(),
         started_at: context.clock.now(),
         staging: vec![area.place()],

@@ -36,7 +36,7 @@ pub struct Staging {
 pub(super) struct Session<'a> {
     pub(super) context: &'a JobContext,
     /// The cluster that the backup is of.
-    pub(super) from: &'a Cluster,
+    pub(super) from: Cluster,
     pub(super) version: MilvusVersion,
     pub(super) staging: StagingArea,
     pub(super) indexes: Wanted,
@@ -59,11 +59,21 @@ impl Session<'_> {
         if let Some(item) = ledger.items.iter_mut().find(|item| &item.to == to) {
             change(item);
         }
-        Ok(catalog::put_ledger(self.from, &ledger).await?)
+        Ok(catalog::put_ledger(&self.from, &ledger).await?)
     }
 
-    /// Whether every collection is done.
-    pub(super) async fn is_finished(&self) -> bool {
-        self.ledger.lock().await.items.iter().all(|item| item.step == RestoreStep::Done)
+    /// Leaves nothing behind: no staged file, no half-filled collection, and no ledger
+    /// unless a rerun needs it to know what is done.
+    pub(super) async fn clean_up(&self) -> JobResult<()> {
+        self.staging.clear_all().await?;
+        let ledger = self.ledger.lock().await;
+        for item in ledger.items.iter().filter(|item| item.step == RestoreStep::Filling) {
+            self.context.milvus.drop_collection(&item.restoring).await?;
+        }
+        let all = |wanted| ledger.items.iter().all(|item| item.step == wanted);
+        if all(RestoreStep::Done) || all(RestoreStep::Filling) {
+            catalog::delete_ledger(&self.from, &ledger).await?;
+        }
+        Ok(())
     }
 }

@@ -39,10 +39,23 @@ pub(super) async fn look(
     }))
 }
 
-/// Drops the old collection, renames the new one, sets the aliases; tells what is odd.
-pub(super) async fn swap(milvus: &dyn MilvusApi, item: &RestoreItem) -> JobResult<Vec<String>> {
-    if find(milvus, &item.restoring).await?.is_some() {
-        if let Some(old) = find(milvus, &item.to).await? {
+/// How a swap ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Swapped {
+    /// The restored collection has its name; what is odd about its aliases.
+    Done(Vec<String>),
+    /// Someone dropped the restored collection before.
+    Gone,
+}
+
+/// Drops the old collection, renames the new one, sets the aliases.
+pub(super) async fn swap(milvus: &dyn MilvusApi, item: &RestoreItem) -> JobResult<Swapped> {
+    let present = find(milvus, &item.to).await?;
+    if present.as_ref().map(|found| found.id) != item.made {
+        if find(milvus, &item.restoring).await?.is_none() {
+            return Ok(Swapped::Gone);
+        }
+        if let Some(old) = present {
             if Some(old.id) != item.replaces {
                 let message = format!(
                     "{} is whole, but {} was made by someone else meanwhile",
@@ -64,5 +77,5 @@ pub(super) async fn swap(milvus: &dyn MilvusApi, item: &RestoreItem) -> JobResul
             None => milvus.set_alias(&item.to, alias).await?,
         }
     }
-    Ok(notes)
+    Ok(Swapped::Done(notes))
 }
