@@ -70,7 +70,7 @@ pub struct BackupArguments {
     /// Which collections: database.collection globs, `!` leaves out, the last match decides
     #[arg(long, value_name = "GLOBS", value_delimiter = ',')]
     pub collections: Vec<String>,
-    /// Only say what would be copied (flushes the collections, writes nothing)
+    /// Only say what would be copied (flushes the collections, as a backup does)
     #[arg(long)]
     pub plan: bool,
 }

@@ -85,7 +85,7 @@ async fn dispatch(
             shown(&context, verify::run(&context, &arguments, output)).await
         }
         Command::Backup(arguments) => {
-            let context = open(backup::access(&arguments)).await?;
+            let context = open(Access::Write).await?;
             shown(&context, backup::run(&context, arguments, output)).await
         }
         Command::Restore(arguments) => {

@@ -3,28 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
-use crate::catalog::{self, BackupRecord, Cluster, Repository, Reservation, Run};
+use crate::catalog::{self, Cluster, Repository, Reservation, Run};
 use crate::manifest::{
     Boundary, CollectionOutcome, CollectionRecord, FileId, FileList, Manifest, ManifestOutcome,
 };
 use crate::milvus::MilvusVersion;
 use crate::model::{BackupName, ErrorKind, KeyPrefix, Namespace};
-use crate::plan::{BackupPlan, CollectionPlan, plan_collection};
+use crate::plan::BackupPlan;
 use crate::policy::CollectionSelector;
 use crate::transfer::{Copier, CopyReport, SpaceGuard, Stage, TransferError};
 
-use super::gather::{GatherError, gather};
 use super::report::PlannedCollection;
+use super::survey::{make_plan, select};
 use super::{
     BackupReport, CollectionReport, JobContext, JobError, JobResult, PlanReport, RunOutcome,
 };
-
-/// Collections asked about at once: Milvus flushes them one after the other anyway.
-const GATHERERS: usize = 4;
 
 /// How long after its start a run flushes first. The boundary lies a margin before the
 /// flush, and Milvus's timestamps lag the clock by up to 50 ms: with this, what was
@@ -110,40 +106,6 @@ pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResul
     })
 }
 
-/// The collections that are meant, each database's sorted by name.
-async fn select(context: &JobContext, selector: &CollectionSelector) -> JobResult<Vec<Namespace>> {
-    let mut seen = Vec::new();
-    for database in context.milvus.databases().await? {
-        for collection in context.milvus.collections(&database).await? {
-            seen.push(Namespace::new(&database, collection));
-        }
-    }
-    seen.sort();
-    if seen.is_empty() {
-        let place = context.milvus.address();
-        return Err(JobError::new(
-            ErrorKind::NothingToDo,
-            format!("Milvus at {place} has no collection"),
-        ));
-    }
-    let unmatched = selector.unmatched(&seen);
-    if !unmatched.is_empty() {
-        let names: Vec<String> = seen.iter().take(10).map(ToString::to_string).collect();
-        return Err(JobError::new(
-            ErrorKind::Usage,
-            format!("no collection matches `{}`", unmatched.join("`, `")),
-        )
-        .hint(format!("Milvus has {}", names.join(", "))));
-    }
-    let selected: Vec<Namespace> =
-        seen.into_iter().filter(|namespace| selector.matches(namespace)).collect();
-    if selected.is_empty() {
-        let message = format!("`{selector}` leaves out every collection");
-        return Err(JobError::new(ErrorKind::NothingToDo, message));
-    }
-    Ok(selected)
-}
-
 /// Reserves the wanted name, or the first free one made of the time.
 async fn reserve(
     context: &JobContext,
@@ -189,7 +151,7 @@ impl Attempt<'_> {
         let records = catalog::list(self.cluster, &*context.clock).await?;
         let plan = make_plan(context, self.cluster, &records, selected).await?;
         if plan.collections.is_empty() {
-            return Err(nothing_left(&plan));
+            return Err(all_failed(&plan.failed));
         }
         run.save_plan(&plan.references()).await?;
         let reused = plan.reused();
@@ -295,69 +257,6 @@ fn collection_report(record: &CollectionRecord) -> CollectionReport {
         },
         error: record.error.clone(),
     }
-}
-
-/// Gathers and plans every collection; one that fails costs only itself.
-async fn make_plan(
-    context: &JobContext,
-    cluster: &Cluster,
-    records: &[BackupRecord],
-    selected: Vec<Namespace>,
-) -> JobResult<BackupPlan> {
-    let mut planned = stream::iter(selected)
-        .map(|namespace| async move {
-            let result = plan_one(context, cluster, records, &namespace).await;
-            (namespace, result)
-        })
-        .buffered(GATHERERS);
-    let mut plan = BackupPlan::default();
-    while let Some((namespace, result)) = planned.next().await {
-        context.progress.subject(&namespace.to_string());
-        match result? {
-            Ok(collection) => plan.collections.push(collection),
-            Err(error) => {
-                tracing::warn!(%namespace, %error, "a collection cannot be backed up");
-                plan.failed.push(failed(&namespace, error));
-            }
-        }
-    }
-    Ok(plan)
-}
-
-async fn plan_one(
-    context: &JobContext,
-    cluster: &Cluster,
-    records: &[BackupRecord],
-    namespace: &Namespace,
-) -> JobResult<Result<CollectionPlan, String>> {
-    let inventory = match gather(context, &**context.source()?, namespace).await {
-        Ok(inventory) => inventory,
-        Err(GatherError::Milvus(error)) if error.error_kind() == ErrorKind::Unreachable => {
-            return Err(error.into());
-        }
-        Err(error) if error.ends_run() => {
-            let kind = ErrorKind::NotAuthorised;
-            return Err(JobError::new(kind, error.describe(namespace)));
-        }
-        Err(error) => return Ok(Err(error.describe(namespace))),
-    };
-    let known = catalog::known_files(cluster, records, inventory.description.id).await?;
-    Ok(plan_collection(inventory, &known).map_err(|error| error.to_string()))
-}
-
-fn failed(namespace: &Namespace, error: String) -> CollectionRecord {
-    CollectionRecord {
-        database: namespace.database.clone(),
-        name: namespace.collection.clone(),
-        id: 0,
-        outcome: CollectionOutcome::Failed,
-        error: Some(error),
-        content: None,
-    }
-}
-
-fn nothing_left(plan: &BackupPlan) -> JobError {
-    all_failed(&plan.failed)
 }
 
 fn all_failed(records: &[CollectionRecord]) -> JobError {

@@ -57,20 +57,20 @@ pub(super) enum GatherError {
 }
 
 impl GatherError {
-    /// The kind, if this ends the whole run and not only one collection.
-    pub(super) fn ends_run(&self) -> bool {
-        match self {
-            Self::Milvus(error) => {
-                matches!(error.error_kind(), ErrorKind::Unreachable | ErrorKind::NotAuthorised)
-            }
-            Self::Storage(error) => error.error_kind() == ErrorKind::NotAuthorised,
+    /// The kind of failure, if every other collection would meet it too.
+    pub(super) fn ends_run(&self) -> Option<ErrorKind> {
+        let kind = match self {
+            Self::Milvus(error) => error.error_kind(),
+            Self::Storage(error) => error.error_kind(),
             Self::Plan(_)
             | Self::Schema(_)
             | Self::Compacting { .. }
             | Self::FlushTimeout
             | Self::NoBoundary
-            | Self::Recreated => false,
-        }
+            | Self::Recreated => return None,
+        };
+        let common = matches!(kind, ErrorKind::Unreachable | ErrorKind::NotAuthorised);
+        common.then_some(kind)
     }
 
     /// In words for a manifest.

@@ -24,6 +24,7 @@ mod gather;
 mod list;
 mod report;
 mod restore;
+mod survey;
 mod verify;
 
 pub use backup::{BackupRequest, plan_only, run_backup};

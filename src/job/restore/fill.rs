@@ -16,6 +16,9 @@ use crate::job::{JobError, JobResult};
 /// Between two looks at an import.
 const IMPORT_POLL: Duration = Duration::from_millis(250);
 
+/// What Milvus says of an import that passed `rootCoord.importTaskExpiration`.
+const TIMED_OUT: &str = "timed out";
+
 /// How often a collection is filled anew with smaller imports after a time-out.
 const REFILLS: u32 = 4;
 
@@ -121,7 +124,7 @@ async fn wait(
     loop {
         match milvus.import_state(task).await? {
             ImportState::Completed { rows } => return Ok(Some(rows.unsigned_abs())),
-            ImportState::Failed { reason } if reason.contains("timeout") => return Ok(None),
+            ImportState::Failed { reason } if reason.contains(TIMED_OUT) => return Ok(None),
             ImportState::Failed { reason } => {
                 let place = &request.insert_folder;
                 return Err(JobError::new(

@@ -1,0 +1,129 @@
+//! Which collections a backup is of, and what it will do for each.
+
+use futures::{StreamExt, stream};
+
+use crate::catalog::{self, BackupRecord, Cluster};
+use crate::manifest::{CollectionOutcome, CollectionRecord};
+use crate::model::{ErrorKind, Namespace};
+use crate::plan::{BackupPlan, CollectionPlan, plan_collection};
+use crate::policy::CollectionSelector;
+
+use super::gather::{GatherError, gather};
+use super::{JobContext, JobError, JobResult};
+
+/// Collections asked about at once: Milvus flushes them one after the other anyway.
+const GATHERERS: usize = 4;
+
+/// How often a collection is looked at when what was seen does not fit together: a partition
+/// may have been dropped, or the whole collection made again, between two questions.
+const LOOKS: u32 = 2;
+
+/// The collections that are meant, each database's sorted by name.
+pub(super) async fn select(
+    context: &JobContext,
+    selector: &CollectionSelector,
+) -> JobResult<Vec<Namespace>> {
+    let mut seen = Vec::new();
+    for database in context.milvus.databases().await? {
+        for collection in context.milvus.collections(&database).await? {
+            seen.push(Namespace::new(&database, collection));
+        }
+    }
+    seen.sort();
+    if seen.is_empty() {
+        let place = context.milvus.address();
+        return Err(JobError::new(
+            ErrorKind::NothingToDo,
+            format!("Milvus at {place} has no collection"),
+        ));
+    }
+    let unmatched = selector.unmatched(&seen);
+    if !unmatched.is_empty() {
+        let names: Vec<String> = seen.iter().take(10).map(ToString::to_string).collect();
+        return Err(JobError::new(
+            ErrorKind::Usage,
+            format!("no collection matches `{}`", unmatched.join("`, `")),
+        )
+        .hint(format!("Milvus has {}", names.join(", "))));
+    }
+    let selected: Vec<Namespace> =
+        seen.into_iter().filter(|namespace| selector.matches(namespace)).collect();
+    if selected.is_empty() {
+        let message = format!("`{selector}` leaves out every collection");
+        return Err(JobError::new(ErrorKind::NothingToDo, message));
+    }
+    Ok(selected)
+}
+
+/// Gathers and plans every collection; one that fails costs only itself.
+pub(super) async fn make_plan(
+    context: &JobContext,
+    cluster: &Cluster,
+    records: &[BackupRecord],
+    selected: Vec<Namespace>,
+) -> JobResult<BackupPlan> {
+    let mut planned = stream::iter(selected)
+        .map(|namespace| async move {
+            let result = plan_one(context, cluster, records, &namespace).await;
+            (namespace, result)
+        })
+        .buffered(GATHERERS);
+    let mut plan = BackupPlan::default();
+    while let Some((namespace, result)) = planned.next().await {
+        context.progress.subject(&namespace.to_string());
+        match result? {
+            Ok(collection) => plan.collections.push(collection),
+            Err(error) => {
+                tracing::warn!(%namespace, %error, "a collection cannot be backed up");
+                plan.failed.push(failed(&namespace, error));
+            }
+        }
+    }
+    Ok(plan)
+}
+
+async fn plan_one(
+    context: &JobContext,
+    cluster: &Cluster,
+    records: &[BackupRecord],
+    namespace: &Namespace,
+) -> JobResult<Result<CollectionPlan, String>> {
+    let mut problem = String::new();
+    for _ in 0..LOOKS {
+        let inventory = match gather(context, &**context.source()?, namespace).await {
+            Ok(inventory) => inventory,
+            Err(GatherError::Recreated) => {
+                problem = GatherError::Recreated.to_string();
+                continue;
+            }
+            Err(error) => return give_up(error, namespace),
+        };
+        let known = catalog::known_files(cluster, records, inventory.description.id).await?;
+        match plan_collection(inventory, &known) {
+            Ok(planned) => return Ok(Ok(planned)),
+            Err(error) => problem = error.to_string(),
+        }
+    }
+    Ok(Err(problem))
+}
+
+/// Ends the run over what every other collection would meet too, else only this one.
+fn give_up(error: GatherError, namespace: &Namespace) -> JobResult<Result<CollectionPlan, String>> {
+    let described = error.describe(namespace);
+    match (error.ends_run(), error) {
+        (None, _) => Ok(Err(described)),
+        (Some(_), GatherError::Milvus(error)) => Err(error.into()),
+        (Some(kind), _) => Err(JobError::new(kind, described)),
+    }
+}
+
+fn failed(namespace: &Namespace, error: String) -> CollectionRecord {
+    CollectionRecord {
+        database: namespace.database.clone(),
+        name: namespace.collection.clone(),
+        id: 0,
+        outcome: CollectionOutcome::Failed,
+        error: Some(error),
+        content: None,
+    }
+}
