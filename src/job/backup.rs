@@ -1,14 +1,13 @@
 //! One backup: gather → plan → save the plan → copy → lists → commit.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::catalog::{self, Cluster, Repository, Reservation, Run};
 use crate::manifest::{
-    Boundary, CollectionOutcome, CollectionRecord, FileId, FileList, Manifest, ManifestOutcome,
+    CollectionOutcome, CollectionRecord, FileId, FileList, Manifest, ManifestOutcome,
 };
 use crate::milvus::MilvusVersion;
 use crate::model::{BackupName, ErrorKind, KeyPrefix, Namespace};
@@ -17,15 +16,10 @@ use crate::policy::CollectionSelector;
 use crate::transfer::{Copier, CopyReport, SpaceGuard, Stage, TransferError};
 
 use super::report::PlannedCollection;
-use super::survey::{make_plan, select};
+use super::survey::{Survey, make_plan, select};
 use super::{
     BackupReport, CollectionReport, JobContext, JobError, JobResult, PlanReport, RunOutcome,
 };
-
-/// How long after its start a run flushes first. The boundary lies a margin before the
-/// flush, and Milvus's timestamps lag the clock by up to 50 ms: with this, what was
-/// acknowledged before the run started is always in the backup.
-const BEFORE_FLUSH: Duration = Duration::from_millis(Boundary::MARGIN_MS + 100);
 
 /// What someone wants backed up.
 #[derive(Debug, Clone)]
@@ -85,7 +79,9 @@ pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResul
         Err(error) => return Err(error),
     };
     let cluster = Repository::unopened(Arc::clone(&context.repository)).cluster(&context.cluster);
-    let plan = make_plan(context, &cluster, &records, selected).await?;
+    let started = Instant::now();
+    let survey = Survey { context, cluster: &cluster, records: &records, started };
+    let plan = make_plan(&survey, selected).await?;
     let (files_reused, bytes_reused) = plan.reused();
     let planned = plan.collections.iter().map(|planned| {
         let name = planned.record().namespace().to_string();
@@ -147,9 +143,10 @@ impl Attempt<'_> {
     async fn work(&self, run: &Run, selected: Vec<Namespace>) -> JobResult<Work> {
         let context = self.context;
         context.progress.enter(Stage::Gather, 0);
-        sleep_until(self.started + BEFORE_FLUSH).await;
         let records = catalog::list(self.cluster, &*context.clock).await?;
-        let plan = make_plan(context, self.cluster, &records, selected).await?;
+        let survey =
+            Survey { context, cluster: self.cluster, records: &records, started: self.started };
+        let plan = make_plan(&survey, selected).await?;
         if plan.collections.is_empty() {
             return Err(all_failed(&plan.failed));
         }

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::manifest::{Boundary, FileId};
 use crate::milvus::{MilvusError, MilvusErrorKind, SchemaError, SchemaSummary};
 use crate::model::{ErrorKind, FlushAnswer, KeyPrefix, Namespace, SegmentInfo};
-use crate::plan::{CollectionInventory, PlanError, SourceFile, missing_segments};
+use crate::plan::{
+    self, CollectionInventory, LEAST_MARGIN, PlanError, SourceFile, missing_segments,
+};
 use crate::storage::{ObjectMeta, ObjectStore, StoreError};
 
 use super::JobContext;
@@ -18,6 +20,9 @@ const FLUSHES: u32 = 3;
 
 /// How long a flush may take to reach the storage.
 const FLUSH_DEADLINE: Duration = Duration::from_mins(10);
+
+/// Milvus's timestamps move in steps of 50 ms and were seen 36 ms behind the clock.
+const TIMESTAMP_LAG: Duration = Duration::from_millis(100);
 
 /// Between two looks at a flush.
 const FLUSH_POLL: Duration = Duration::from_millis(100);
@@ -99,11 +104,13 @@ pub(super) async fn gather(
     context: &JobContext,
     source: &dyn ObjectStore,
     namespace: &Namespace,
+    started: Instant,
 ) -> Result<CollectionInventory, GatherError> {
     let mut missing = Vec::new();
     for _ in 0..FLUSHES {
-        let flush = flush(context, namespace).await?;
-        let boundary = Boundary::before(flush.flush_ts.ok_or(GatherError::NoBoundary)?);
+        let (flush, margin) = flush(context, namespace, started).await?;
+        let timestamp = flush.flush_ts.ok_or(GatherError::NoBoundary)?;
+        let boundary = Boundary::before(timestamp, margin);
         let persistent = context.milvus.persistent_segments(namespace).await?;
         missing = missing_segments(&flush, &persistent);
         if missing.is_empty() {
@@ -115,16 +122,31 @@ pub(super) async fn gather(
     Err(GatherError::Compacting { segments: missing })
 }
 
-async fn flush(context: &JobContext, namespace: &Namespace) -> Result<FlushAnswer, GatherError> {
-    let flush = context.milvus.flush(namespace).await?;
-    let started = Instant::now();
+/// Flushes, so long after the run's start that the boundary lies behind the start: what was
+/// acknowledged before is always in the backup.
+async fn flush(
+    context: &JobContext,
+    namespace: &Namespace,
+    started: Instant,
+) -> Result<(FlushAnswer, Duration), GatherError> {
+    let mut margin = LEAST_MARGIN;
+    let flush = loop {
+        sleep_until(started + margin + TIMESTAMP_LAG).await;
+        let asked = Instant::now();
+        let flush = context.milvus.flush(namespace).await?;
+        margin = plan::margin(asked.elapsed());
+        if asked >= started + margin + TIMESTAMP_LAG {
+            break flush;
+        }
+    };
+    let asked = Instant::now();
     while !context.milvus.is_flushed(namespace, &flush).await? {
-        if started.elapsed() > FLUSH_DEADLINE {
+        if asked.elapsed() > FLUSH_DEADLINE {
             return Err(GatherError::FlushTimeout);
         }
         sleep(FLUSH_POLL).await;
     }
-    Ok(flush)
+    Ok((flush, margin))
 }
 
 /// The persistent segments that the flush named; others are newer or compacted away.

@@ -1,6 +1,7 @@
 //! Which collections a backup is of, and what it will do for each.
 
 use futures::{StreamExt, stream};
+use tokio::time::Instant;
 
 use crate::catalog::{self, BackupRecord, Cluster};
 use crate::manifest::{CollectionOutcome, CollectionRecord};
@@ -17,6 +18,16 @@ const GATHERERS: usize = 4;
 /// How often a collection is looked at when what was seen does not fit together: a partition
 /// may have been dropped, or the whole collection made again, between two questions.
 const LOOKS: u32 = 2;
+
+/// What planning a backup looks at.
+pub(super) struct Survey<'a> {
+    pub(super) context: &'a JobContext,
+    pub(super) cluster: &'a Cluster,
+    /// What the cluster's folder has.
+    pub(super) records: &'a [BackupRecord],
+    /// When the run started.
+    pub(super) started: Instant,
+}
 
 /// The collections that are meant, each database's sorted by name.
 pub(super) async fn select(
@@ -57,20 +68,18 @@ pub(super) async fn select(
 
 /// Gathers and plans every collection; one that fails costs only itself.
 pub(super) async fn make_plan(
-    context: &JobContext,
-    cluster: &Cluster,
-    records: &[BackupRecord],
+    survey: &Survey<'_>,
     selected: Vec<Namespace>,
 ) -> JobResult<BackupPlan> {
     let mut planned = stream::iter(selected)
         .map(|namespace| async move {
-            let result = plan_one(context, cluster, records, &namespace).await;
+            let result = plan_one(survey, &namespace).await;
             (namespace, result)
         })
         .buffered(GATHERERS);
     let mut plan = BackupPlan::default();
     while let Some((namespace, result)) = planned.next().await {
-        context.progress.subject(&namespace.to_string());
+        survey.context.progress.subject(&namespace.to_string());
         match result? {
             Ok(collection) => plan.collections.push(collection),
             Err(error) => {
@@ -83,14 +92,13 @@ pub(super) async fn make_plan(
 }
 
 async fn plan_one(
-    context: &JobContext,
-    cluster: &Cluster,
-    records: &[BackupRecord],
+    survey: &Survey<'_>,
     namespace: &Namespace,
 ) -> JobResult<Result<CollectionPlan, String>> {
+    let Survey { context, cluster, records, started } = *survey;
     let mut problem = String::new();
     for _ in 0..LOOKS {
-        let inventory = match gather(context, &**context.source()?, namespace).await {
+        let inventory = match gather(context, &**context.source()?, namespace, started).await {
             Ok(inventory) => inventory,
             Err(GatherError::Recreated) => {
                 problem = GatherError::Recreated.to_string();

@@ -1,5 +1,7 @@
 //! The manifest: what makes a backup exist.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -34,7 +36,8 @@ pub enum CollectionOutcome {
 /// It lies a little before the flush. A write gets its timestamp first and its segment
 /// later, so a write just before the flush may lie in a segment after it, while its delete
 /// is in the backup (measured on 2.3.5: 500 of 600 upserted keys in one of 11 restores that
-/// ended at the flush itself, all in 7 of 7 that ended a second before).
+/// ended at the flush itself, all in 7 of 7 that ended a second before). How much is
+/// for the plan to decide (`plan/boundary.rs`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Boundary {
     /// The hybrid timestamp to which a restore goes.
@@ -47,12 +50,10 @@ impl Boundary {
     /// Bits of a hybrid timestamp below the milliseconds.
     const LOGICAL_BITS: u32 = 18;
 
-    /// How far before its flush a collection's copy ends.
-    pub const MARGIN_MS: u64 = 1000;
-
-    /// The boundary of a flush.
-    pub fn before(flush: u64) -> Self {
-        let physical = (flush >> Self::LOGICAL_BITS).saturating_sub(Self::MARGIN_MS);
+    /// A boundary that lies `margin` before a flush.
+    pub fn before(flush: u64, margin: Duration) -> Self {
+        let margin = u64::try_from(margin.as_millis()).unwrap_or(u64::MAX);
+        let physical = (flush >> Self::LOGICAL_BITS).saturating_sub(margin);
         Self { timestamp: physical << Self::LOGICAL_BITS, flush }
     }
 

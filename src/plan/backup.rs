@@ -202,6 +202,7 @@ impl BackupPlan {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::time::Duration;
 
     use super::{CollectionPlan, plan_collection};
     use crate::manifest::{Boundary, CollectionOutcome, FileEntry, FileId, FileList, LogKind};
@@ -230,7 +231,7 @@ mod tests {
             partitions: vec![Partition { id: 2, name: "_default".to_owned() }],
             indexes: Vec::new(),
             load: LoadState::NotLoaded,
-            boundary: Boundary::before(7000 << 18),
+            boundary: Boundary::before(7000 << 18, Duration::from_secs(1)),
             segments: vec![SegmentInfo { id: 3, collection: 1, partition: 2, rows: 5 }],
             fields: vec![0, 1, 100],
             files,

@@ -1,6 +1,7 @@
 //! What belongs to a collection at its boundary: segments by id, files by segment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::manifest::{Boundary, FileId, LogKind};
 use crate::model::{
@@ -77,6 +78,21 @@ pub struct CollectionInventory {
     pub files: Vec<SourceFile>,
 }
 
+/// The least that a boundary lies before its flush.
+pub const LEAST_MARGIN: Duration = Duration::from_secs(1);
+
+/// What a stuck flush may cost at most.
+const MOST_MARGIN: Duration = Duration::from_secs(10);
+
+/// A write waits for its segment on the same path as a flush does.
+const MARGIN_PER_FLUSH: u32 = 8;
+
+/// How far before a flush the boundary lies, by how long the call took: on a busy server a
+/// write takes longer from its timestamp to its segment.
+pub fn margin(flush_took: Duration) -> Duration {
+    flush_took.saturating_mul(MARGIN_PER_FLUSH).clamp(LEAST_MARGIN, MOST_MARGIN)
+}
+
 /// Segments of the flush that are no longer persistent: a compaction came between.
 pub fn missing_segments(flush: &FlushAnswer, persistent: &[SegmentInfo]) -> Vec<i64> {
     let present: BTreeSet<i64> = persistent.iter().map(|segment| segment.id).collect();
@@ -141,6 +157,22 @@ fn check_alignment(
         None => Ok(()),
         Some((field, found)) => {
             Err(PlanError::Misaligned { segment: segment.id, field, found, expected })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::margin;
+
+    #[test]
+    fn a_slow_flush_moves_the_boundary_further_back() {
+        for (took, expected) in [(0, 1000), (20, 1000), (125, 1000), (500, 4000), (60_000, 10_000)]
+        {
+            let found = margin(Duration::from_millis(took));
+            assert_eq!(found, Duration::from_millis(expected), "{took}");
         }
     }
 }

@@ -12,7 +12,10 @@ mod reuse;
 mod verify;
 
 pub use backup::{BackupPlan, CollectionPlan, CopyItem, plan_collection};
-pub use boundary::{CollectionInventory, PlanError, SourceFile, missing_segments, select_files};
+pub use boundary::{
+    CollectionInventory, LEAST_MARGIN, PlanError, SourceFile, margin, missing_segments,
+    select_files,
+};
 pub use restore::{
     Batch, BatchLimit, CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest,
     TargetCollection, next_batch, plan_restore, targets,
