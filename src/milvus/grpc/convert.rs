@@ -101,18 +101,25 @@ pub(super) fn names(mut names: Vec<String>) -> Vec<String> {
 
 pub(super) fn import_state(answer: &milvus::GetImportStateResponse) -> ImportState {
     let info = |key: &str| answer.infos.iter().find(|pair| pair.key == key).map(|pair| &pair.value);
-    match answer.state() {
-        common::ImportState::ImportCompleted => ImportState::Completed { rows: answer.row_count },
-        common::ImportState::ImportFailed | common::ImportState::ImportFailedAndCleaned => {
-            let reason = info("failed_reason").filter(|reason| !reason.is_empty());
-            ImportState::Failed {
-                reason: reason.map_or_else(|| "Milvus gave no reason".to_owned(), Clone::clone),
-            }
+    let reason = info("failed_reason").filter(|reason| !reason.is_empty()).cloned();
+    match (answer.state(), reason) {
+        (common::ImportState::ImportCompleted, None) => {
+            ImportState::Completed { rows: answer.row_count }
         }
-        common::ImportState::ImportPending
-        | common::ImportState::ImportStarted
-        | common::ImportState::ImportPersisted
-        | common::ImportState::ImportFlushed => ImportState::Running {
+        // An import that has timed out was seen to be `completed` a moment later (2.3.5,
+        // `rootCoord.importTaskExpiration: 1`): what it left is not to be trusted.
+        (common::ImportState::ImportCompleted, Some(reason)) => ImportState::Failed { reason },
+        (common::ImportState::ImportFailed | common::ImportState::ImportFailedAndCleaned, why) => {
+            let reason = why.unwrap_or_else(|| "Milvus gave no reason".to_owned());
+            ImportState::Failed { reason }
+        }
+        (
+            common::ImportState::ImportPending
+            | common::ImportState::ImportStarted
+            | common::ImportState::ImportPersisted
+            | common::ImportState::ImportFlushed,
+            _,
+        ) => ImportState::Running {
             percent: info("progress_percent").and_then(|text| text.parse().ok()).unwrap_or(0),
         },
     }
@@ -132,7 +139,7 @@ mod tests {
             (1, ImportState::Failed { reason: "no".to_owned() }),
             (2, ImportState::Running { percent: 45 }),
             (5, ImportState::Running { percent: 45 }),
-            (6, ImportState::Completed { rows: 7 }),
+            (6, ImportState::Failed { reason: "no".to_owned() }),
             (7, ImportState::Failed { reason: "no".to_owned() }),
             (8, ImportState::Running { percent: 45 }),
         ] {
@@ -140,5 +147,8 @@ mod tests {
             let answer = GetImportStateResponse { status: None, state, row_count: 7, infos };
             assert_eq!(import_state(&answer), expected, "{state}");
         }
+        let infos = vec![pair_of("failed_reason", &"")];
+        let answer = GetImportStateResponse { status: None, state: 6, row_count: 7, infos };
+        assert_eq!(import_state(&answer), ImportState::Completed { rows: 7 });
     }
 }
