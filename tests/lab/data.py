@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fills a Milvus with test data, dumps its complete logical state, and compares two dumps.
 
-    data.py fill --address A --scenario types|partition_key|auto_id|many|segments|upsert
+    data.py fill --address A --scenario types|partition_key|auto_id|many|segments|upsert|demo
                  [--rows N] [--segments K] [--collection db.c]
     data.py add --address A --collection db.c --rows N --start K [--partition P] [--flush]
     data.py delete --address A --collection db.c --where EXPR [--partition P] [--flush]
@@ -475,6 +475,20 @@ def fill_upsert(c, args):
     insert_all(c, db, name, schema, make_rows(schema, 0, args.rows or 1000))
 
 
+def fill_demo(c, args):
+    """What `make demo` shows: products with a 32-dimensional vector, an index, an alias, loaded and flushed."""
+    name = "products"
+    schema = schema_pb2.CollectionSchema(
+        name=name, fields=[int_key(), field("title", T.VarChar, max_length=100), field("vec", T.FloatVector, dim=32)]
+    )
+    c.create("default", schema)
+    c.create_index("default", name, "vec", HNSW, "vec_index")
+    c.call("CreateAlias", pb.CreateAliasRequest(collection_name=name, alias="shop"))
+    insert_all(c, "default", name, schema, make_rows(schema, 0, args.rows or 20_000))
+    c.flush("default", name)
+    c.load("default", name)
+
+
 def simple_collection(c, db, name):
     c.ensure_database(db)
     schema = schema_pb2.CollectionSchema(name=name, fields=[int_key(), field("salt", T.Int64), vector()])
@@ -490,6 +504,7 @@ SCENARIOS = {
     "many": fill_many,
     "segments": fill_segments,
     "upsert": fill_upsert,
+    "demo": fill_demo,
 }
 
 

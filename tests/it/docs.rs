@@ -1,0 +1,77 @@
+//! The README says what the program does.
+
+use assert_cmd::cargo::cargo_bin_cmd;
+use milvus_backup_agent::config::KEYS;
+
+const README: &str = include_str!("../../README.md");
+
+/// The table of configuration keys; a failure prints the one that belongs there.
+#[test]
+fn every_key_is_in_the_readme() {
+    let rows = KEYS.iter().map(|key| {
+        format!("| `{}` | {} | {} | {} |\n", key.path, key.kind, code(key.default_text()), key.help)
+    });
+    let table = format!(
+        "| key | takes | default | what for |\n| --- | --- | --- | --- |\n{}",
+        rows.collect::<String>()
+    );
+    assert!(README.contains(&format!("{table}\n")), "README.md wants this table:\n\n{table}");
+}
+
+/// Paths, keys and single words that one would write are code; the rest is prose.
+fn code(default: &str) -> String {
+    let alone = default != "none" && !default.contains(' ');
+    let written = |word: &str| word.contains(['/', '.']) || alone;
+    let words = default.split(' ');
+    let words = words.map(|word| if written(word) { format!("`{word}`") } else { word.to_owned() });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_command_and_option_is_in_the_readme() {
+    let mut told = 0;
+    let mut wanted = vec![Vec::new()];
+    while let Some(command) = wanted.pop() {
+        let help = help(&command);
+        let mut section = "";
+        for line in help.lines() {
+            if !line.starts_with(' ') && line.ends_with(':') {
+                section = line;
+                continue;
+            }
+            let indent = line.len() - line.trim_start().len();
+            let word = line.split_whitespace().next().unwrap_or_default();
+            if section == "Commands:" && indent == 2 && word != "help" {
+                let mut deeper = command.clone();
+                deeper.push(word.to_owned());
+                let full = format!("`{}", deeper.join(" "));
+                assert!(README.contains(&full), "README.md lacks the command {full}`");
+                wanted.push(deeper);
+                told += 1;
+            }
+            let options = line.split([' ', ',']).find(|word| word.starts_with("--"));
+            if let (Some(option), "Options:", true) = (options, section, indent <= 6) {
+                let usual = ["--help", "--version"].contains(&option);
+                assert!(
+                    usual || README.contains(option),
+                    "README.md lacks {option} of {command:?}"
+                );
+            }
+        }
+    }
+    assert!(told >= 8, "the help of clap was not understood: {told} commands");
+}
+
+fn help(command: &[String]) -> String {
+    let output = cargo_bin_cmd!("milvus-backup-agent").args(command).arg("--help").output();
+    String::from_utf8(output.expect("the program runs").stdout).expect("help is text")
+}
+
+/// The layers are drawn once and shown twice.
+#[test]
+fn the_diagram_is_that_of_the_crate() {
+    let essay = include_str!("../../src/lib.rs");
+    let drawn = essay.split("//! ```text\n").nth(1).and_then(|rest| rest.split("//! ```").next());
+    let drawn = drawn.expect("lib.rs draws the layers").replace("//! ", "");
+    assert!(README.contains(&drawn), "README.md wants this diagram:\n\n{drawn}");
+}
