@@ -148,10 +148,6 @@ async fn run(
     let lease = Lease::take(&from, &format!("restore-{id}")).await?;
     let area = StagingArea::new(staging, &id, context.concurrency);
     let ledger = ledger(context, &manifest, &plan, (&id, &lease, &area, &done));
-    catalog::put_ledger(&from, &ledger).await?;
-    for old in &recovered.ledgers {
-        catalog::delete_ledger(&from, old).await?;
-    }
     let session = Session {
         context,
         from: &from,
@@ -163,11 +159,7 @@ async fn run(
         ledger: Mutex::new(ledger),
         readable: OnceCell::new(),
     };
-    let filled = fill_all(&session, &plan).await;
-    session.staging.clear_all().await?;
-    if session.is_finished().await {
-        catalog::delete_ledger(&from, &*session.ledger.lock().await).await?;
-    }
+    let filled = keep_ledger(&session, &recovered.ledgers, &plan).await;
     lease.release().await;
     let mut collections: Vec<RestoredCollection> = done.iter().map(done_before).collect();
     collections.extend(filled?);
@@ -178,6 +170,27 @@ async fn run(
         collections,
         duration_seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// Fills everything under a ledger, which takes over those of earlier restores. The first
+/// failure is the one to tell; cleaning up goes on after it.
+async fn keep_ledger(
+    session: &Session<'_>,
+    taken_over: &[RestoreLedger],
+    plan: &RestorePlan,
+) -> JobResult<Vec<RestoredCollection>> {
+    catalog::put_ledger(session.from, &*session.ledger.lock().await).await?;
+    for old in taken_over {
+        catalog::delete_ledger(session.from, old).await?;
+    }
+    let filled = fill_all(session, plan).await;
+    let cleared = session.staging.clear_all().await;
+    if cleared.is_ok() && session.is_finished().await {
+        catalog::delete_ledger(session.from, &*session.ledger.lock().await).await?;
+    }
+    let filled = filled?;
+    cleared?;
+    Ok(filled)
 }
 
 /// What an interrupted restore has done of this request. It is still there under its name,
