@@ -1,5 +1,6 @@
 //! One run's way from a reserved name to a backup.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -107,17 +108,23 @@ impl Run {
         Ok(())
     }
 
-    /// Stores a list under its digest, unless it is there already.
+    /// Stores a list under its digest, unless it is there already. One that is damaged is
+    /// written anew: its name says what it was, so that older backups are mended too.
     pub async fn put_list(&self, list: &EncodedList) -> CatalogResult<()> {
         let key = self.cluster.layout.list(&list.digest);
         let store = self.cluster.repository.store();
-        let body = list.bytes.clone().into();
-        match store.put(&key, body, PutMode::IfAbsent).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {
-                super::load_list(&self.cluster, &list.digest).await.map(drop)
+        let body: Bytes = list.bytes.clone().into();
+        match store.put(&key, body.clone(), PutMode::IfAbsent).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error.into()),
+        }
+        match super::load_list(&self.cluster, &list.digest).await {
+            Err(error @ CatalogError::Document { .. }) => {
+                tracing::warn!(%key, %error, "a damaged list is written anew");
+                Ok(store.put(&key, body, PutMode::Overwrite).await.map(drop)?)
             }
-            Err(error) => Err(error.into()),
+            loaded => loaded.map(drop),
         }
     }
 

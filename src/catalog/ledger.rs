@@ -8,11 +8,19 @@ use crate::storage::PutMode;
 
 use super::{CatalogResult, Cluster};
 
+/// The document's name in errors.
+const WHAT: &str = "restore ledger";
+
 /// Saves a ledger.
 pub async fn put_ledger(cluster: &Cluster, ledger: &RestoreLedger) -> CatalogResult<()> {
     let key = cluster.layout.restore(&ledger.id);
     cluster.repository.write(&key, ledger, PutMode::Overwrite).await?;
     Ok(())
+}
+
+/// One ledger as it is now, `None` once its restore is finished.
+pub async fn read_ledger(cluster: &Cluster, id: &str) -> CatalogResult<Option<RestoreLedger>> {
+    cluster.repository.read(WHAT, &cluster.layout.restore(id)).await
 }
 
 /// Removes the ledger of a finished restore, and the lease of one that died.
@@ -36,7 +44,7 @@ pub async fn open_ledgers(
     let metas: Vec<_> = store.list(&cluster.layout.restores()).try_collect().await?;
     let mut ledgers = Vec::new();
     for meta in metas {
-        let read = cluster.repository.read::<RestoreLedger>("restore ledger", &meta.key).await?;
+        let read = cluster.repository.read::<RestoreLedger>(WHAT, &meta.key).await?;
         ledgers.extend(read.filter(|ledger| &ledger.backup == backup && ledger.target == target));
     }
     ledgers.sort_by_key(|ledger| ledger.started_at);

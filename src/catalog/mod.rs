@@ -51,7 +51,7 @@ pub use commit::{Reservation, Run};
 pub use error::{CatalogError, CatalogResult};
 pub use holder::{machine_id, this_process};
 pub use lease::{Lease, Liveness, observe};
-pub use ledger::{delete_ledger, open_ledgers, put_ledger};
+pub use ledger::{delete_ledger, open_ledgers, put_ledger, read_ledger};
 pub use listing::{compare, find, known_files, list, load_list, read_record};
 pub use record::{BackupRecord, BackupState};
 pub use repository::{Cluster, Repository};

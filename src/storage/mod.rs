@@ -11,7 +11,8 @@
 //! - `IfAbsent` lets exactly one of any number of racing writers win.
 //! - [`ObjectStore::put`] is durable when it returns. What [`ObjectStore::put_stream`],
 //!   [`ObjectStore::copy_from`] and [`ObjectStore::delete`] did is durable after the next
-//!   [`ObjectStore::sync`].
+//!   [`ObjectStore::sync`]. So is what they, or a put, found in their way: a process that
+//!   takes over the object of a dead one can rely on it.
 //! - A list is in key order and sees every write that ended before it began.
 //! - Deleting what is absent succeeds.
 //! - A folder is there while an object lies under it. A store may refuse `a/b` beside `a`.

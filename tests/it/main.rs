@@ -1,8 +1,17 @@
 //! The integration tests, in one binary.
 
 mod architecture;
+mod backup;
+mod crash;
+mod crash_restore;
 mod docs;
+mod format;
 mod milvus_fake;
 mod milvus_live;
+mod names;
+mod restore;
+mod restore_failures;
+mod reuse;
 mod source;
 mod store;
+mod support;

@@ -111,9 +111,9 @@ async fn imports_hang_and_fail_on_a_script() {
     let hanging = restore(&milvus, &films, boundary >> 18).await;
     assert!(matches!(hanging, ImportState::Running { .. }), "{hanging:?}");
     milvus.drop_collection(&Namespace::new("default", "restored")).await.unwrap();
-    milvus.script_import(ImportScript::Fail("timeout".to_owned()));
+    milvus.script_import(ImportScript::Fail("the import task has timed out".to_owned()));
     let failed = restore(&milvus, &films, boundary >> 18).await;
-    assert_eq!(failed, ImportState::Failed { reason: "timeout".to_owned() });
+    assert_eq!(failed, ImportState::Failed { reason: "the import task has timed out".to_owned() });
 }
 
 #[tokio::test]

@@ -29,12 +29,14 @@ pub(super) async fn recover(
 ) -> JobResult<Recovered> {
     let mut recovered = Recovered::default();
     let target = context.identity.server();
-    for mut ledger in catalog::open_ledgers(cluster, backup, &target).await? {
-        tracing::info!(restore = %ledger.id, "looking whether an earlier restore is still at work");
-        if catalog::observe(cluster, &ledger.lease).await? == Liveness::Alive {
-            let message = format!("restore {} of `{backup}` into {target} is at work", ledger.id);
+    for found in catalog::open_ledgers(cluster, backup, &target).await? {
+        tracing::info!(restore = %found.id, "looking whether an earlier restore is still at work");
+        if catalog::observe(cluster, &found.lease).await? == Liveness::Alive {
+            let message = format!("restore {} of `{backup}` into {target} is at work", found.id);
             return Err(JobError::new(ErrorKind::Locked, message));
         }
+        // It may have gone on, and come to its end, while it was watched.
+        let Some(mut ledger) = catalog::read_ledger(cluster, &found.id).await? else { continue };
         for index in 0..ledger.items.len() {
             finish(context, cluster, &mut ledger, index).await?;
         }

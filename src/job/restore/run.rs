@@ -49,20 +49,21 @@ pub async fn run_restore(
 ) -> JobResult<RestoreReport> {
     let started = Instant::now();
     let begun = context.cancel.run_until_cancelled(begin(context, staging, options)).await;
-    let (session, plan, lease, done) = begun.unwrap_or_else(|| Err(JobError::cancelled()))?;
+    let begun = begun.unwrap_or_else(|| Err(JobError::cancelled()))?;
     let filled = tokio::select! {
         () = context.cancel.cancelled() => Err(JobError::cancelled()),
-        () = lease.lost().cancelled() => {
+        () = begun.lease.lost().cancelled() => {
             Err(JobError::new(ErrorKind::Locked, "the restore's lease could not be renewed"))
         }
-        filled = fill_all(&session, &plan) => filled,
+        filled = work(&begun) => filled,
     };
-    let cleaned = session.clean_up().await;
-    lease.release().await;
-    let mut collections: Vec<RestoredCollection> = done.iter().map(done_before).collect();
+    // The first failure is the one to tell; cleaning up goes on after it.
+    let cleaned = begun.session.clean_up().await;
+    begun.lease.release().await;
+    let mut collections: Vec<RestoredCollection> = begun.done.iter().map(done_before).collect();
     collections.extend(filled?);
     cleaned?;
-    collections.extend(plan.absent.iter().map(not_in_backup));
+    collections.extend(begun.plan.absent.iter().map(not_in_backup));
     Ok(RestoreReport {
         name: options.backup.to_string(),
         outcome: outcome(&collections),
@@ -150,10 +151,17 @@ fn planned(
     Ok(plan)
 }
 
-type Begun<'a> = (Session<'a>, RestorePlan, Lease, Vec<RestoreItem>);
+/// A restore that is about to make its first change.
+struct Begun<'a> {
+    session: Session<'a>,
+    plan: RestorePlan,
+    lease: Lease,
+    /// What an earlier, interrupted restore has done.
+    done: Vec<RestoreItem>,
+    taken_over: Vec<RestoreLedger>,
+}
 
-/// Everything up to the first change: cleaned up after earlier restores, planned, leased,
-/// and written into a ledger.
+/// Everything up to the first change: cleaned up after earlier restores, planned, leased.
 async fn begin<'a>(
     context: &'a JobContext,
     staging: &Staging,
@@ -170,10 +178,6 @@ async fn begin<'a>(
     let lease = Lease::take(&from, &format!("restore-{id}")).await?;
     let area = StagingArea::new(staging, &id, context.concurrency);
     let ledger = ledger(context, &manifest, &plan, (&id, &lease, &area, &done));
-    catalog::put_ledger(&from, &ledger).await?;
-    for old in &recovered.ledgers {
-        catalog::delete_ledger(&from, old).await?;
-    }
     let session = Session {
         context,
         from,
@@ -185,7 +189,17 @@ async fn begin<'a>(
         ledger: Mutex::new(ledger),
         readable: OnceCell::new(),
     };
-    Ok((session, plan, lease, done))
+    Ok(Begun { session, plan, lease, done, taken_over: recovered.ledgers })
+}
+
+/// Fills everything under a ledger, which takes over those of earlier restores.
+async fn work(begun: &Begun<'_>) -> JobResult<Vec<RestoredCollection>> {
+    let Begun { session, plan, taken_over, .. } = begun;
+    catalog::put_ledger(&session.from, &*session.ledger.lock().await).await?;
+    for old in taken_over {
+        catalog::delete_ledger(&session.from, old).await?;
+    }
+    fill_all(session, plan).await
 }
 
 /// What an interrupted restore has done of this request: still the very collection that it

@@ -51,7 +51,8 @@ pub(super) enum Swapped {
 /// Drops the old collection, renames the new one, sets the aliases.
 pub(super) async fn swap(milvus: &dyn MilvusApi, item: &RestoreItem) -> JobResult<Swapped> {
     let present = find(milvus, &item.to).await?;
-    if present.as_ref().map(|found| found.id) != item.made {
+    let renamed = present.as_ref().is_some_and(|found| Some(found.id) == item.made);
+    if !renamed {
         if find(milvus, &item.restoring).await?.is_none() {
             return Ok(Swapped::Gone);
         }

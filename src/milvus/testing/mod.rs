@@ -10,7 +10,8 @@
 //! - a flush seals what grows and writes it; deletes of flushed rows become delta logs
 //! - an import walks its folders, takes segment and field from the end of each path, drops
 //!   what is after `end_ts` (physical milliseconds; a hybrid value overflows and loses rows),
-//!   and answers rows after deletes; an absent folder imports 0 rows and completes
+//!   and answers rows after deletes; an absent folder, or one outside of every mount, imports
+//!   0 rows and completes
 //! - dropping a collection leaves its aliases dangling; such a name cannot be renamed to
 //! - an index, partition or load that is asked for twice is fine
 //!

@@ -19,24 +19,30 @@ use super::writing::publish;
 /// Copies `source`, which is not written to any more, if the key is absent.
 pub(super) fn copy(root: &Root, source: &Path, key: ObjectKey) -> StoreResult<ObjectMeta> {
     let path = root.to_write(StoreOp::Copy, &key)?;
+    let copied = copy_to(root, source, &path, key);
+    root.unsynced.touch_found(&root.folder, &path, &copied);
+    copied
+}
+
+fn copy_to(root: &Root, source: &Path, path: &Path, key: ObjectKey) -> StoreResult<ObjectMeta> {
     let key = head(StoreOp::Copy, source, key)?.key;
     let mut file = File::open(source).at(StoreOp::Copy, source)?;
     // Whoever wrote the file may never have flushed it.
     file.sync_all().at(StoreOp::Copy, source)?;
-    let meta = match link(root, source, &path) {
+    let meta = match link(root, source, path) {
         Ok(()) => meta_of(key, &file.metadata().at(StoreOp::Copy, source)?),
         Err(error) if error.kind() == ErrorKind::NotFound => match head(StoreOp::Copy, source, key)
         {
-            Ok(_) => return Err(error).at(StoreOp::Copy, &path),
+            Ok(_) => return Err(error).at(StoreOp::Copy, path),
             Err(vanished) if vanished.kind() == StoreErrorKind::NotFound => {
                 return Err(absent(StoreOp::Copy, source));
             }
             Err(other) => return Err(other),
         },
-        Err(error) if needs_bytes(&error) => copy_bytes(root, &mut file, &path, key)?,
-        Err(error) => return Err(error).at(StoreOp::Copy, &path),
+        Err(error) if needs_bytes(&error) => copy_bytes(root, &mut file, path, key)?,
+        Err(error) => return Err(error).at(StoreOp::Copy, path),
     };
-    root.unsynced.touch(&root.folder, &path);
+    root.unsynced.touch(&root.folder, path);
     Ok(meta)
 }
 

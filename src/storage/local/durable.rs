@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use crate::storage::{StoreOp, StoreResult};
+use crate::storage::{StoreErrorKind, StoreOp, StoreResult};
 
 use super::errors::At;
 
@@ -37,6 +37,18 @@ impl Unsynced {
                 break;
             }
         }
+    }
+
+    /// Remembers what was in the way: the process that wrote it may have died before its sync.
+    pub(super) fn touch_found<T>(&self, root: &Path, path: &Path, written: &StoreResult<T>) {
+        if written.as_ref().is_err_and(|error| error.kind() == StoreErrorKind::AlreadyExists) {
+            self.touch(root, path);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn folders(&self) -> usize {
+        self.folders.lock().expect("no holder of this lock panics").len()
     }
 
     /// Flushes every remembered folder once. What failed is remembered for the next pass.

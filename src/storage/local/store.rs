@@ -25,7 +25,7 @@ use super::{copying, deleting, listing, reading, writing};
 /// Objects as files in a folder. The module's essay says how it keeps the contract.
 #[derive(Debug)]
 pub struct LocalStore {
-    root: Arc<Root>,
+    pub(super) root: Arc<Root>,
 }
 
 impl LocalStore {

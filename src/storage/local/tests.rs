@@ -276,3 +276,19 @@ async fn a_broken_stream_leaves_no_temp_file() {
     let temp = children(&root.path().join(".tmp")).remove(0);
     assert_eq!(children(&temp), [temp.join("lock")]);
 }
+
+#[tokio::test]
+async fn what_a_dead_process_left_is_flushed_when_it_is_met() {
+    let root = TempDir::new().unwrap();
+    put(&LocalStore::open(root.path()).await.unwrap(), "a/b/1").await.unwrap();
+    let store = LocalStore::open(root.path()).await.unwrap();
+    let object = store.get(&key("a/b/1")).await.unwrap();
+    let met = store.put_stream(&key("a/b/1"), 7, object).await;
+    assert_eq!(kind(met), Some(StoreErrorKind::AlreadyExists));
+    assert_eq!(store.root.unsynced.folders(), 3, "the root, a and a/b");
+    store.sync().await.unwrap();
+    let source = store.copy_source(&key("a/b/1")).unwrap();
+    let met = store.copy_from(&source, &key("a/b/1")).await;
+    assert_eq!(kind(met), Some(StoreErrorKind::AlreadyExists));
+    assert_eq!(store.root.unsynced.folders(), 3);
+}

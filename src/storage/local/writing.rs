@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -32,9 +32,11 @@ pub(super) fn put(
     let write = || {
         let mut temp = temp.file()?;
         temp.file.write_all(body)?;
-        let meta = publish(root, &temp, &path, key, mode)?;
-        sync_name(&root.folder, &path)?;
-        Ok(meta)
+        match publish(root, &temp, &path, key, mode) {
+            // What is in the way may be as young: a caller that takes it for its own needs it to last.
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+            published => sync_name(&root.folder, &path).and(published),
+        }
     };
     write().at(StoreOp::Put, &path)
 }
@@ -44,9 +46,20 @@ pub(super) async fn put_stream(
     root: Arc<Root>,
     key: ObjectKey,
     size: u64,
-    mut body: ByteStream,
+    body: ByteStream,
 ) -> StoreResult<ObjectMeta> {
     let path = root.to_write(StoreOp::Put, &key)?;
+    let written = grow(Arc::clone(&root), (key, path.clone()), size, body).await;
+    root.unsynced.touch_found(&root.folder, &path, &written);
+    written
+}
+
+async fn grow(
+    root: Arc<Root>,
+    (key, path): (ObjectKey, PathBuf),
+    size: u64,
+    mut body: ByteStream,
+) -> StoreResult<ObjectMeta> {
     let mut growing = {
         let (root, path) = (Arc::clone(&root), path.clone());
         blocking(move || Growing::start(&root, &path)).await?

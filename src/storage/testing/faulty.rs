@@ -32,6 +32,17 @@ impl FaultyStore {
         Self { inner, script: Arc::default() }
     }
 
+    /// The next process on the same machine. A power cut still takes what the one before it
+    /// did not sync, unless this one makes that durable.
+    #[must_use]
+    pub fn restarted(&self) -> Self {
+        let script = self.script();
+        let inherited = script.inherited.iter().chain(&script.unsynced).cloned().collect();
+        let next = Self::new(Arc::clone(&self.inner));
+        next.script().inherited = inherited;
+        next
+    }
+
     /// How many writes have reached the inner store.
     pub fn writes(&self) -> u64 {
         self.script().writes
@@ -46,7 +57,12 @@ impl FaultyStore {
 
     /// What a power cut takes: everything streamed or copied since the last sync.
     pub async fn lose_unsynced(&self) -> StoreResult<()> {
-        let lost = std::mem::take(&mut self.script().unsynced);
+        let lost = {
+            let mut script = self.script();
+            let mut lost = std::mem::take(&mut script.unsynced);
+            lost.append(&mut script.inherited);
+            lost
+        };
         self.inner.delete(&lost).await.map(drop)
     }
 
@@ -68,6 +84,20 @@ impl FaultyStore {
 
     fn script(&self) -> MutexGuard<'_, Script> {
         lock(&self.script)
+    }
+
+    /// What a sync has to make durable now.
+    fn written(
+        &self,
+        key: &ObjectKey,
+        written: StoreResult<ObjectMeta>,
+    ) -> StoreResult<ObjectMeta> {
+        match &written {
+            Ok(_) => self.script().unsynced.push(key.clone()),
+            Err(error) if error.kind() == StoreErrorKind::AlreadyExists => self.script().meet(key),
+            Err(_) => {}
+        }
+        written
     }
 
     /// The same stream, which fails at its next item once the process is dead.
@@ -134,16 +164,14 @@ impl ObjectStore for FaultyStore {
         body: ObjectStream,
     ) -> StoreResult<ObjectMeta> {
         self.script().write(StoreOp::Put, key.as_str())?;
-        let meta = self.inner.put_stream(key, size, body).await?;
-        self.script().unsynced.push(key.clone());
-        Ok(meta)
+        let put = self.inner.put_stream(key, size, body).await;
+        self.written(key, put)
     }
 
     async fn copy_from(&self, source: &CopySource, to: &ObjectKey) -> StoreResult<ObjectMeta> {
         self.script().write(StoreOp::Copy, to.as_str())?;
-        let meta = self.inner.copy_from(source, to).await?;
-        self.script().unsynced.push(to.clone());
-        Ok(meta)
+        let copied = self.inner.copy_from(source, to).await;
+        self.written(to, copied)
     }
 
     async fn delete(&self, keys: &[ObjectKey]) -> StoreResult<DeleteReport> {

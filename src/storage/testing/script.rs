@@ -25,6 +25,8 @@ pub(super) struct Script {
     pub(super) read_only: bool,
     /// What streams and copies wrote since the last sync.
     pub(super) unsynced: Vec<ObjectKey>,
+    /// The same of processes that died before; a sync covers only what this one met.
+    pub(super) inherited: Vec<ObjectKey>,
     faults: Vec<Fault>,
     cuts: Vec<Truncation>,
 }
@@ -59,6 +61,14 @@ impl Script {
     /// Adds a stream that breaks off once.
     pub(super) fn truncate(&mut self, key_contains: &str, keep_bytes: u64, cut: Cut) {
         self.cuts.push(Truncation { key_contains: key_contains.to_owned(), keep_bytes, cut });
+    }
+
+    /// What a dead process left, and this one found in its way: its next sync is for it too.
+    pub(super) fn meet(&mut self, key: &ObjectKey) {
+        if let Some(at) = self.inherited.iter().position(|left| left == key) {
+            let key = self.inherited.remove(at);
+            self.unsynced.push(key);
+        }
     }
 
     /// Lets a read through, or not.

@@ -1,0 +1,15 @@
+//! What the tests of whole workflows share.
+//!
+//! A [`Lab`] is a Milvus, its storage, a repository and a staging folder, all in memory, and
+//! a clock that moves only when told to. Every [`Lab::context`] is a fresh process over the
+//! same repository; [`Process`] makes one that is killed at any of its calls.
+
+mod lab;
+mod look;
+mod mortal;
+
+pub(crate) use lab::{Lab, PARTITION, backup_name, namespace, request, restore_of, staging_over};
+pub(crate) use look::{
+    assert_sound, assert_verifies, collections, keys, leases, ledgers, snapshot, state, states,
+};
+pub(crate) use mortal::Process;

@@ -1,0 +1,208 @@
+//! A process that is killed at one of its calls: nothing of it runs afterwards.
+
+use std::fmt;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use milvus_backup_agent::job::{JobContext, Staging};
+use milvus_backup_agent::milvus::{
+    CollectionDescription, CollectionSpec, FlushAnswer, ImportRequest, ImportState, ImportTask,
+    IndexDescription, LoadState, MilvusApi, MilvusResult, MilvusVersion, Partition, SegmentInfo,
+};
+use milvus_backup_agent::model::{KeyPrefix, Namespace, ObjectKey};
+use milvus_backup_agent::storage::{
+    CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space, StoreResult,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Counts the calls of one process to Milvus and to its stores, and kills it at one.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    lives_for: usize,
+    calls: Arc<AtomicUsize>,
+    dead: CancellationToken,
+}
+
+impl Process {
+    /// A process that completes `calls` calls and begins no other.
+    pub(crate) fn killed_after(calls: usize) -> Self {
+        Self { lives_for: calls, calls: Arc::default(), dead: CancellationToken::new() }
+    }
+
+    /// A process that nobody kills.
+    pub(crate) fn immortal() -> Self {
+        Self::killed_after(usize::MAX)
+    }
+
+    /// The calls that were begun.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Puts the process between a workflow and its world.
+    pub(crate) fn context(&self, mut context: JobContext) -> JobContext {
+        context.milvus = Arc::new(MortalMilvus { process: self.clone(), inner: context.milvus });
+        context.repository = self.store(context.repository);
+        context
+    }
+
+    /// The same for the staging folder.
+    pub(crate) fn staging(&self, staging: Staging) -> Staging {
+        Staging { store: self.store(staging.store), ..staging }
+    }
+
+    /// A store whose calls hang once the process is dead.
+    pub(crate) fn store(&self, inner: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
+        Arc::new(MortalStore { process: self.clone(), inner })
+    }
+
+    /// Runs a workflow to its end or to its death.
+    pub(crate) async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.dead.run_until_cancelled(work).await
+    }
+
+    fn dies(&self) -> bool {
+        let dies = self.calls.fetch_add(1, Ordering::Relaxed) >= self.lives_for;
+        if dies {
+            self.dead.cancel();
+        }
+        dies
+    }
+
+    async fn call(&self) {
+        if self.dies() {
+            pending::<()>().await;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct MortalStore {
+    process: Process,
+    inner: Arc<dyn ObjectStore>,
+}
+
+impl fmt::Display for MortalStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for MortalStore {
+    fn list(&self, under: &KeyPrefix) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        if self.process.dies() { stream::pending().boxed() } else { self.inner.list(under) }
+    }
+
+    async fn list_folders(&self, under: &KeyPrefix) -> StoreResult<Vec<String>> {
+        self.process.call().await;
+        self.inner.list_folders(under).await
+    }
+
+    async fn head(&self, key: &ObjectKey) -> StoreResult<ObjectMeta> {
+        self.process.call().await;
+        self.inner.head(key).await
+    }
+
+    async fn get(&self, key: &ObjectKey) -> StoreResult<ObjectStream> {
+        self.process.call().await;
+        self.inner.get(key).await
+    }
+
+    async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> StoreResult<ObjectMeta> {
+        self.process.call().await;
+        self.inner.put(key, body, mode).await
+    }
+
+    async fn put_stream(
+        &self,
+        key: &ObjectKey,
+        size: u64,
+        body: ObjectStream,
+    ) -> StoreResult<ObjectMeta> {
+        self.process.call().await;
+        self.inner.put_stream(key, size, body).await
+    }
+
+    async fn copy_from(&self, source: &CopySource, to: &ObjectKey) -> StoreResult<ObjectMeta> {
+        self.process.call().await;
+        self.inner.copy_from(source, to).await
+    }
+
+    async fn delete(&self, keys: &[ObjectKey]) -> StoreResult<DeleteReport> {
+        let mut report = DeleteReport::default();
+        for key in keys {
+            self.process.call().await;
+            let one = self.inner.delete(std::slice::from_ref(key)).await?;
+            report.deleted += one.deleted;
+            report.failed.extend(one.failed);
+        }
+        Ok(report)
+    }
+
+    async fn sync(&self) -> StoreResult<()> {
+        self.process.call().await;
+        self.inner.sync().await
+    }
+
+    async fn space(&self) -> StoreResult<Option<Space>> {
+        self.process.call().await;
+        self.inner.space().await
+    }
+
+    fn copy_source(&self, key: &ObjectKey) -> Option<CopySource> {
+        self.inner.copy_source(key)
+    }
+}
+
+#[derive(Debug)]
+struct MortalMilvus {
+    process: Process,
+    inner: Arc<dyn MilvusApi>,
+}
+
+/// Every call passes the process first.
+macro_rules! pass_on {
+    ($($call:ident($($argument:ident: [$($kind:tt)+]),*) -> [$($answer:tt)+];)+) => {
+        #[async_trait]
+        impl MilvusApi for MortalMilvus {
+            fn address(&self) -> &str {
+                self.inner.address()
+            }
+
+            $(async fn $call(&self, $($argument: $($kind)+),*) -> MilvusResult<$($answer)+> {
+                self.process.call().await;
+                self.inner.$call($($argument),*).await
+            })+
+        }
+    };
+}
+
+pass_on! {
+    version() -> [MilvusVersion];
+    databases() -> [Vec<String>];
+    collections(database: [&str]) -> [Vec<String>];
+    describe(namespace: [&Namespace]) -> [CollectionDescription];
+    partitions(namespace: [&Namespace]) -> [Vec<Partition>];
+    indexes(namespace: [&Namespace]) -> [Vec<IndexDescription>];
+    load_state(namespace: [&Namespace], partitions: [&[Partition]]) -> [LoadState];
+    flush(namespace: [&Namespace]) -> [FlushAnswer];
+    is_flushed(namespace: [&Namespace], flush: [&FlushAnswer]) -> [bool];
+    persistent_segments(namespace: [&Namespace]) -> [Vec<SegmentInfo>];
+    create_database(database: [&str]) -> [()];
+    create_collection(spec: [&CollectionSpec]) -> [()];
+    create_partition(namespace: [&Namespace], partition: [&str]) -> [()];
+    create_index(namespace: [&Namespace], index: [&IndexDescription]) -> [()];
+    import(request: [&ImportRequest]) -> [ImportTask];
+    import_state(task: [ImportTask]) -> [ImportState];
+    load(namespace: [&Namespace], state: [&LoadState]) -> [()];
+    load_percent(namespace: [&Namespace], state: [&LoadState]) -> [i64];
+    rename_collection(from: [&Namespace], to: [&str]) -> [()];
+    drop_collection(namespace: [&Namespace]) -> [()];
+    set_alias(namespace: [&Namespace], alias: [&str]) -> [()];
+}
