@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use milvus_backup_agent::catalog::{Lease, Repository, delete_ledger, put_ledger};
+use milvus_backup_agent::catalog::{Cluster, Lease, Repository, delete_ledger, put_ledger};
 use milvus_backup_agent::job::{RestoreOptions, RunOutcome, Staging, run_restore};
 use milvus_backup_agent::manifest::{RestoreItem, RestoreLedger, RestoreStep};
 use milvus_backup_agent::milvus::MilvusApi;
@@ -153,12 +153,8 @@ async fn of_two_restores_that_start_at_once_nothing_is_left_half_done() {
     assert!(ledgers(&lab).await.is_empty() && leases(&lab).await.is_empty());
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_ledger_that_its_own_restore_finishes_is_not_taken_over() {
-    let lab = lab().await;
-    let cluster =
-        Repository::unopened(Arc::new(lab.repository.clone())).cluster(&lab.context().cluster);
-    let lease = Lease::take(&cluster, "restore-0123abcd").await.unwrap();
+/// The ledger of a restore that had begun to swap `books` when it was last heard of.
+fn swapping(lab: &Lab, replaces: Option<i64>) -> RestoreLedger {
     let item = RestoreItem {
         from: namespace("books"),
         to: namespace("books"),
@@ -166,19 +162,30 @@ async fn a_ledger_that_its_own_restore_finishes_is_not_taken_over() {
         step: RestoreStep::Swapping,
         aliases: Vec::new(),
         made: None,
-        replaces: None,
+        replaces,
         rows: None,
     };
-    let ledger = RestoreLedger {
+    RestoreLedger {
         version: 1,
         id: "0123abcd".to_owned(),
         backup: restore_of("b").backup,
         target: lab.context().identity.server(),
-        lease: lease.name().to_owned(),
+        lease: "restore-0123abcd".to_owned(),
         started_at: lab.clock.now(),
         staging: Vec::new(),
         items: vec![item],
-    };
+    }
+}
+
+fn cluster(lab: &Lab) -> Cluster {
+    Repository::unopened(Arc::new(lab.repository.clone())).cluster(&lab.context().cluster)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_its_own_restore_finishes_is_not_taken_over() {
+    let lab = lab().await;
+    let (cluster, ledger) = (cluster(&lab), swapping(&lab, None));
+    let lease = Lease::take(&cluster, &ledger.lease).await.unwrap();
     put_ledger(&cluster, &ledger).await.unwrap();
     let finish = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -189,6 +196,47 @@ async fn a_ledger_that_its_own_restore_finishes_is_not_taken_over() {
     let (ended, ()) = tokio::join!(lab.restore(&options), finish);
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::Refused);
     assert!(ledgers(&lab).await.is_empty(), "a finished ledger came back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rerun_never_drops_what_someone_made_between_drop_and_rename() {
+    let lab = lab().await;
+    let books = namespace("books");
+    let old = lab.milvus.describe(&books).await.unwrap().id;
+    lab.milvus.drop_collection(&books).await.unwrap();
+    lab.fill("books__restoring_0123abcd", 0..4).await;
+    lab.fill("books", 70..75).await;
+    let theirs = lab.milvus.rows(&books);
+    put_ledger(&cluster(&lab), &swapping(&lab, Some(old))).await.unwrap();
+    let mut options = restore_of("b");
+    options.request.drop_existing = true;
+    let error = lab.restore(&options).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.to_string().contains("made by someone else meanwhile"), "{error}");
+    assert!(error.remedy().is_some_and(|hint| hint.contains("run again")));
+    assert_eq!(lab.milvus.rows(&books), theirs);
+
+    lab.milvus.drop_collection(&books).await.unwrap();
+    assert_eq!(lab.restore(&options).await.unwrap().outcome, RunOutcome::Complete);
+    assert!(ledgers(&lab).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collection_that_someone_makes_meanwhile_is_left_alone() {
+    let lab = lab().await;
+    script_first_rows(&lab, ImportScript::Hang);
+    let make = async {
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        lab.fill("books_r", 70..75).await
+    };
+    let options = suffixed();
+    let (report, theirs) = tokio::join!(lab.restore(&options), make);
+    let report = report.unwrap();
+    assert_eq!(report.outcome, RunOutcome::Partial);
+    let why = report.collections[0].error.as_deref().unwrap();
+    assert!(why.contains("default.books_r was made, dropped or replaced meanwhile"), "{why}");
+    assert_eq!(lab.milvus.rows(&theirs).unwrap()[PARTITION].len(), 5);
+    assert!(!collections(&lab).await.iter().any(|name| name.contains("__restoring_")));
 }
 
 #[tokio::test(start_paused = true)]
