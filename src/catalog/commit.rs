@@ -107,7 +107,8 @@ impl Run {
         Ok(())
     }
 
-    /// Stores a list under its digest, unless it is there already.
+    /// Stores a list under its digest, unless it is there already. A damaged one is
+    /// replaced: its name says what it has to hold.
     pub async fn put_list(&self, list: &EncodedList) -> CatalogResult<()> {
         let key = self.cluster.layout.list(&list.digest);
         let store = self.cluster.repository.store();
@@ -115,7 +116,15 @@ impl Run {
         match store.put(&key, body, PutMode::IfAbsent).await {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {
-                super::load_list(&self.cluster, &list.digest).await.map(drop)
+                match super::load_list(&self.cluster, &list.digest).await {
+                    Err(CatalogError::Document { source, .. }) => {
+                        let body = list.bytes.clone().into();
+                        store.put(&key, body, PutMode::Overwrite).await?;
+                        tracing::warn!(list = %key, %source, "a damaged list was written anew");
+                        Ok(())
+                    }
+                    loaded => loaded.map(drop),
+                }
             }
             Err(error) => Err(error.into()),
         }

@@ -10,8 +10,8 @@ use super::args::BackupArguments;
 use super::output::{Output, size, table};
 
 /// A plan writes nothing, so it opens what is there or nothing at all.
-pub(super) fn access(_arguments: &BackupArguments) -> Access {
-    Access::Write
+pub(super) fn access(arguments: &BackupArguments) -> Access {
+    if arguments.plan { Access::ReadIfAny } else { Access::Write }
 }
 
 pub(super) async fn run(

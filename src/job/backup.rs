@@ -126,7 +126,8 @@ async fn select(context: &JobContext, selector: &CollectionSelector) -> JobResul
         return Err(JobError::new(
             ErrorKind::NothingToDo,
             format!("Milvus at {place} has no collection"),
-        ));
+        )
+        .hint("check `milvus.address` if there should be one"));
     }
     let unmatched = selector.unmatched(&seen);
     if !unmatched.is_empty() {
@@ -141,7 +142,8 @@ async fn select(context: &JobContext, selector: &CollectionSelector) -> JobResul
         seen.into_iter().filter(|namespace| selector.matches(namespace)).collect();
     if selected.is_empty() {
         let message = format!("`{selector}` leaves out every collection");
-        return Err(JobError::new(ErrorKind::NothingToDo, message));
+        return Err(JobError::new(ErrorKind::NothingToDo, message)
+            .hint("loosen the patterns that start with `!`"));
     }
     Ok(selected)
 }
@@ -192,6 +194,10 @@ impl Attempt<'_> {
         let plan = make_plan(context, self.cluster, &records, selected).await?;
         if plan.collections.is_empty() {
             return Err(nothing_left(&plan));
+        }
+        for record in &plan.failed {
+            let error = record.error.as_deref().unwrap_or_default();
+            tracing::warn!(namespace = %record.namespace(), error, "a collection cannot be backed up");
         }
         run.save_plan(&plan.references()).await?;
         let reused = plan.reused();
@@ -317,10 +323,7 @@ async fn make_plan(
         context.progress.subject(&namespace.to_string());
         match result? {
             Ok(collection) => plan.collections.push(collection),
-            Err(error) => {
-                tracing::warn!(%namespace, %error, "a collection cannot be backed up");
-                plan.failed.push(failed(&namespace, error));
-            }
+            Err(error) => plan.failed.push(failed(&namespace, error)),
         }
     }
     Ok(plan)
@@ -336,6 +339,12 @@ async fn plan_one(
         Ok(inventory) => inventory,
         Err(GatherError::Milvus(error)) if error.error_kind() == ErrorKind::Unreachable => {
             return Err(error.into());
+        }
+        Err(GatherError::Storage(error)) if error.error_kind() == ErrorKind::NotAuthorised => {
+            let message = "Milvus's storage cannot be read";
+            return Err(JobError::store(message, error).hint(
+                "give the agent's user read access to Milvus's folder, by its group or an ACL",
+            ));
         }
         Err(error) if error.ends_run() => {
             let kind = ErrorKind::NotAuthorised;

@@ -15,7 +15,7 @@ pub use backup::{BackupPlan, CollectionPlan, CopyItem, plan_collection};
 pub use boundary::{CollectionInventory, PlanError, SourceFile, missing_segments, select_files};
 pub use restore::{
     Batch, BatchLimit, CollectionRestore, RestorePlan, RestoreProblem, RestoreRequest,
-    TargetCollection, next_batch, plan_restore, targets,
+    TargetCollection, check_request, next_batch, plan_restore, targets,
 };
 pub use reuse::Known;
 pub use verify::{Damage, VerifyDepth, compare_listing};

@@ -11,7 +11,7 @@ use crate::manifest::{Manifest, RestoreItem, RestoreLedger, RestoreStep};
 use crate::model::{BackupName, ClusterName, ErrorKind, Namespace};
 use crate::plan::{
     BatchLimit, CollectionRestore, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
-    plan_restore, targets,
+    check_request, plan_restore, targets,
 };
 use crate::transfer::Stage;
 
@@ -55,6 +55,7 @@ pub async fn run_restore(
 pub async fn plan_only(context: &JobContext, options: &RestoreOptions) -> JobResult<PlanReport> {
     context.supported_version().await?;
     let (_, manifest) = backup_of(context, options).await?;
+    check_request(&manifest, &options.request).map_err(in_the_way)?;
     let existing = existing(context, &manifest, &options.request).await?;
     let plan = planned(&manifest, &options.request, &existing, "plan")?;
     let collections = plan.collections.iter().map(|collection| PlannedCollection {
@@ -117,17 +118,23 @@ fn planned(
     existing: &HashMap<Namespace, TargetCollection>,
     id: &str,
 ) -> JobResult<RestorePlan> {
-    let plan = plan_restore(manifest, request, existing, id).map_err(|problems| {
-        let usage = problems.iter().any(|problem| matches!(problem, RestoreProblem::Request(_)));
-        let kind = if usage { ErrorKind::Usage } else { ErrorKind::Refused };
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        JobError::new(kind, lines.join("\n"))
-    })?;
+    let plan = plan_restore(manifest, request, existing, id).map_err(in_the_way)?;
     if plan.collections.is_empty() && plan.absent.is_empty() {
         let message = format!("backup `{}` has nothing that is selected", manifest.name);
         return Err(JobError::new(ErrorKind::NothingToDo, message));
     }
     Ok(plan)
+}
+
+fn in_the_way(problems: Vec<RestoreProblem>) -> JobError {
+    let usage = problems.iter().any(|problem| matches!(problem, RestoreProblem::Request(_)));
+    let kind = if usage { ErrorKind::Usage } else { ErrorKind::Refused };
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let error = JobError::new(kind, lines.join("; "));
+    match problems.iter().find_map(RestoreProblem::hint) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
 }
 
 async fn run(
@@ -138,6 +145,7 @@ async fn run(
     let started = Instant::now();
     let version = context.supported_version().await?;
     let (from, manifest) = backup_of(context, options).await?;
+    check_request(&manifest, &options.request).map_err(in_the_way)?;
     let recovered = recover(context, &from, &options.backup, staging).await?;
     let id = Uuid::new_v4().simple().to_string()[..8].to_owned();
     let mut existing = existing(context, &manifest, &options.request).await?;
