@@ -84,6 +84,9 @@ pub enum RestoreProblem {
     /// The request is wrong in itself.
     #[error("{0}")]
     Request(String),
+    /// Milvus would refuse a wanted name.
+    #[error("`{0}` is no Milvus name")]
+    Name(String),
     /// The target has something under a wanted name.
     #[error("{0} exists already")]
     Taken(Namespace),
@@ -102,6 +105,7 @@ impl RestoreProblem {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Request(_) => None,
+            Self::Name(_) => Some("use 1 to 255 letters, digits and `_`, with no digit first"),
             Self::Taken(_) => Some(
                 "restore beside what is there (--suffix, --rename) or replace it (--drop-existing)",
             ),
@@ -166,7 +170,7 @@ fn problems(
     existing: &HashMap<Namespace, TargetCollection>,
     pairs: &[(Namespace, Namespace)],
 ) -> Vec<RestoreProblem> {
-    use RestoreProblem::{Alias, Request, Taken};
+    use RestoreProblem::{Alias, Name, Request, Taken};
     let mut problems = Vec::new();
     let names: Vec<Namespace> =
         manifest.collections.iter().map(CollectionRecord::namespace).collect();
@@ -195,7 +199,9 @@ fn problems(
             problems.push(Request(format!("{other} and {from} would both become {to}")));
         }
         for name in [&to.database, &to.collection] {
-            problems.extend(name_fault(name).map(Request));
+            if !is_milvus_name(name) {
+                problems.push(Name(name.clone()));
+            }
         }
         match existing.get(to) {
             Some(found) if found.name != to.collection => {
@@ -210,13 +216,10 @@ fn problems(
     problems
 }
 
-fn name_fault(name: &str) -> Option<String> {
+fn is_milvus_name(name: &str) -> bool {
     let first = |c: char| c.is_ascii_alphabetic() || c == '_';
     let rest = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$';
-    let valid = name.len() <= MAX_NAME && name.starts_with(first) && name.chars().all(rest);
-    (!valid).then(|| {
-        format!("`{name}` is no Milvus name: use 1 to {MAX_NAME} letters, digits and `_`, no digit first")
-    })
+    name.len() <= MAX_NAME && name.starts_with(first) && name.chars().all(rest)
 }
 
 /// `<name>__restoring_<id>`, cut to the server's limit; the ledger has the full name.

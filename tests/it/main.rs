@@ -3,3 +3,4 @@
 mod milvus_fake;
 mod milvus_live;
 mod store;
+mod wrong_input;

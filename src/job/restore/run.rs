@@ -26,6 +26,9 @@ use crate::job::{
     JobContext, JobError, JobResult, PlanReport, RestoreReport, RestoredCollection, RunOutcome,
 };
 
+/// Each of 300 collections may be in the way; the first tell enough.
+const PROBLEMS_SHOWN: usize = 10;
+
 /// What someone wants restored, and how.
 #[derive(Debug, Clone)]
 pub struct RestoreOptions {
@@ -127,10 +130,16 @@ fn planned(
 }
 
 fn in_the_way(problems: Vec<RestoreProblem>) -> JobError {
-    let usage = problems.iter().any(|problem| matches!(problem, RestoreProblem::Request(_)));
-    let kind = if usage { ErrorKind::Usage } else { ErrorKind::Refused };
-    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    let error = JobError::new(kind, lines.join("; "));
+    let usage = |problem: &RestoreProblem| {
+        matches!(problem, RestoreProblem::Request(_) | RestoreProblem::Name(_))
+    };
+    let kind = if problems.iter().any(usage) { ErrorKind::Usage } else { ErrorKind::Refused };
+    let shown = problems.iter().take(PROBLEMS_SHOWN).map(ToString::to_string);
+    let mut message = shown.collect::<Vec<_>>().join("; ");
+    if let Some(more @ 1..) = problems.len().checked_sub(PROBLEMS_SHOWN) {
+        message.push_str(&format!("; and {more} more"));
+    }
+    let error = JobError::new(kind, message);
     match problems.iter().find_map(RestoreProblem::hint) {
         Some(hint) => error.hint(hint),
         None => error,
