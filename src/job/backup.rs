@@ -45,13 +45,8 @@ pub struct BackupRequest {
 /// Runs a backup to its end.
 pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResult<BackupReport> {
     let started = Instant::now();
-    context.source()?;
-    let version = context.supported_version().await?;
-    let clock = &*context.clock;
-    let repository = Repository::open_or_create(Arc::clone(&context.repository), clock).await?;
-    let cluster = repository.cluster(&context.cluster);
-    let cluster_id = catalog::claim(&cluster, &context.identity, clock).await?;
-    let selected = select(context, &request.selector).await?;
+    let prepared = context.cancel.run_until_cancelled(prepare(context, &request)).await;
+    let (cluster, cluster_id, version, selected) = prepared.ok_or_else(JobError::cancelled)??;
     let run = reserve(context, &cluster, &request).await?;
     let attempt = Attempt { context, cluster: &cluster, cluster_id, version, started };
     let work = attempt.work(&run, selected);
@@ -75,8 +70,22 @@ pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResu
         ErrorKind::Cancelled => RunOutcome::Cancelled,
         _ => RunOutcome::Failed,
     };
-    run.end(outcome.as_str(), error.chain(), clock.now()).await;
+    run.end(outcome.as_str(), error.chain(), context.clock.now()).await;
     Err(error)
+}
+
+type Prepared = (Cluster, String, MilvusVersion, Vec<Namespace>);
+
+/// Everything that may be refused before a name is reserved.
+async fn prepare(context: &JobContext, request: &BackupRequest) -> JobResult<Prepared> {
+    context.source()?;
+    let version = context.supported_version().await?;
+    let clock = &*context.clock;
+    let repository = Repository::open_or_create(Arc::clone(&context.repository), clock).await?;
+    let cluster = repository.cluster(&context.cluster);
+    let cluster_id = catalog::claim(&cluster, &context.identity, clock).await?;
+    let selected = select(context, &request.selector).await?;
+    Ok((cluster, cluster_id, version, selected))
 }
 
 /// What a backup would copy, without reserving a name or writing anything.

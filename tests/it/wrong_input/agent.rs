@@ -332,7 +332,8 @@ fn assert_is_no_rust(text: &str) {
 fn assert_says_nothing_twice(parts: &[&str]) {
     let clauses = parts.iter().flat_map(|part| part.split([':', ';', '\n'])).map(str::trim);
     let mut seen = HashSet::new();
-    for clause in clauses.filter(|clause| clause.len() > 20) {
+    let told = |clause: &&str| clause.len() > 20 && !clause.starts_with("-->");
+    for clause in clauses.filter(told) {
         assert!(seen.insert(clause), "`{clause}` comes twice in: {parts:?}");
     }
 }

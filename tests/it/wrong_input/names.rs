@@ -109,7 +109,7 @@ fn a_restore_under_names_that_cannot_be() {
         ("--suffix", &too_long, &["is no Milvus name", rule]),
         ("--rename", "default.films:default.../x", &["`../x` is no Milvus name", rule]),
         ("--rename", "default.films:default.1st", &["`1st` is no Milvus name", rule]),
-        ("--rename", "default.films:../a.b", &["Milvus name", rule]),
+        ("--rename", "default.films:../a.b", &["../a.b", "database.collection"]),
         ("--rename", &longer, &["is no Milvus name", rule]),
         ("--rename", "default.none:default.x", &["default.none is to be renamed", "not in backup"]),
         ("--rename", "default.films:db2.books", &["would both become db2.books"]),

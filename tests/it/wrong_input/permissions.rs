@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use super::agent::Agent;
 use super::server::server;
@@ -19,6 +20,11 @@ fn as_nobody(agent: &Agent) -> Agent {
     agent.from_program(&program).under(wrapper)
 }
 
+fn for_all_to_read(folder: &Path) {
+    let done = Command::new("chmod").args(["-R", "a+rX"]).arg(folder).status();
+    assert!(done.expect("chmod can be started").success());
+}
+
 fn allow(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
 }
@@ -30,6 +36,7 @@ fn the_repository_may_only_be_read() {
     // Milvus's own folder may lie where this user cannot look.
     let ours = server.agent.with("MILVUS__STORAGE__LOCAL__PATH", server.agent.path("milvus"));
     let nobody = as_nobody(&ours);
+    for_all_to_read(&ours.repository());
     assert_eq!(nobody.state_of("one").0, "complete");
     nobody.works(&["show", "one"]);
     let moved = ["cluster", "adopt", "lab", "--reason", "another folder"];

@@ -1,6 +1,7 @@
 //! Whoever stops the agent, or stops listening to it.
 
-use std::process::Command;
+use std::net::TcpListener;
+use std::thread::sleep;
 use std::time::Duration;
 
 use super::agent::Agent;
@@ -25,19 +26,36 @@ fn an_interrupted_backup_is_listed_as_cancelled() {
     assert_eq!(agent.state_of("after").0, "complete");
 }
 
-/// A pipe that nobody writes into hangs like a dead network mount.
+/// An address where calls hang for 20 s.
+fn silent() -> (TcpListener, Agent) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = format!("http://{}", listener.local_addr().expect("it is bound"));
+    (listener, Agent::alone().with("MILVUS__ADDRESS", address))
+}
+
+const A_MOMENT: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_backup_that_waits_for_milvus_can_be_interrupted() {
+    let (_listener, agent) = silent();
+    let running = agent.start(&["backup"]);
+    sleep(A_MOMENT);
+    running.signal("INT");
+    let said = running.end();
+    said.fails(130, &["error: stopped on request"]);
+    assert!(said.took < Duration::from_secs(10), "{:?}", said.took);
+    assert!(agent.listed().is_empty());
+}
+
+/// `check` looks at everything before it ends, unless it is told twice.
 #[test]
 fn the_second_signal_does_not_wait() {
-    let agent = Agent::alone();
-    std::fs::create_dir(agent.repository()).expect("the folder is writable");
-    let mark = agent.repository().join("_repository.json");
-    let made = Command::new("mkfifo").arg(&mark).status().expect("mkfifo can be started");
-    assert!(made.success());
-    let running = agent.start(&["list"]);
-    std::thread::sleep(Duration::from_millis(500));
-    running.signal("INT");
-    std::thread::sleep(Duration::from_millis(500));
-    running.signal("INT");
+    let (_listener, agent) = silent();
+    let running = agent.start(&["check"]);
+    for _ in 0..2 {
+        sleep(A_MOMENT);
+        running.signal("INT");
+    }
     let said = running.end();
     said.fails(130, &["stopping; once more to stop at once", "error: stopped at once"]);
     assert!(said.took < Duration::from_secs(10), "{:?}", said.took);
