@@ -202,7 +202,7 @@ impl Attempt<'_> {
         let records = catalog::list(self.cluster, &*context.clock).await?;
         let plan = make_plan(context, self.cluster, &records, selected).await?;
         if plan.collections.is_empty() {
-            return Err(nothing_left(&plan));
+            return Err(all_failed(context, &plan.failed));
         }
         for record in &plan.failed {
             let error = record.error.as_deref().unwrap_or_default();
@@ -225,7 +225,7 @@ impl Attempt<'_> {
         }
         records.sort_by_key(CollectionRecord::namespace);
         if lists.is_empty() {
-            return Err(all_failed(&records));
+            return Err(all_failed(context, &records));
         }
         let manifest = self.manifest(run, records);
         let report = self.report(&manifest, &copied, reused);
@@ -376,11 +376,7 @@ fn failed(namespace: &Namespace, error: String) -> CollectionRecord {
     }
 }
 
-fn nothing_left(plan: &BackupPlan) -> JobError {
-    all_failed(&plan.failed)
-}
-
-fn all_failed(records: &[CollectionRecord]) -> JobError {
+fn all_failed(context: &JobContext, records: &[CollectionRecord]) -> JobError {
     let reasons = records.iter().filter_map(|record| {
         record.error.as_ref().map(|error| format!("{}: {error}", record.namespace()))
     });
@@ -390,9 +386,10 @@ fn all_failed(records: &[CollectionRecord]) -> JobError {
         record.error.as_ref().is_some_and(|error| error.contains("no file in the storage"))
     });
     let error = JobError::new(ErrorKind::Failed, message);
-    if wrong_folder {
-        error.hint("check that `milvus.storage.local.path` is where this Milvus keeps its files")
-    } else {
-        error
+    match &context.source {
+        Some(source) if wrong_folder => error.hint(format!(
+            "`{source}` seems not to be where this Milvus keeps its files: check `milvus.storage.local.path`"
+        )),
+        Some(_) | None => error,
     }
 }

@@ -14,7 +14,7 @@ impl fmt::Display for ByteSize {
         if power == 0 {
             return write!(f, "{} B", self.0);
         }
-        let hundredths = u128::from(self.0) * 100 >> (10 * power);
+        let hundredths = (u128::from(self.0) * 100) >> (10 * power);
         write!(f, "{}.{:02} {}", hundredths / 100, hundredths % 100, UNITS[power])
     }
 }

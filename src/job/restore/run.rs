@@ -58,7 +58,7 @@ pub async fn run_restore(
 pub async fn plan_only(context: &JobContext, options: &RestoreOptions) -> JobResult<PlanReport> {
     context.supported_version().await?;
     let (_, manifest) = backup_of(context, options).await?;
-    check_request(&manifest, &options.request).map_err(in_the_way)?;
+    check_request(&manifest, &options.request).map_err(|problems| in_the_way(&problems))?;
     let existing = existing(context, &manifest, &options.request).await?;
     let plan = planned(&manifest, &options.request, &existing, "plan")?;
     let collections = plan.collections.iter().map(|collection| PlannedCollection {
@@ -121,7 +121,8 @@ fn planned(
     existing: &HashMap<Namespace, TargetCollection>,
     id: &str,
 ) -> JobResult<RestorePlan> {
-    let plan = plan_restore(manifest, request, existing, id).map_err(in_the_way)?;
+    let plan =
+        plan_restore(manifest, request, existing, id).map_err(|problems| in_the_way(&problems))?;
     if plan.collections.is_empty() && plan.absent.is_empty() {
         let message = format!("backup `{}` has nothing that is selected", manifest.name);
         return Err(JobError::new(ErrorKind::NothingToDo, message));
@@ -129,17 +130,17 @@ fn planned(
     Ok(plan)
 }
 
-fn in_the_way(problems: Vec<RestoreProblem>) -> JobError {
+fn in_the_way(problems: &[RestoreProblem]) -> JobError {
     let usage = |problem: &RestoreProblem| {
         matches!(problem, RestoreProblem::Request(_) | RestoreProblem::Name(_))
     };
     let kind = if problems.iter().any(usage) { ErrorKind::Usage } else { ErrorKind::Refused };
-    let shown = problems.iter().take(PROBLEMS_SHOWN).map(ToString::to_string);
-    let mut message = shown.collect::<Vec<_>>().join("; ");
+    let mut shown: Vec<String> =
+        problems.iter().take(PROBLEMS_SHOWN).map(ToString::to_string).collect();
     if let Some(more @ 1..) = problems.len().checked_sub(PROBLEMS_SHOWN) {
-        message.push_str(&format!("; and {more} more"));
+        shown.push(format!("and {more} more"));
     }
-    let error = JobError::new(kind, message);
+    let error = JobError::new(kind, shown.join("; "));
     match problems.iter().find_map(RestoreProblem::hint) {
         Some(hint) => error.hint(hint),
         None => error,
@@ -154,7 +155,7 @@ async fn run(
     let started = Instant::now();
     let version = context.supported_version().await?;
     let (from, manifest) = backup_of(context, options).await?;
-    check_request(&manifest, &options.request).map_err(in_the_way)?;
+    check_request(&manifest, &options.request).map_err(|problems| in_the_way(&problems))?;
     let recovered = recover(context, &from, &options.backup, staging).await?;
     let id = Uuid::new_v4().simple().to_string()[..8].to_owned();
     let mut existing = existing(context, &manifest, &options.request).await?;

@@ -23,6 +23,12 @@ pub(super) fn milvus() -> LabServer {
 
 impl LabServer {
     pub(crate) fn start(name: &str, settings: &[&str]) -> Self {
+        let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", *setting]).collect();
+        Self::start_with(name, &settings)
+    }
+
+    /// With any arguments of `milvus.py start`.
+    pub(crate) fn start_with(name: &str, options: &[&str]) -> Self {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("milvus-{name}"));
         let folder = folder.to_str().expect("the target folder has a plain name");
         let watch = std::process::id().to_string();
@@ -31,7 +37,7 @@ impl LabServer {
             std::fs::remove_dir_all(folder).expect("the folder of the last run can go");
         }
         let mut arguments = vec!["start", "--dir", folder, "--watch", &watch];
-        arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+        arguments.extend(options);
         let answer: serde_json::Value =
             serde_json::from_str(&lab("milvus.py", &arguments)).expect("start prints JSON");
         let text = |key: &str| answer[key].as_str().expect("start prints texts").to_owned();

@@ -84,7 +84,7 @@ impl Agent {
     }
 
     /// Another copy of the program, which other users can read.
-    pub(super) fn from_program(&self, program: &Path) -> Self {
+    pub(super) fn with_program(&self, program: &Path) -> Self {
         Self { program: program.to_owned(), ..self.clone() }
     }
 
@@ -251,9 +251,6 @@ impl std::fmt::Display for Said {
 impl Said {
     /// It must have failed with `code`, said so in text with all `words`, and nothing else.
     pub(super) fn fails(&self, code: i32, words: &[&str]) {
-        if std::env::var_os("MBA_SHOW_MESSAGES").is_some() {
-            eprintln!("---- {} -> {code}\n{}", self.arguments, self.stderr);
-        }
         assert_eq!(self.code, Some(code), "{self}");
         assert_eq!(self.stdout, "", "{self}");
         assert!(self.stderr.contains("error: "), "{self}");

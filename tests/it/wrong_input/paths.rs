@@ -28,7 +28,9 @@ fn milvus_keeps_its_files_elsewhere() {
         let films = ["--collections", "default.films"];
         let name = format!("of_{folder}");
         let said = wrong.run(&[&["backup", "--name", &name], &films[..]].concat());
-        said.fails(1, &["default.films: segment", "no file in the storage", advice]);
+        let place = path(folder);
+        let words = ["default.films: segment", "no file in the storage", &place, advice];
+        said.fails(1, &words);
         let (state, reasons) = agent.state_of(&name);
         assert_eq!(state, "failed");
         assert!(reasons.contains("no file in the storage"), "{reasons}");
@@ -108,9 +110,9 @@ fn the_address_changes() {
     let server = server();
     let agent = &server.agent;
     agent.works(&["backup", "--name", "before"]);
-    let address = server.address().replace("127.0.0.1", "localhost");
+    let address = server.address.replace("127.0.0.1", "localhost");
     let moved = agent.with("MILVUS__ADDRESS", &address);
-    let words = [address.as_str(), server.address(), "milvus.cluster", "cluster adopt NAME"];
+    let words = [address.as_str(), server.address, "milvus.cluster", "cluster adopt NAME"];
     moved.refuses(&["backup", "--name", "after"], 15, &words);
     let check = moved.run(&["check"]);
     assert_eq!(check.code, Some(15), "{check}");

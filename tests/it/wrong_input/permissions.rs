@@ -17,7 +17,7 @@ fn as_nobody(agent: &Agent) -> Agent {
     allow(agent.path("").as_path(), 0o755);
     let user = [format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")];
     let wrapper = ["setpriv", &user[0], &user[1], "--clear-groups"];
-    agent.from_program(&program).under(wrapper)
+    agent.with_program(&program).under(wrapper)
 }
 
 fn for_all_to_read(folder: &Path) {

@@ -1,6 +1,7 @@
 //! The one Milvus of these tests.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::milvus_live::lab::{LabServer, lab};
@@ -12,6 +13,8 @@ static IN_USE: RwLock<()> = RwLock::new(());
 /// The server, up for as long as this lives.
 pub(super) struct Server {
     pub(super) agent: Agent,
+    /// Where it listens.
+    pub(super) address: &'static str,
     _up: RwLockReadGuard<'static, ()>,
 }
 
@@ -24,48 +27,40 @@ pub(super) struct Server {
 /// | `default.nothing` | no row |
 pub(super) fn server() -> Server {
     let up = IN_USE.read().unwrap_or_else(PoisonError::into_inner);
-    Server { agent: agent_on(filled()), _up: up }
-}
-
-impl Server {
-    /// Where it listens.
-    pub(super) fn address(&self) -> &'static str {
-        &filled().address
-    }
+    let server = filled();
+    Server { agent: agent_on(server), address: &server.address, _up: up }
 }
 
 /// The server for one who is going to stop it.
 pub(super) struct StoppableServer {
     pub(super) agent: Agent,
+    folder: PathBuf,
     _alone: RwLockWriteGuard<'static, ()>,
 }
 
 /// Waits until nobody else uses the server.
 pub(super) fn server_alone() -> StoppableServer {
     let alone = IN_USE.write().unwrap_or_else(PoisonError::into_inner);
-    StoppableServer { agent: agent_on(filled()), _alone: alone }
+    let server = filled();
+    let folder = server.data.parent().expect("data lies in the server's folder").to_owned();
+    StoppableServer { agent: agent_on(server), folder, _alone: alone }
 }
 
 impl StoppableServer {
     /// Sends a signal to Milvus.
     pub(super) fn signal(&self, name: &str) {
-        let file = folder().join("milvus.pid");
+        let file = self.folder.join("milvus.pid");
         let process = fs::read_to_string(file).expect("the lab keeps the process id");
         signal(process.trim().parse().expect("a number"), name);
     }
 
     /// Ends what is left of Milvus and starts it on its data.
     pub(super) fn restart(&self) {
-        let folder = folder();
-        let folder = folder.to_str().expect("the target folder has a plain name");
+        let folder = self.folder.to_str().expect("the target folder has a plain name");
         lab("milvus.py", &["stop", "--dir", folder]);
         let watch = std::process::id().to_string();
         lab("milvus.py", &["start", "--dir", folder, "--watch", &watch]);
     }
-}
-
-fn folder() -> std::path::PathBuf {
-    filled().data.parent().expect("data lies in the server's folder").to_owned()
 }
 
 fn agent_on(server: &LabServer) -> Agent {
@@ -78,7 +73,9 @@ fn filled() -> &'static LabServer {
     static SERVER: OnceLock<LabServer> = OnceLock::new();
     SERVER.get_or_init(|| {
         let off = "dataCoord.enableCompaction=false";
-        let server = LabServer::start("wrong-input", &[off]);
+        // Ports that no other server takes while this one is down.
+        let base = (22_000 + std::process::id() % 400 * 20).to_string();
+        let server = LabServer::start_with("wrong-input", &["--set", off, "--port-base", &base]);
         a_cluster_without_collections_is_nothing_to_do(&server);
         let segments = ["--scenario", "segments", "--segments"];
         for (count, rows, collection) in [
