@@ -121,9 +121,9 @@ pub async fn adopt(
 ) -> CatalogResult<ClusterMark> {
     let cluster = repository.cluster(name);
     let key = cluster.layout.mark();
-    let place = || repository.place(&key);
     let Some(mut mark) = repository.read::<ClusterMark>("cluster mark", &key).await? else {
-        return Err(CatalogError::NoRepository { place: place() });
+        let place = repository.store().to_string();
+        return Err(CatalogError::NoCluster { cluster: name.to_string(), place });
     };
     mark.adopted.push(format!("{}: from {} {}: {reason}", clock.now(), mark.address, mark.storage));
     mark.address.clone_from(&identity.address);

@@ -84,7 +84,7 @@ impl Run {
     async fn taken(&self, clock: &dyn Clock) -> CatalogError {
         let name = self.attempt.name.clone();
         let by = match super::read_record(&self.cluster, &name, clock).await {
-            Ok(record) => format!("a backup that is {}", record.state.as_str()),
+            Ok(record) => format!("a {} backup", record.state.as_str()),
             Err(_) => "a backup that cannot be read".to_owned(),
         };
         CatalogError::NameTaken { name, by }

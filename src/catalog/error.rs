@@ -28,6 +28,14 @@ pub enum CatalogError {
         /// Where it was looked for.
         place: String,
     },
+    /// There is no such cluster.
+    #[error("there is no cluster `{cluster}` in `{place}`")]
+    NoCluster {
+        /// The name.
+        cluster: String,
+        /// Where it was looked for.
+        place: String,
+    },
     /// There is no such backup.
     #[error("there is no backup `{name}` in `{place}`")]
     NoBackup {
@@ -83,10 +91,14 @@ impl CatalogError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(error) => error.error_kind(),
-            Self::Document { .. } => ErrorKind::Damaged,
-            Self::NoRepository { .. } | Self::NoBackup { .. } => ErrorKind::NotFound,
+            Self::Document { source: DocumentError::Damaged { .. }, .. } => ErrorKind::Damaged,
+            Self::NoRepository { .. } | Self::NoCluster { .. } | Self::NoBackup { .. } => {
+                ErrorKind::NotFound
+            }
             Self::Ambiguous { .. } => ErrorKind::Usage,
-            Self::NameTaken { .. } | Self::OtherCluster { .. } => ErrorKind::Refused,
+            Self::NameTaken { .. }
+            | Self::OtherCluster { .. }
+            | Self::Document { source: DocumentError::TooNew { .. }, .. } => ErrorKind::Refused,
             Self::LeaseLost { .. } => ErrorKind::Locked,
             Self::NotAsWritten { .. } => ErrorKind::Failed,
         }
@@ -96,9 +108,19 @@ impl CatalogError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Store(error) => return error.hint().map(str::to_owned),
-            Self::Document { .. } | Self::LeaseLost { .. } | Self::NotAsWritten { .. } => {
-                return None;
+            Self::Document { source: DocumentError::TooNew { .. }, .. } => {
+                "a newer agent wrote it: use that one"
             }
+            Self::Document { source: DocumentError::Damaged { .. }, .. } => {
+                "put this file back from another copy of the repository"
+            }
+            Self::LeaseLost { .. } => {
+                "look for a stalled disk or another agent at work, then run again"
+            }
+            Self::NotAsWritten { .. } => {
+                "run again, which copies the file anew; check the disk of the repository"
+            }
+            Self::NoCluster { .. } => "`cluster list` shows what there is",
             Self::NoRepository { .. } => {
                 "check `repository` in the configuration; the first backup makes the repository"
             }

@@ -67,10 +67,14 @@ pub async fn find(
     name: &BackupName,
     clock: &dyn Clock,
 ) -> CatalogResult<(Cluster, BackupRecord)> {
-    let clusters = match cluster {
-        Some(cluster) => vec![repository.cluster(cluster)],
-        None => repository.clusters().await?,
-    };
+    let mut clusters = repository.clusters().await?;
+    if let Some(wanted) = cluster {
+        clusters.retain(|cluster| cluster.name == *wanted);
+        if clusters.is_empty() {
+            let place = repository.store().to_string();
+            return Err(CatalogError::NoCluster { cluster: wanted.to_string(), place });
+        }
+    }
     let mut found = Vec::new();
     for cluster in clusters {
         let folders = repository.store().list_folders(cluster.layout.root()).await?;

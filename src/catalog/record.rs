@@ -113,9 +113,13 @@ impl Documents {
 
     fn unfinished(&self, attempt: &Attempt) -> (BackupState, Vec<String>) {
         match &attempt.end {
+            Some(end) if end.outcome == "failed" => (BackupState::Failed, vec![end.error.clone()]),
             Some(end) => (BackupState::Failed, vec![format!("{}: {}", end.outcome, end.error)]),
             None if self.alive => (BackupState::Running, Vec::new()),
-            None => (BackupState::Failed, vec!["interrupted".to_owned()]),
+            None => (
+                BackupState::Failed,
+                vec!["interrupted: its process ended without saying why".to_owned()],
+            ),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The shapes of the command line; no logic.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::{BackupName, ClusterName, Namespace};
+use crate::model::{BackupName, ClusterName, InvalidName, Namespace};
 
 /// Keeps Milvus backed up, and proves that the backups restore.
 #[derive(Debug, Parser)]
@@ -65,7 +66,7 @@ pub struct CheckArguments {
 #[derive(Debug, Args)]
 pub struct BackupArguments {
     /// Its name [default: `backup_` and the time, in UTC]
-    #[arg(long)]
+    #[arg(long, value_parser = checked::<BackupName>)]
     pub name: Option<BackupName>,
     /// Which collections: database.collection globs, `!` leaves out, the last match decides
     #[arg(long, value_name = "GLOBS", value_delimiter = ',')]
@@ -87,9 +88,10 @@ pub struct ListArguments {
 #[derive(Debug, Args)]
 pub struct NameArguments {
     /// The backup
+    #[arg(value_parser = checked::<BackupName>)]
     pub name: BackupName,
     /// Its cluster, where the name is not unique
-    #[arg(long)]
+    #[arg(long, value_parser = checked::<ClusterName>)]
     pub cluster: Option<ClusterName>,
 }
 
@@ -153,6 +155,7 @@ pub enum ClusterCommand {
     /// Say that a cluster is the configured Milvus from now on, after it really moved
     Adopt {
         /// The cluster
+        #[arg(value_parser = checked::<ClusterName>)]
         name: ClusterName,
         /// Why, for those who look later
         #[arg(long)]
@@ -173,8 +176,14 @@ pub enum ConfigCommand {
     },
 }
 
-fn rename(text: &str) -> Result<(Namespace, Namespace), String> {
-    let (from, to) = text.split_once(':').ok_or("write db.name:db.name")?;
-    let parse = |name: &str| name.parse().map_err(|error| format!("{error}"));
+/// A name. Clap shows the value itself, so the error has only the rule.
+fn checked<T: FromStr<Err = InvalidName>>(text: &str) -> Result<T, &'static str> {
+    text.parse().map_err(|error: InvalidName| error.rule())
+}
+
+fn rename(text: &str) -> Result<(Namespace, Namespace), &'static str> {
+    let rule = "write database.collection:database.collection";
+    let (from, to) = text.split_once(':').ok_or(rule)?;
+    let parse = |name: &str| name.parse().map_err(|_: InvalidName| rule);
     Ok((parse(from)?, parse(to)?))
 }

@@ -3,10 +3,16 @@
 use crate::job::{self, BackupReport, BackupRequest, JobContext, JobError, JobResult, PlanReport};
 use crate::model::ErrorKind;
 use crate::policy::CollectionSelector;
+use crate::storage::Access;
 
 use super::ExitStatus;
 use super::args::BackupArguments;
 use super::output::{Output, size, table};
+
+/// A plan writes nothing, so it opens what is there or nothing at all.
+pub(super) fn access(arguments: &BackupArguments) -> Access {
+    if arguments.plan { Access::ReadIfAny } else { Access::Write }
+}
 
 pub(super) async fn run(
     context: &JobContext,

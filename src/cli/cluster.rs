@@ -6,10 +6,19 @@ use serde_json::json;
 
 use crate::catalog::{self, Repository};
 use crate::job::{JobContext, JobResult};
+use crate::storage::Access;
 
 use super::ExitStatus;
 use super::args::ClusterCommand;
 use super::output::{Output, table};
+
+/// Adopting rewrites the cluster's mark.
+pub(super) fn access(command: &ClusterCommand) -> Access {
+    match command {
+        ClusterCommand::List => Access::Read,
+        ClusterCommand::Adopt { .. } => Access::WriteExisting,
+    }
+}
 
 pub(super) async fn run(
     context: &JobContext,

@@ -1,5 +1,6 @@
 //! From the process's arguments to its exit code.
 
+use std::ffi::OsString;
 use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::job::{JobContext, JobError, JobResult};
 use crate::model::ErrorKind;
 use crate::storage::Access;
 
-use super::args::{Arguments, Command};
+use super::args::{Arguments, Command, Format};
 use super::output::{Output, talk};
 use super::{ExitStatus, backup, check, cluster, list, progress, restore, session, verify};
 
@@ -24,7 +25,11 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             let wrong = error.use_stderr();
-            drop(error.print());
+            if wrong && wants_json(std::env::args_os().skip(1)) {
+                Output::new(Format::Json).error(&unusable(&error));
+            } else {
+                drop(error.print());
+            }
             let status = if wrong { ErrorKind::Usage.into() } else { ExitStatus::OK };
             return ExitCode::from(status.code());
         }
@@ -36,6 +41,22 @@ pub fn main() -> ExitCode {
         error.kind().into()
     });
     ExitCode::from(status.code())
+}
+
+/// Whether the arguments ask for JSON, told without parsing them: they are wrong.
+fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
+    let arguments: Vec<OsString> = arguments.collect();
+    let apart = arguments.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
+    apart || arguments.iter().any(|argument| argument == "--output=json")
+}
+
+/// What clap says of wrong arguments: the problem, then usage and advice.
+fn unusable(error: &clap::Error) -> JobError {
+    let text = error.to_string();
+    let (problem, advice) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let problem = one_line(problem.strip_prefix("error: ").unwrap_or(problem));
+    JobError::new(ErrorKind::Usage, problem).hint(one_line(advice))
 }
 
 fn load(arguments: &Arguments) -> JobResult<Loaded> {
@@ -74,7 +95,8 @@ async fn dispatch(
         Command::Config(command) => Ok(super::config::run(&command, loaded, output)),
         Command::Check(arguments) => check::run(config, &arguments, output, cancel).await,
         Command::Cluster(command) => {
-            cluster::run(&open(Access::Read).await?, command, output).await
+            let context = open(cluster::access(&command)).await?;
+            cluster::run(&context, command, output).await
         }
         Command::List(arguments) => list::run(&open(Access::Read).await?, &arguments, output).await,
         Command::Show(arguments) => {
@@ -85,11 +107,11 @@ async fn dispatch(
             shown(&context, verify::run(&context, &arguments, output)).await
         }
         Command::Backup(arguments) => {
-            let context = open(Access::Write).await?;
+            let context = open(backup::access(&arguments)).await?;
             shown(&context, backup::run(&context, arguments, output)).await
         }
         Command::Restore(arguments) => {
-            let context = open(Access::Write).await?;
+            let context = open(restore::access(&arguments)).await?;
             let work = Box::pin(restore::run(config, &context, arguments, output));
             shown(&context, work).await
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::job::JobError;
+use crate::model::ByteSize;
 
 use super::args::Format;
 
@@ -84,5 +85,5 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
 
 /// A size with its unit, as people read it.
 pub(super) fn size(bytes: u64) -> String {
-    indicatif::BinaryBytes(bytes).to_string()
+    ByteSize(bytes).to_string()
 }

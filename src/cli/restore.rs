@@ -3,12 +3,18 @@
 use crate::config::Config;
 use crate::job::{self, JobContext, JobResult, RestoreOptions, RestoreReport, Wanted};
 use crate::plan::RestoreRequest;
+use crate::storage::Access;
 
 use super::ExitStatus;
 use super::args::RestoreArguments;
 use super::backup::{plan_text, selector};
 use super::output::{Output, table};
 use super::session;
+
+/// There is nothing to restore from a repository that would have to be made first.
+pub(super) fn access(arguments: &RestoreArguments) -> Access {
+    if arguments.plan { Access::Read } else { Access::WriteExisting }
+}
 
 pub(super) async fn run(
     config: &Config,

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::job::{JobContext, JobError, JobResult, Staging};
 use crate::milvus::{GrpcMilvus, MilvusApi};
 use crate::model::{ClusterName, ErrorKind, SystemClock};
-use crate::storage::{Access, ObjectStore, StoreErrorKind, open_folder};
+use crate::storage::{Access, ObjectStore, StoreError, StoreErrorKind, open_folder};
 use crate::transfer::Progress;
 
 /// Builds what a workflow works with.
@@ -45,19 +45,29 @@ pub(super) async fn open(
     })
 }
 
-/// A repository inside Milvus's folder would be lost together with it.
+/// A repository inside Milvus's folder would be lost together with it, also when a link
+/// leads there.
 fn refuse_nesting(config: &Config) -> JobResult<()> {
     let Some(storage) = &config.milvus.storage else { return Ok(()) };
-    if !config.repository.path.starts_with(&storage.path) {
+    let (repository, source) = (&config.repository.path, &storage.path);
+    if !repository.starts_with(source) && !resolved(repository).starts_with(resolved(source)) {
         return Ok(());
     }
     let message = format!(
         "the repository `{}` lies in Milvus's own folder `{}`",
-        config.repository.path.display(),
-        storage.path.display()
+        repository.display(),
+        source.display()
     );
     Err(JobError::new(ErrorKind::Usage, message)
         .hint("set `repository.local.path` to a folder elsewhere, best on another disk"))
+}
+
+/// The path without links, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    match (fs::canonicalize(path), path.parent(), path.file_name()) {
+        (Err(_), Some(parent), Some(name)) => resolved(parent).join(name),
+        (found, ..) => found.unwrap_or_else(|_| path.to_owned()),
+    }
 }
 
 async fn source(config: &Config) -> JobResult<Option<Arc<dyn ObjectStore>>> {
@@ -70,7 +80,26 @@ async fn source(config: &Config) -> JobResult<Option<Arc<dyn ObjectStore>>> {
                 "check `milvus.storage.local.path`, or `localStorage.path` in `milvus.config_file`",
             ))
         }
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            let message = "Milvus's folder cannot be opened";
+            let advice = "set `milvus.storage.local.path` to where this Milvus keeps its files";
+            Err(unopened(error, message, advice))
+        }
+    }
+}
+
+/// A path that was configured wrongly, or that the system refuses.
+fn unopened(error: StoreError, message: &str, advice: &str) -> JobError {
+    match error.kind() {
+        StoreErrorKind::NotFound | StoreErrorKind::Other => {
+            JobError::store(message, error).of_kind(ErrorKind::Usage).hint(advice)
+        }
+        StoreErrorKind::AlreadyExists
+        | StoreErrorKind::PermissionDenied
+        | StoreErrorKind::Full
+        | StoreErrorKind::ReadOnly
+        | StoreErrorKind::Unsupported
+        | StoreErrorKind::Transient => JobError::store(message, error),
     }
 }
 
@@ -83,7 +112,13 @@ async fn repository(config: &Config, access: Access) -> JobResult<Arc<dyn Object
                 "check `repository.local.path` in the configuration; the first backup makes the repository",
             ))
         }
-        opened => Ok(opened?),
+        Err(error) => {
+            let message = "the repository cannot be opened";
+            let advice =
+                "set `repository.local.path` to a folder, or to a path where one can be made";
+            Err(unopened(error, message, advice))
+        }
+        Ok(store) => Ok(store),
     }
 }
 
@@ -125,10 +160,11 @@ pub(super) async fn staging(config: &Config, context: &JobContext) -> JobResult<
         config.repository.staging.clone().unwrap_or_else(|| {
             config.repository.path.join(context.cluster.as_str()).join("_staging")
         });
-    Ok(Staging {
-        seen_by_milvus: seen_by_milvus(config, &folder).display().to_string(),
-        store: open_folder(&folder, Access::Write).await?,
-    })
+    let store = open_folder(&folder, Access::Write).await.map_err(|error| {
+        let advice = "set `repository.staging` to a folder that the agent can write";
+        unopened(error, "the staging folder cannot be opened", advice)
+    })?;
+    Ok(Staging { seen_by_milvus: seen_by_milvus(config, &folder).display().to_string(), store })
 }
 
 /// A folder below Milvus's own is seen where Milvus sees its own.

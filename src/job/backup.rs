@@ -35,13 +35,8 @@ pub struct BackupRequest {
 /// Runs a backup to its end.
 pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResult<BackupReport> {
     let started = Instant::now();
-    context.source()?;
-    let version = context.supported_version().await?;
-    let clock = &*context.clock;
-    let repository = Repository::open_or_create(Arc::clone(&context.repository), clock).await?;
-    let cluster = repository.cluster(&context.cluster);
-    let cluster_id = catalog::claim(&cluster, &context.identity, clock).await?;
-    let selected = select(context, &request.selector).await?;
+    let prepared = context.cancel.run_until_cancelled(prepare(context, &request)).await;
+    let (cluster, cluster_id, version, selected) = prepared.ok_or_else(JobError::cancelled)??;
     let run = reserve(context, &cluster, &request).await?;
     let attempt = Attempt { context, cluster: &cluster, cluster_id, version, started };
     let work = attempt.work(&run, selected);
@@ -63,8 +58,22 @@ pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResu
     let (run, error) = committed;
     let cancelled = error.kind() == ErrorKind::Cancelled;
     let outcome = if cancelled { RunOutcome::Cancelled } else { RunOutcome::Failed };
-    run.end(outcome.as_str(), error.chain(), clock.now()).await;
+    run.end(outcome.as_str(), error.chain(), context.clock.now()).await;
     Err(error)
+}
+
+type Prepared = (Cluster, String, MilvusVersion, Vec<Namespace>);
+
+/// Everything that may be refused before a name is reserved.
+async fn prepare(context: &JobContext, request: &BackupRequest) -> JobResult<Prepared> {
+    context.source()?;
+    let version = context.supported_version().await?;
+    let clock = &*context.clock;
+    let repository = Repository::open_or_create(Arc::clone(&context.repository), clock).await?;
+    let cluster = repository.cluster(&context.cluster);
+    let cluster_id = catalog::claim(&cluster, &context.identity, clock).await?;
+    let selected = select(context, &request.selector).await?;
+    Ok((cluster, cluster_id, version, selected))
 }
 
 /// What a backup would copy, without reserving a name or writing anything.
@@ -148,7 +157,11 @@ impl Attempt<'_> {
             Survey { context, cluster: self.cluster, records: &records, started: self.started };
         let plan = make_plan(&survey, selected).await?;
         if plan.collections.is_empty() {
-            return Err(all_failed(&plan.failed));
+            return Err(all_failed(context, &plan.failed));
+        }
+        for record in &plan.failed {
+            let error = record.error.as_deref().unwrap_or_default();
+            tracing::warn!(namespace = %record.namespace(), error, "a collection cannot be backed up");
         }
         run.save_plan(&plan.references()).await?;
         let reused = plan.reused();
@@ -167,7 +180,7 @@ impl Attempt<'_> {
         }
         records.sort_by_key(CollectionRecord::namespace);
         if lists.is_empty() {
-            return Err(all_failed(&records));
+            return Err(all_failed(context, &records));
         }
         let manifest = self.manifest(run, records);
         let report = self.report(&manifest, &copied, reused);
@@ -256,7 +269,7 @@ fn collection_report(record: &CollectionRecord) -> CollectionReport {
     }
 }
 
-fn all_failed(records: &[CollectionRecord]) -> JobError {
+fn all_failed(context: &JobContext, records: &[CollectionRecord]) -> JobError {
     let reasons = records.iter().filter_map(|record| {
         record.error.as_ref().map(|error| format!("{}: {error}", record.namespace()))
     });
@@ -266,9 +279,10 @@ fn all_failed(records: &[CollectionRecord]) -> JobError {
         record.error.as_ref().is_some_and(|error| error.contains("no file in the storage"))
     });
     let error = JobError::new(ErrorKind::Failed, message);
-    if wrong_folder {
-        error.hint("check that `milvus.storage.local.path` is where this Milvus keeps its files")
-    } else {
-        error
+    match &context.source {
+        Some(source) if wrong_folder => error.hint(format!(
+            "`{source}` seems not to be where this Milvus keeps its files: check `milvus.storage.local.path`"
+        )),
+        Some(_) | None => error,
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::catalog::{self, Repository};
 use crate::milvus::{CollectionSpec, minimal_schema};
-use crate::model::{ErrorKind, KeyPrefix, Namespace, SegmentInfo};
+use crate::model::{ByteSize, ErrorKind, KeyPrefix, Namespace, SegmentInfo};
 use crate::storage::{PutMode, StoreErrorKind};
 
 use super::restore::{Staging, StagingArea, probe};
@@ -144,10 +144,11 @@ async fn space(context: &JobContext) -> JobResult<String> {
         return Ok("not limited".to_owned());
     };
     let reserve = context.min_free.bytes(space.total);
+    let (free, kept) = (ByteSize(space.free), ByteSize(reserve));
     if space.free > reserve {
-        return Ok(format!("{} bytes free, {reserve} of them are kept free", space.free));
+        return Ok(format!("{free} free, {kept} of them are kept free"));
     }
-    let message = format!("{} bytes are free and {reserve} are kept free", space.free);
+    let message = format!("{free} are free and {kept} are kept free");
     Err(JobError::new(ErrorKind::Refused, message)
         .hint("free space, choose another repository, or lower `repository.local.min_free`"))
 }

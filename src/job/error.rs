@@ -36,6 +36,12 @@ impl JobError {
         self
     }
 
+    /// A store that cannot be used for `message`'s purpose, with the store's own hint.
+    pub fn store(message: impl Into<String>, error: StoreError) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        Self { hint, ..Self::new(error.error_kind(), message) }.caused_by(error)
+    }
+
     fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
@@ -44,6 +50,13 @@ impl JobError {
     /// The end of a run that was told to stop.
     pub fn cancelled() -> Self {
         Self::new(ErrorKind::Cancelled, "stopped on request")
+    }
+
+    /// The same error, for scripts of another kind.
+    #[must_use]
+    pub fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
     }
 
     /// What a script can branch on.
@@ -76,9 +89,7 @@ impl JobError {
 
 impl From<StoreError> for JobError {
     fn from(error: StoreError) -> Self {
-        let hint = error.hint().map(str::to_owned);
-        let made = Self::new(error.error_kind(), "the storage cannot be used");
-        Self { hint, ..made }.caused_by(error)
+        Self::store("the storage cannot be used", error)
     }
 }
 
@@ -89,6 +100,7 @@ impl From<CatalogError> for JobError {
             CatalogError::Store(source) => Some(Box::new(source)),
             CatalogError::Document { source, .. } => Some(Box::new(source)),
             CatalogError::NoRepository { .. }
+            | CatalogError::NoCluster { .. }
             | CatalogError::NoBackup { .. }
             | CatalogError::Ambiguous { .. }
             | CatalogError::NameTaken { .. }
@@ -115,10 +127,7 @@ impl From<TransferError> for JobError {
         match error {
             TransferError::Cancelled => Self::cancelled(),
             TransferError::Destination(source) => {
-                let hint = source.hint().map(str::to_owned);
-                let kind = source.error_kind();
-                let message = "the repository cannot be written";
-                Self { hint, ..Self::new(kind, message) }.caused_by(source)
+                Self::store("the repository cannot be written", source)
             }
             TransferError::Space(source) => Self::new(
                 ErrorKind::Refused,

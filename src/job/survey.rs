@@ -46,7 +46,8 @@ pub(super) async fn select(
         return Err(JobError::new(
             ErrorKind::NothingToDo,
             format!("Milvus at {place} has no collection"),
-        ));
+        )
+        .hint("check `milvus.address` if there should be one"));
     }
     let unmatched = selector.unmatched(&seen);
     if !unmatched.is_empty() {
@@ -61,7 +62,8 @@ pub(super) async fn select(
         seen.into_iter().filter(|namespace| selector.matches(namespace)).collect();
     if selected.is_empty() {
         let message = format!("`{selector}` leaves out every collection");
-        return Err(JobError::new(ErrorKind::NothingToDo, message));
+        return Err(JobError::new(ErrorKind::NothingToDo, message)
+            .hint("loosen the patterns that start with `!`"));
     }
     Ok(selected)
 }
@@ -82,10 +84,7 @@ pub(super) async fn make_plan(
         survey.context.progress.subject(&namespace.to_string());
         match result? {
             Ok(collection) => plan.collections.push(collection),
-            Err(error) => {
-                tracing::warn!(%namespace, %error, "a collection cannot be backed up");
-                plan.failed.push(failed(&namespace, error));
-            }
+            Err(error) => plan.failed.push(failed(&namespace, error)),
         }
     }
     Ok(plan)
@@ -121,6 +120,11 @@ fn give_up(error: GatherError, namespace: &Namespace) -> JobResult<Result<Collec
     match (error.ends_run(), error) {
         (None, _) => Ok(Err(described)),
         (Some(_), GatherError::Milvus(error)) => Err(error.into()),
+        (Some(_), GatherError::Storage(error)) => {
+            Err(JobError::store("Milvus's storage cannot be read", error).hint(
+                "give the agent's user read access to Milvus's folder, by its group or an ACL",
+            ))
+        }
         (Some(kind), _) => Err(JobError::new(kind, described)),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 
-use crate::catalog::{self, BackupRecord, Cluster};
+use crate::catalog::{self, BackupRecord, BackupState, Cluster};
 use crate::manifest::{FileEntry, FileId, FileList, Manifest};
 use crate::model::{BackupName, ClusterName, ErrorKind};
 use crate::plan::{Damage, VerifyDepth};
@@ -49,7 +49,7 @@ async fn verify(
     record: BackupRecord,
     report: &mut VerifyReport,
 ) -> JobResult<()> {
-    if record.state == catalog::BackupState::Damaged {
+    if record.state == BackupState::Damaged {
         report.damaged.extend(record.reasons);
         return Ok(());
     }
@@ -157,9 +157,21 @@ pub(super) fn committed(record: BackupRecord) -> JobResult<Manifest> {
         Some(manifest) if usable => Ok(manifest),
         _ => {
             let reasons = record.reasons.join("; ");
-            let damaged = state == catalog::BackupState::Damaged;
-            let kind = if damaged { ErrorKind::Damaged } else { ErrorKind::NotFound };
-            let message = format!("backup `{name}` is {}: {reasons}", state.as_str());
+            let (kind, message) = match state {
+                BackupState::Damaged => {
+                    (ErrorKind::Damaged, format!("backup `{name}` is damaged: {reasons}"))
+                }
+                BackupState::Running => {
+                    (ErrorKind::NotFound, format!("backup `{name}` is still being made"))
+                }
+                BackupState::Tombstoned => {
+                    (ErrorKind::NotFound, format!("backup `{name}` was deleted: {reasons}"))
+                }
+                BackupState::Failed | BackupState::Complete | BackupState::Partial => {
+                    let why = format!("the run of backup `{name}` made no backup: {reasons}");
+                    (ErrorKind::NotFound, why)
+                }
+            };
             Err(JobError::new(kind, message).hint("`list` shows the complete ones"))
         }
     }

@@ -20,9 +20,7 @@ pub enum DocumentError {
         why: String,
     },
     /// A newer agent wrote it.
-    #[error(
-        "the {what} has format version {found}, this agent reads up to {known}; use a newer agent"
-    )]
+    #[error("the {what} has format version {found}, this agent reads up to {known}")]
     TooNew {
         /// Which document.
         what: &'static str,

@@ -3,6 +3,7 @@
 //! Nothing here performs I/O. Every type that has rules checks them when it is made, so
 //! that code above never asks again.
 
+mod byte_size;
 mod clock;
 mod diagnostic;
 mod error_kind;
@@ -12,6 +13,7 @@ mod names;
 mod nearest;
 mod yaml;
 
+pub use byte_size::ByteSize;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use diagnostic::{Diagnostic, Position, SourceLine};
 pub use error_kind::ErrorKind;

@@ -14,6 +14,13 @@ pub struct InvalidName {
     rule: &'static str,
 }
 
+impl InvalidName {
+    /// What a name of this kind has to look like.
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+}
+
 macro_rules! checked_name {
     ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $valid:expr) => {
         $(#[$doc])*

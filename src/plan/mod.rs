@@ -18,7 +18,7 @@ pub use boundary::{
 };
 pub use restore::{
     Batch, BatchLimit, CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest,
-    TargetCollection, next_batch, plan_restore, targets,
+    TargetCollection, check_request, next_batch, plan_restore, targets,
 };
 pub use reuse::Known;
 pub use verify::{Damage, VerifyDepth, compare_listing};

@@ -1,6 +1,6 @@
 //! Manifest and request and what the target has → what is restored where.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::manifest::{
@@ -87,9 +87,46 @@ pub enum RestoreProblem {
     /// The request is wrong in itself.
     #[error("{0}")]
     Request(String),
+    /// Milvus would refuse a wanted name.
+    #[error("`{0}` is no Milvus name")]
+    Name(String),
     /// The target has something under a wanted name.
-    #[error("{0}")]
-    Taken(String),
+    #[error("{0} exists already")]
+    Taken(Namespace),
+    /// A wanted name is an alias, which a restore never replaces.
+    #[error("{alias} is an alias of {of}")]
+    Alias {
+        /// The wanted name.
+        alias: Namespace,
+        /// The collection that it points to.
+        of: String,
+    },
+}
+
+impl RestoreProblem {
+    /// What to do about it, where the problem does not say it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Request(_) => None,
+            Self::Name(_) => Some("use 1 to 255 letters, digits and `_`, with no digit first"),
+            Self::Taken(_) => Some(
+                "restore beside what is there (--suffix, --rename) or replace it (--drop-existing)",
+            ),
+            Self::Alias { .. } => {
+                Some("drop the alias, or restore under another name (--suffix, --rename)")
+            }
+        }
+    }
+}
+
+/// What is wrong with a request in itself, before anything is asked of the server.
+pub fn check_request(
+    manifest: &Manifest,
+    request: &RestoreRequest,
+) -> Result<(), Vec<RestoreProblem>> {
+    let pairs = targets(manifest, request);
+    let problems = problems(manifest, request, &Existing::new(), &pairs);
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// Plans a restore, or says everything that is in its way.
@@ -136,7 +173,7 @@ fn problems(
     existing: &Existing,
     pairs: &[(Namespace, Namespace)],
 ) -> Vec<RestoreProblem> {
-    use RestoreProblem::{Request, Taken};
+    use RestoreProblem::{Alias, Name, Request, Taken};
     let mut problems = Vec::new();
     let names: Vec<Namespace> =
         manifest.collections.iter().map(CollectionRecord::namespace).collect();
@@ -146,10 +183,13 @@ fn problems(
             manifest.name
         )));
     }
-    for (from, _) in &request.renames {
+    for (index, (from, to)) in request.renames.iter().enumerate() {
+        if request.renames[..index].iter().any(|(earlier, _)| earlier == from) {
+            problems.push(Request(format!("{from} is renamed twice, the second time to {to}")));
+        }
         if !names.contains(from) {
             problems.push(Request(format!(
-                "{from} is to be renamed, but backup {} has none",
+                "{from} is to be renamed, but is not in backup {}",
                 manifest.name
             )));
         } else if !request.selector.matches(from) {
@@ -162,29 +202,27 @@ fn problems(
             problems.push(Request(format!("{other} and {from} would both become {to}")));
         }
         for name in [&to.database, &to.collection] {
-            problems.extend(name_fault(name).map(Request));
+            if !is_milvus_name(name) {
+                problems.push(Name(name.clone()));
+            }
         }
         match existing.get(to) {
-            Some(found) if found.name != to.collection => problems.push(Taken(format!(
-                "{to} is an alias of {}; restore under another name (--suffix, --rename) or drop the alias",
-                found.name
-            ))),
-            Some(_) if !request.drop_existing => problems.push(Taken(format!(
-                "{to} exists already; restore beside it (--suffix, --rename) or replace it (--drop-existing)"
-            ))),
+            Some(found) if found.name != to.collection => {
+                problems.push(Alias { alias: to.clone(), of: found.name.clone() });
+            }
+            Some(_) if !request.drop_existing => problems.push(Taken(to.clone())),
             Some(_) | None => {}
         }
     }
+    let mut seen = HashSet::new();
+    problems.retain(|problem| seen.insert(problem.to_string()));
     problems
 }
 
-fn name_fault(name: &str) -> Option<String> {
+fn is_milvus_name(name: &str) -> bool {
     let first = |c: char| c.is_ascii_alphabetic() || c == '_';
     let rest = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$';
-    let valid = name.len() <= MAX_NAME && name.starts_with(first) && name.chars().all(rest);
-    (!valid).then(|| {
-        format!("`{name}` is no Milvus name: use up to {MAX_NAME} letters, digits and `_`, no digit first")
-    })
+    name.len() <= MAX_NAME && name.starts_with(first) && name.chars().all(rest)
 }
 
 /// `<name>__restoring_<id>`, cut to the server's limit; the ledger has the full name.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::MinFree;
+use crate::model::ByteSize;
 use crate::storage::{ObjectStore, StoreResult};
 
 /// What is added to the bytes of a plan: folders, lists and the file system's own needs.
@@ -14,7 +15,8 @@ const LOOK_EVERY: u64 = 64 << 20;
 /// There is not enough room.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{place} has {free} bytes free; {needed} are needed and {reserve} are kept free (repository.local.min_free)"
+    "{place} has {} free; {} are needed and {} are kept free (repository.local.min_free)",
+    ByteSize(*.free), ByteSize(*.needed), ByteSize(*.reserve)
 )]
 pub struct SpaceRefused {
     place: String,

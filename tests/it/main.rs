@@ -15,3 +15,4 @@ mod reuse;
 mod source;
 mod store;
 mod support;
+mod wrong_input;

@@ -11,7 +11,7 @@ use crate::manifest::{Manifest, RestoreItem, RestoreLedger, RestoreStep};
 use crate::model::{BackupName, ClusterName, ErrorKind, Namespace};
 use crate::plan::{
     BatchLimit, CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest,
-    TargetCollection, plan_restore, targets,
+    TargetCollection, check_request, plan_restore, targets,
 };
 use crate::transfer::Stage;
 
@@ -25,6 +25,9 @@ use crate::job::verify::committed;
 use crate::job::{
     JobContext, JobError, JobResult, PlanReport, RestoreReport, RestoredCollection, RunOutcome,
 };
+
+/// Each of 300 collections may be in the way; the first tell enough.
+const PROBLEMS_SHOWN: usize = 10;
 
 /// What someone wants restored, and how.
 #[derive(Debug, Clone)]
@@ -76,6 +79,7 @@ pub async fn run_restore(
 pub async fn plan_only(context: &JobContext, options: &RestoreOptions) -> JobResult<PlanReport> {
     context.supported_version().await?;
     let (_, manifest) = backup_of(context, options).await?;
+    check_request(&manifest, &options.request).map_err(|problems| in_the_way(&problems))?;
     let existing = existing(context, &manifest, &options.request).await?;
     let plan = planned(&manifest, &options.request, &existing, "plan")?;
     let collections = plan.collections.iter().map(|collection| PlannedCollection {
@@ -138,17 +142,30 @@ fn planned(
     existing: &Existing,
     id: &str,
 ) -> JobResult<RestorePlan> {
-    let plan = plan_restore(manifest, request, existing, id).map_err(|problems| {
-        let usage = problems.iter().any(|problem| matches!(problem, RestoreProblem::Request(_)));
-        let kind = if usage { ErrorKind::Usage } else { ErrorKind::Refused };
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        JobError::new(kind, lines.join("\n"))
-    })?;
+    let plan =
+        plan_restore(manifest, request, existing, id).map_err(|problems| in_the_way(&problems))?;
     if plan.collections.is_empty() && plan.absent.is_empty() {
         let message = format!("backup `{}` has nothing that is selected", manifest.name);
         return Err(JobError::new(ErrorKind::NothingToDo, message));
     }
     Ok(plan)
+}
+
+fn in_the_way(problems: &[RestoreProblem]) -> JobError {
+    let usage = |problem: &RestoreProblem| {
+        matches!(problem, RestoreProblem::Request(_) | RestoreProblem::Name(_))
+    };
+    let kind = if problems.iter().any(usage) { ErrorKind::Usage } else { ErrorKind::Refused };
+    let mut shown: Vec<String> =
+        problems.iter().take(PROBLEMS_SHOWN).map(ToString::to_string).collect();
+    if let Some(more @ 1..) = problems.len().checked_sub(PROBLEMS_SHOWN) {
+        shown.push(format!("and {more} more"));
+    }
+    let error = JobError::new(kind, shown.join("; "));
+    match problems.iter().find_map(RestoreProblem::hint) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
 }
 
 /// A restore that is about to make its first change.
@@ -169,6 +186,7 @@ async fn begin<'a>(
 ) -> JobResult<Begun<'a>> {
     let version = context.supported_version().await?;
     let (from, manifest) = backup_of(context, options).await?;
+    check_request(&manifest, &options.request).map_err(|problems| in_the_way(&problems))?;
     let recovered = recover(context, &from, &options.backup, staging).await?;
     let id = Uuid::new_v4().simple().to_string()[..8].to_owned();
     let mut existing = existing(context, &manifest, &options.request).await?;

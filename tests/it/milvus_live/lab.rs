@@ -9,10 +9,10 @@ use milvus_backup_agent::milvus::{GrpcMilvus, ImportState, ImportTask, MilvusApi
 
 /// A running Milvus of `tests/lab`. It is killed when this process is gone.
 #[derive(Debug, Clone)]
-pub(super) struct LabServer {
-    pub(super) address: String,
+pub(crate) struct LabServer {
+    pub(crate) address: String,
     /// Its local storage.
-    pub(super) data: PathBuf,
+    pub(crate) data: PathBuf,
 }
 
 /// The server that all tests here share; each works on collections of its own.
@@ -22,7 +22,13 @@ pub(super) fn milvus() -> LabServer {
 }
 
 impl LabServer {
-    pub(super) fn start(name: &str, settings: &[&str]) -> Self {
+    pub(crate) fn start(name: &str, settings: &[&str]) -> Self {
+        let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", *setting]).collect();
+        Self::start_with(name, &settings)
+    }
+
+    /// With any arguments of `milvus.py start`.
+    pub(crate) fn start_with(name: &str, options: &[&str]) -> Self {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("milvus-{name}"));
         let folder = folder.to_str().expect("the target folder has a plain name");
         let watch = std::process::id().to_string();
@@ -31,7 +37,7 @@ impl LabServer {
             std::fs::remove_dir_all(folder).expect("the folder of the last run can go");
         }
         let mut arguments = vec!["start", "--dir", folder, "--watch", &watch];
-        arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+        arguments.extend(options);
         let answer: serde_json::Value =
             serde_json::from_str(&lab("milvus.py", &arguments)).expect("start prints JSON");
         let text = |key: &str| answer[key].as_str().expect("start prints texts").to_owned();
@@ -42,7 +48,7 @@ impl LabServer {
         GrpcMilvus::new(&self.address.parse().unwrap()).unwrap()
     }
 
-    pub(super) fn data_py(&self, command: &str, arguments: &[&str]) -> String {
+    pub(crate) fn data_py(&self, command: &str, arguments: &[&str]) -> String {
         let mut all = vec![command, "--address", &self.address];
         all.extend(arguments);
         lab("data.py", &all)
@@ -56,7 +62,7 @@ impl LabServer {
 }
 
 /// Runs a script of the lab and returns what it printed.
-pub(super) fn lab(script: &str, arguments: &[&str]) -> String {
+pub(crate) fn lab(script: &str, arguments: &[&str]) -> String {
     static PYTHON: OnceLock<String> = OnceLock::new();
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/lab");
     let run = |command: &mut Command| {

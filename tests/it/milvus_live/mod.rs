@@ -6,5 +6,5 @@
 
 mod collections;
 mod failures;
-mod lab;
+pub(crate) mod lab;
 mod restore;
