@@ -6,5 +6,4 @@
 
 mod collections;
 mod failures;
-mod lab;
 mod restore;
