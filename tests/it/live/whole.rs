@@ -29,8 +29,8 @@ fn everything_comes_back_as_it_was() {
         let collections = restored["collections"].as_array().unwrap().iter();
         collections.filter(|c| c["to"] == of).map(|c| c["rows_deleted"].as_u64().unwrap()).sum()
     };
-    let deletes: Vec<u64> = all.iter().map(|of| deleted(of)).collect();
-    assert_eq!(deletes, [12, 0, 0, 12], "{restored}");
+    let counts: Vec<u64> = all.iter().map(|of| deleted(of)).collect();
+    assert_eq!(counts, [12, 0, 0, 12], "{restored}");
     let after = server.dump(&all.join(","), &agent.path("after.json"));
     assert_equal(&before, &after, &[], "");
     assert_eq!(agent.leftovers(), Vec::<std::path::PathBuf>::new());

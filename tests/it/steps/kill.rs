@@ -9,7 +9,7 @@ use milvus_backup_agent::model::Namespace;
 use crate::lab::{Agent, LabServer, assert_equal, say};
 
 /// A run looks at nothing before it has been at work for so long.
-const WAIT: Duration = Duration::from_millis(1000);
+const WAIT: Duration = Duration::from_secs(1);
 
 /// Kills a backup at so many moments, each in a repository of its own.
 pub(crate) fn kill_backups(server: &LabServer, tag: &str, kills: u32) {
@@ -21,7 +21,7 @@ pub(crate) fn kill_backups(server: &LabServer, tag: &str, kills: u32) {
     let took = begun.elapsed();
     let mut seen = Vec::new();
     for number in 0..kills {
-        let mut moment = WAIT + moment(took - WAIT, number, kills);
+        let mut moment = WAIT + moment(took.saturating_sub(WAIT), number, kills);
         let agent = loop {
             let agent = Agent::new(server, tag);
             if agent.kill_after(moment, &["backup", "--name", "killed", "--collections", &globs]) {
