@@ -2,11 +2,13 @@
 """Fills a Milvus with test data, dumps its complete logical state, and compares two dumps.
 
     data.py fill --address A --scenario types|partition_key|auto_id|many|segments|upsert|demo
-                 [--rows N] [--segments K] [--collection db.c]
+                 [--rows N] [--segments K] [--collection db.c] [--tag T]
     data.py add --address A --collection db.c --rows N --start K [--partition P] [--flush]
     data.py delete --address A --collection db.c --where EXPR [--partition P] [--flush]
     data.py upsert-loop --address A --collection db.c --keys N --stop-file F
     data.py drop --address A --collection db.c
+    data.py drop-database --address A --database D
+    data.py keys --address A --collection db.c
     data.py dump --address A [--collections db.a,db.b] --out FILE
     data.py compare FILE1 FILE2 [--rename db.a=db.b]... [--ignore aliases,load,...]
 
@@ -58,6 +60,7 @@ def main():
         arg("--scenario", required=True, choices=sorted(SCENARIOS)),
         arg("--segments", type=int, default=8),
         arg("--collection", metavar="DB.NAME"),
+        arg("--tag", help="appended to the names of the scenario, so that several fit on one server"),
     )  # fmt: skip
     command("add", add, address, collection, rows, partition, flush_after, arg("--start", type=int, required=True))
     command("delete", delete, address, collection, partition, flush_after, arg("--where", required=True))
@@ -66,6 +69,8 @@ def main():
         arg("--keys", type=int, required=True), arg("--stop-file", type=Path, required=True),
     )  # fmt: skip
     command("drop", drop, address, collection)
+    command("drop-database", drop_database, address, arg("--database", required=True))
+    command("keys", keys, address, collection)
     command("dump", dump, address, arg("--collections", default=""), arg("--out", type=Path, required=True))
     command(
         "compare", compare,
@@ -380,15 +385,15 @@ IVF = {"index_type": "IVF_FLAT", "metric_type": "IP", "params": json.dumps({"nli
 
 def fill_types(c, args):
     """Every type, three partitions, properties, indexes, alias, deletes after a flush, rows after the deletes; in two databases."""
-    rows = args.rows or 1000
-    value = schema_pb2.ValueField
+    rows = count(args)
+    name, value = tagged(args, "types"), schema_pb2.ValueField
     for db, key, index, salt in (
         ("default", field("id", T.VarChar, is_primary_key=True, max_length=64), HNSW, 1),
-        ("db2", int_key(description="the key"), IVF, 2),
+        (tagged(args, "db2"), int_key(description="the key"), IVF, 2),
     ):
         c.ensure_database(db)
         schema = schema_pb2.CollectionSchema(
-            name="types", description=f"every type, in {db}", enable_dynamic_field=True,
+            name=name, description=f"every type, in {db}", enable_dynamic_field=True,
             fields=[
                 key,
                 field("flag", T.Bool),
@@ -407,52 +412,54 @@ def fill_types(c, args):
         c.create(db, schema, shards=2, level=common.ConsistencyLevel.Session, properties={"collection.ttl.seconds": 315360000})
         partitions = ["_default", "p_a", "p_b", "p_c"]
         for partition in partitions[1:]:
-            c.create_partition(db, "types", partition)
-        c.create_index(db, "types", "vec", index, "vec_index")
-        c.create_index(db, "types", "i64" if db == "db2" else "text", {}, "scalar_index")
-        c.call("CreateAlias", pb.CreateAliasRequest(collection_name="types", alias=f"types_alias_{db}"), db)
+            c.create_partition(db, name, partition)
+        c.create_index(db, name, "vec", index, "vec_index")
+        c.create_index(db, name, "text" if db == "default" else "i64", {}, "scalar_index")
+        c.call("CreateAlias", pb.CreateAliasRequest(collection_name=name, alias=f"{name}_alias_{db}"), db)
         part = rows // 4
         for i, partition in enumerate(partitions):
-            insert_all(c, db, "types", schema, make_rows(schema, i * part, part, salt), partition)
-        c.load(db, "types")
-        c.flush(db, "types")
-        c.delete(db, "types", f"id in {json.dumps([key_value(key, k) for k in range(0, rows, 20)])}")
+            insert_all(c, db, name, schema, make_rows(schema, i * part, part, salt), partition)
+        c.load(db, name)
+        c.flush(db, name)
+        c.delete(db, name, f"id in {json.dumps([key_value(key, k) for k in range(0, rows, 20)])}")
         late = rows // 10
-        insert_all(c, db, "types", schema, make_rows(schema, rows, late, salt), "p_b")
-        c.delete(db, "types", f"id in {json.dumps([key_value(key, k) for k in range(rows, rows + late, 10)])}")
+        insert_all(c, db, name, schema, make_rows(schema, rows, late, salt), "p_b")
+        c.delete(db, name, f"id in {json.dumps([key_value(key, k) for k in range(rows, rows + late, 10)])}")
 
 
 def fill_partition_key(c, args):
     """A collection with a partition key, not loaded."""
+    name = tagged(args, "pkey")
     schema = schema_pb2.CollectionSchema(
-        name="pkey", fields=[int_key(), field("tenant", T.VarChar, max_length=64, is_partition_key=True), vector()]
+        name=name, fields=[int_key(), field("tenant", T.VarChar, max_length=64, is_partition_key=True), vector()]
     )
     c.create("default", schema, num_partitions=8)
-    c.create_index("default", "pkey", "vec", IVF)
-    rows = make_rows(schema, 0, args.rows or 1000)
+    c.create_index("default", name, "vec", IVF)
+    rows = make_rows(schema, 0, count(args))
     for row in rows:
         row["tenant"] = f"tenant-{row['id'] % 20}"
-    insert_all(c, "default", "pkey", schema, rows)
+    insert_all(c, "default", name, schema, rows)
 
 
 def fill_auto_id(c, args):
     """Automatic keys and binary vectors; one of three partitions loaded."""
+    name = tagged(args, "autoid")
     schema = schema_pb2.CollectionSchema(
-        name="autoid", autoID=True, fields=[int_key(autoID=True), field("n", T.Int32), field("vec", T.BinaryVector, dim=64)]
+        name=name, autoID=True, fields=[int_key(autoID=True), field("n", T.Int32), field("vec", T.BinaryVector, dim=64)]
     )
     c.create("default", schema)
-    c.create_index("default", "autoid", "vec", {"index_type": "BIN_FLAT", "metric_type": "HAMMING"})
-    rows = args.rows or 1000
+    c.create_index("default", name, "vec", {"index_type": "BIN_FLAT", "metric_type": "HAMMING"})
+    rows = count(args)
     for i, partition in enumerate(("p_loaded", "p_not_loaded")):
-        c.create_partition("default", "autoid", partition)
-        insert_all(c, "default", "autoid", schema, make_rows(schema, i * rows // 2, rows // 2), partition)
-    c.load("default", "autoid", ["p_loaded"])
+        c.create_partition("default", name, partition)
+        insert_all(c, "default", name, schema, make_rows(schema, i * rows // 2, rows // 2), partition)
+    c.load("default", name, ["p_loaded"])
 
 
 def fill_many(c, args):
     """Many small collections."""
-    for i in range(args.rows or 100):
-        schema = schema_pb2.CollectionSchema(name=f"many_{i:05d}", fields=[int_key(), vector()])
+    for i in range(count(args, 100)):
+        schema = schema_pb2.CollectionSchema(name=f"{tagged(args, 'many')}_{i:05d}", fields=[int_key(), vector()])
         c.create("default", schema)
         c.create_index("default", schema.name, "vec", FLAT)
         c.insert("default", schema.name, schema, make_rows(schema, 0, 5, i))
@@ -462,7 +469,7 @@ def fill_segments(c, args):
     """One partition of K segments (compaction must be off, and one shard means one segment a flush)."""
     db, name = split(args.collection or "default.segments")
     schema = simple_collection(c, db, name)
-    rows = args.rows or 1000
+    rows = count(args)
     for k in range(args.segments):
         insert_all(c, db, name, schema, make_rows(schema, k * rows, rows))
         c.flush(db, name)
@@ -472,7 +479,7 @@ def fill_upsert(c, args):
     """What upsert-loop works on: keys 0..N-1, each with the round in `salt`."""
     db, name = split(args.collection or "default.upsert")
     schema = simple_collection(c, db, name)
-    insert_all(c, db, name, schema, make_rows(schema, 0, args.rows or 1000))
+    insert_all(c, db, name, schema, make_rows(schema, 0, count(args)))
 
 
 def fill_demo(c, args):
@@ -513,6 +520,14 @@ def insert_all(c, db, name, schema, rows, partition="", upsert=False):
         c.insert(db, name, schema, rows[i : i + PAGE], partition, upsert)
 
 
+def count(args, default=1000):
+    return default if args.rows is None else args.rows
+
+
+def tagged(args, name):
+    return f"{name}_{args.tag}" if args.tag else name
+
+
 def fill(args):
     SCENARIOS[args.scenario](Client(args.address), args)
 
@@ -520,7 +535,7 @@ def fill(args):
 def add(args):
     c, (db, name) = Client(args.address), split(args.collection)
     schema = c.describe(db, name).schema
-    insert_all(c, db, name, schema, make_rows(schema, args.start, args.rows or 1000), args.partition)
+    insert_all(c, db, name, schema, make_rows(schema, args.start, count(args)), args.partition)
     if args.flush:
         c.flush(db, name)
 
@@ -536,6 +551,22 @@ def delete(args):
 def drop(args):
     c, (db, name) = Client(args.address), split(args.collection)
     c.drop(db, name)
+
+
+def drop_database(args):
+    Client(args.address).call("DropDatabase", pb.DropDatabaseRequest(db_name=args.database))
+
+
+def keys(args):
+    """Prints how many rows there are (`count(*)` counts a key twice that is there twice) and which keys."""
+    c, (db, name) = Client(args.address), split(args.collection)
+    schema = c.describe(db, name).schema
+    states = {p: c.load_state(db, name, [p]) for p in c.partitions(db, name)}
+    with everything_loaded(c, db, name, schema, states):
+        pk = primary_key(schema).name
+        found = sorted(row[pk] for row in c.query(db, name, f"{pk} >= {-(2**63) + 1}", [pk]))
+        rows = c.query(db, name, "", ["count(*)"])[0]["count(*)"]
+    print(json.dumps({"rows": rows, "keys": len(found), "distinct": len(set(found)), "first": found[:1], "last": found[-1:]}))
 
 
 def upsert_loop(args):

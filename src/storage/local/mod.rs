@@ -8,7 +8,7 @@
 //!
 //! | killed                     | a reader sees         | who cleans up                     |
 //! | -------------------------- | --------------------- | --------------------------------- |
-//! | while a temp file grows    | nothing               | the first write of the next store |
+//! | while a temp file grows    | nothing               | the next store that may write     |
 //! | between `link` and unlink  | the whole object      | the same                          |
 //! | before [`ObjectStore::sync`] | the object, or nothing after a power cut | nobody needs to |
 //! | between unlink and `rmdir` | nothing               | the next delete in that folder    |

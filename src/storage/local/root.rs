@@ -24,10 +24,11 @@ pub(super) struct Root {
 }
 
 impl Root {
-    /// A root to read and write.
+    /// A root to read and write, without what stores that died left in it.
     pub(super) fn writable(folder: PathBuf) -> Self {
-        let temp = Some(Temp::under(folder.join(TEMP)));
-        Self { folder, temp, unsynced: Unsynced::default() }
+        let temp = Temp::under(folder.join(TEMP));
+        temp.tidy();
+        Self { folder, temp: Some(temp), unsynced: Unsynced::default() }
     }
 
     /// A root to read.

@@ -33,6 +33,11 @@ impl Temp {
         Self { base, claimed: Mutex::new(None), next: AtomicU64::new(0) }
     }
 
+    /// Removes what dead stores left, as far as that is possible; makes nothing.
+    pub(super) fn tidy(&self) {
+        drop(remove_dead(&self.base));
+    }
+
     /// A new empty file.
     pub(super) fn file(&self) -> io::Result<TempFile> {
         let mut claimed = self.claimed.lock().expect("no holder of this lock panics");

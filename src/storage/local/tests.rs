@@ -52,14 +52,18 @@ async fn opening_makes_the_root_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_first_write_removes_what_dead_owners_left() {
+async fn what_dead_owners_left_is_removed() {
     let root = TempDir::new().unwrap();
     for left in ["with_lock/lock", "with_lock/0", "without_lock/0"] {
         let path = root.path().join(".tmp").join(left);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "half").unwrap();
     }
+    let left = children(&root.path().join(".tmp"));
+    LocalStore::read_only(root.path()).await.unwrap();
+    assert_eq!(children(&root.path().join(".tmp")), left, "a reader wrote something");
     let store = LocalStore::open(root.path()).await.unwrap();
+    assert_eq!(children(&root.path().join(".tmp")).len(), 0, "the dead owners' are left");
     assert_eq!(names(&store, &KeyPrefix::root()).await, [""; 0]);
     assert_eq!(store.list_folders(&KeyPrefix::root()).await.unwrap(), [""; 0]);
     put(&store, "a").await.unwrap();

@@ -6,7 +6,7 @@ use milvus_backup_agent::milvus::{
 use milvus_backup_agent::model::LoadState;
 use milvus_backup_agent::model::Namespace;
 
-use super::lab::{milvus, until};
+use crate::lab::{milvus, until};
 
 #[tokio::test]
 async fn a_server_tells_its_version_and_databases() {

@@ -8,7 +8,7 @@ use milvus_backup_agent::milvus::{
 use milvus_backup_agent::model::LoadState;
 use milvus_backup_agent::model::Namespace;
 
-use super::lab::{LabServer, imported, milvus};
+use crate::lab::{LabServer, imported, milvus};
 
 #[tokio::test]
 async fn what_does_not_exist_is_not_found() {

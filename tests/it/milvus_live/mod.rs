@@ -6,5 +6,4 @@
 
 mod collections;
 mod failures;
-pub(crate) mod lab;
 mod restore;

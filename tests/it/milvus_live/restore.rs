@@ -7,7 +7,7 @@ use milvus_backup_agent::milvus::{
 use milvus_backup_agent::model::Namespace;
 use milvus_backup_agent::model::{CollectionDescription, LoadState};
 
-use super::lab::{LabServer, imported, lab, milvus, until};
+use crate::lab::{LabServer, imported, lab, milvus, until};
 
 /// Every type, three partitions, deletes, dynamic fields: all the calls in the order of a
 /// backup and a restore, and both collections read row by row in the end.

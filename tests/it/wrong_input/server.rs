@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::milvus_live::lab::{LabServer, lab};
+use crate::lab::{LabServer, lab};
 
 use super::agent::{Agent, signal};
 

@@ -1,0 +1,151 @@
+//! The real program, with a configuration and a repository of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::LabServer;
+
+/// An installation of the program: its configuration, state and repository.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    folder: TempDir,
+    repository: PathBuf,
+    cluster: String,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) json: Value,
+    pub(crate) talk: String,
+}
+
+impl Agent {
+    /// One that has never run, with an empty repository.
+    pub(crate) fn new(server: &LabServer, cluster: &str) -> Self {
+        let folder = folder();
+        let repository = folder.path().join("repository");
+        Self::install(server, cluster, folder, repository)
+    }
+
+    /// One that has never run, on the repository of another.
+    pub(crate) fn beside(&self, server: &LabServer, cluster: &str) -> Self {
+        Self::install(server, cluster, folder(), self.repository.clone())
+    }
+
+    fn install(server: &LabServer, cluster: &str, folder: TempDir, repository: PathBuf) -> Self {
+        let config = format!(
+            "milvus:\n  address: {}\n  cluster: {cluster}\n  storage:\n    local:\n      path: {}\n\
+             repository:\n  local:\n    path: {}\n    min_free: 64MiB\nstate: {}\n",
+            server.address,
+            server.data.display(),
+            repository.display(),
+            folder.path().join("state").display(),
+        );
+        fs::write(folder.path().join("config.yaml"), config).unwrap();
+        Self { folder, repository, cluster: cluster.to_owned() }
+    }
+
+    /// A file beside the configuration, gone with the agent.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_milvus-backup-agent"));
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        command.args(["--config", "config.yaml", "--output", "json"]).args(arguments);
+        command
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        let output = self.command(arguments).output().unwrap();
+        let talk = String::from_utf8(output.stderr).unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let json = serde_json::from_str(&said)
+            .unwrap_or_else(|error| panic!("{arguments:?} printed no JSON: {error}: {said}{talk}"));
+        Ended { code: output.status.code().unwrap(), json, talk }
+    }
+
+    /// Runs a command that has to succeed; its result.
+    pub(crate) fn ok(&self, arguments: &[&str]) -> Value {
+        let ended = self.run(arguments);
+        assert_eq!(ended.code, 0, "{arguments:?}: {}\n{}", ended.json, ended.talk);
+        ended.json
+    }
+
+    /// Starts a command and does not wait for it.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Starts a command and kills it. `false` if it had ended by itself before.
+    pub(crate) fn kill_after(&self, moment: Duration, arguments: &[&str]) -> bool {
+        let mut child = self.start(arguments);
+        std::thread::sleep(moment);
+        let at_work = child.try_wait().unwrap().is_none();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        at_work
+    }
+
+    /// Backs up what the globs select, and verifies it to the last byte.
+    pub(crate) fn backup(&self, name: &str, globs: &str) -> Value {
+        let report = self.ok(&["backup", "--name", name, "--collections", globs]);
+        assert_eq!(report["outcome"], "complete", "{report}");
+        self.verify(name);
+        report
+    }
+
+    pub(crate) fn verify(&self, name: &str) {
+        let report = self.ok(&["verify", name, "--depth", "content"]);
+        assert_eq!(report["outcome"], "complete", "{report}");
+        assert_eq!(report["unchecked"], 0, "{report}");
+    }
+
+    /// Restores everything that is selected.
+    pub(crate) fn restore(&self, name: &str, options: &[&str]) -> Value {
+        let report = self.ok(&[&["restore", name], options].concat());
+        assert_eq!(report["outcome"], "complete", "{report}");
+        report
+    }
+
+    /// How a backup is listed; `absent` if it is not.
+    pub(crate) fn state_of(&self, name: &str) -> String {
+        let list = self.ok(&["list"]);
+        let row = list.as_array().unwrap().iter().find(|row| row["name"] == name);
+        row.map_or("absent", |row| row["state"].as_str().unwrap()).to_owned()
+    }
+
+    /// What interrupted work left in the repository: `_staging`, ledgers, leases.
+    pub(crate) fn leftovers(&self) -> Vec<PathBuf> {
+        let cluster = self.repository.join(&self.cluster);
+        let places = ["_staging", "_restores", "_leases"].map(|place| cluster.join(place));
+        places.iter().flat_map(|place| files(place)).collect()
+    }
+
+    /// The only ledger of a restore, if there is one that can be read.
+    pub(crate) fn ledger(&self) -> Option<Value> {
+        let ledgers = files(&self.repository.join(&self.cluster).join("_restores"));
+        serde_json::from_slice(&fs::read(ledgers.first()?).ok()?).ok()
+    }
+}
+
+fn folder() -> TempDir {
+    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}

@@ -1,0 +1,28 @@
+//! A real Milvus, and the real program working on it. Shared by `it` and `soak`.
+
+#![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
+
+mod agent;
+mod server;
+mod wait;
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+pub(crate) use agent::Agent;
+pub(crate) use server::{LabServer, assert_equal, lab, milvus};
+pub(crate) use wait::{imported, until};
+
+/// Tells a measurement, past the harness, which keeps what passing tests print.
+pub(crate) fn say(text: &str) {
+    std::io::stderr().write_all(format!("    measured: {text}\n").as_bytes()).unwrap();
+}
+
+/// Runs a command and returns what it printed, trimmed; it has to succeed.
+fn printed(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = output.expect("the command can be started");
+    let text = String::from_utf8(output.stdout).expect("the lab prints text");
+    assert!(output.status.success(), "{command:?} failed:\n{text}");
+    text.trim().to_owned()
+}

@@ -1,0 +1,103 @@
+//! Starting and feeding a real Milvus.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use milvus_backup_agent::milvus::GrpcMilvus;
+
+use super::printed;
+
+/// A running Milvus of `tests/lab`. It is killed when this process is gone.
+#[derive(Debug, Clone)]
+pub(crate) struct LabServer {
+    pub(crate) address: String,
+    /// Its local storage.
+    pub(crate) data: PathBuf,
+}
+
+/// The server that the tests share; each works on collections of its own. It compacts
+/// nothing, so that files stay where they are.
+pub(crate) fn milvus() -> LabServer {
+    static SERVER: OnceLock<LabServer> = OnceLock::new();
+    SERVER.get_or_init(|| LabServer::start("shared", &["dataCoord.enableCompaction=false"])).clone()
+}
+
+impl LabServer {
+    pub(crate) fn start(name: &str, settings: &[&str]) -> Self {
+        let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", *setting]).collect();
+        Self::start_with(name, &settings)
+    }
+
+    /// With any arguments of `milvus.py start`.
+    pub(crate) fn start_with(name: &str, options: &[&str]) -> Self {
+        let name = format!("milvus-{}-{name}", env!("CARGO_CRATE_NAME"));
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let folder = folder.to_str().expect("the target folder has a plain name");
+        let watch = std::process::id().to_string();
+        lab("milvus.py", &["stop", "--dir", folder]);
+        if std::fs::exists(folder).expect("the target folder is readable") {
+            std::fs::remove_dir_all(folder).expect("the folder of the last run can go");
+        }
+        let mut arguments = vec!["start", "--dir", folder, "--watch", &watch];
+        arguments.extend(options);
+        let answer: serde_json::Value =
+            serde_json::from_str(&lab("milvus.py", &arguments)).expect("start prints JSON");
+        let text = |key: &str| answer[key].as_str().expect("start prints texts").to_owned();
+        Self { address: text("address"), data: text("data").into() }
+    }
+
+    pub(crate) fn client(&self) -> GrpcMilvus {
+        GrpcMilvus::new(&self.address.parse().unwrap()).unwrap()
+    }
+
+    pub(crate) fn data_py(&self, command: &str, arguments: &[&str]) -> String {
+        let mut all = vec![command, "--address", &self.address];
+        all.extend(arguments);
+        lab("data.py", &all)
+    }
+
+    /// Starts a command of `data.py` that goes on until it is told to stop.
+    pub(crate) fn start_data_py(&self, command: &str, arguments: &[&str]) -> Child {
+        let mut all = vec![command, "--address", &self.address];
+        all.extend(arguments);
+        lab_command("data.py", &all).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// The full state of some collections, as a file.
+    pub(crate) fn dump(&self, collections: &str, to: &Path) -> PathBuf {
+        self.data_py("dump", &["--collections", collections, "--out", to.to_str().unwrap()]);
+        to.to_owned()
+    }
+
+    pub(crate) fn folder(&self, log: &str, ids: &[i64]) -> Option<String> {
+        let ids: PathBuf = ids.iter().map(ToString::to_string).collect();
+        let folder = self.data.join(log).join(ids);
+        folder.is_dir().then(|| format!("{}/", folder.display()))
+    }
+}
+
+/// Two dumps are equal but for what `options` of `data.py compare` say. Which databases
+/// there are is the business of all tests on a server.
+pub(crate) fn assert_equal(before: &Path, after: &Path, renames: &[&str], ignored: &str) {
+    let ignored = format!("databases,{ignored}");
+    let mut arguments = vec!["compare", before.to_str().unwrap(), after.to_str().unwrap()];
+    arguments.extend(["--ignore", ignored.trim_end_matches(',')]);
+    arguments.extend(renames.iter().flat_map(|rename| ["--rename", rename]));
+    let said = lab("data.py", &arguments);
+    assert!(said.starts_with("equal"), "{said}");
+}
+
+/// Runs a script of the lab and returns what it printed.
+pub(crate) fn lab(script: &str, arguments: &[&str]) -> String {
+    printed(&mut lab_command(script, arguments))
+}
+
+fn lab_command(script: &str, arguments: &[&str]) -> Command {
+    static PYTHON: OnceLock<String> = OnceLock::new();
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/lab");
+    let python = PYTHON.get_or_init(|| printed(&mut Command::new(folder.join("setup.sh"))));
+    let mut command = Command::new(python);
+    command.arg(folder.join(script)).args(arguments).stdin(Stdio::null());
+    command
+}

@@ -1,0 +1,14 @@
+//! The real program on a real Milvus 2.3.5, from its command line to its JSON.
+//!
+//! Most tests share one server, on collections of their own. What goes on for longer is
+//! in `tests/soak`, made of the same steps.
+
+#![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
+
+mod alias;
+mod incremental;
+mod kill;
+mod many;
+mod speed;
+mod upserts;
+mod whole;

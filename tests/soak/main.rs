@@ -1,0 +1,38 @@
+//! `make soak`: what `it` does a few times, many times, and what needs the machine for
+//! itself. Run with `--test-threads 1`, so that the times mean something.
+
+#[expect(dead_code, unused_imports, reason = "the tests of `it` need the rest")]
+#[path = "../it/lab/mod.rs"]
+mod lab;
+#[expect(unused_imports, reason = "the tests of `it` need the rest")]
+#[path = "../it/steps/mod.rs"]
+mod steps;
+
+use lab::{milvus, say};
+
+#[test]
+fn a_constant_set_of_keys_is_whole_in_many_backups() {
+    steps::back_up_under_upserts(&milvus(), "upserts", 6, 3000);
+}
+
+#[tokio::test]
+async fn many_segments_are_restored_eight_times_faster_than_one_by_one() {
+    let speed = steps::race(&milvus(), "speed", 24, 1000).await;
+    let times = speed.one_by_one.as_secs_f64() / speed.ours.as_secs_f64();
+    say(&format!(
+        "24 segments of 1000 rows: restored in {:.1} s, one by one in {:.1} s: {times:.1} times",
+        speed.ours.as_secs_f64(),
+        speed.one_by_one.as_secs_f64()
+    ));
+    assert!(times >= 8.0, "only {times:.1} times faster");
+}
+
+#[test]
+fn a_backup_is_killed_at_12_moments() {
+    steps::kill_backups(&milvus(), "kill_backup", 12);
+}
+
+#[tokio::test]
+async fn a_restore_is_killed_at_12_moments() {
+    steps::kill_restores(&milvus(), "kill_restore", 12).await;
+}
