@@ -39,5 +39,10 @@ fn text(report: &VerifyReport) -> String {
         report.damaged.len(),
         report.unchecked
     );
-    missing.chain(damaged).chain([summary]).collect::<Vec<_>>().join("\n")
+    let remedy = (!report.missing.is_empty() || !report.damaged.is_empty()).then(|| {
+        "hint: delete a damaged file; the next backup copies what is not there anew, if Milvus \
+         still has it, and mends older backups too"
+            .to_owned()
+    });
+    missing.chain(damaged).chain([summary]).chain(remedy).collect::<Vec<_>>().join("\n")
 }

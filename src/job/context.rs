@@ -45,7 +45,7 @@ impl JobContext {
         match version.support() {
             Support::Live => Ok(version),
             Support::No => Err(JobError::new(
-                ErrorKind::Failed,
+                ErrorKind::Refused,
                 format!("Milvus {version} at {} is not supported yet", self.milvus.address()),
             )
             .hint("this agent backs up and restores Milvus 2.3")),

@@ -15,8 +15,9 @@ use crate::storage::{ObjectMeta, ObjectStore, StoreError};
 
 use super::JobContext;
 
-/// How often a collection is flushed anew when a compaction came between.
-const FLUSHES: u32 = 3;
+/// How often a collection is flushed in all when compactions come between: once, and three
+/// times anew.
+const FLUSHES: u32 = 4;
 
 /// How long a flush may take to reach the storage.
 const FLUSH_DEADLINE: Duration = Duration::from_mins(10);

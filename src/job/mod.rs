@@ -13,8 +13,9 @@
 //!
 //! # Failures
 //!
-//! What one collection does wrong costs that collection. What Milvus or the repository as
-//! a whole does wrong (unreachable, unauthorised, full, read-only) ends the run.
+//! What one collection does wrong costs that collection. What Milvus as a whole does wrong
+//! (unreachable, unauthorised) ends the run; so does, in a backup, a repository that cannot
+//! be written.
 
 mod backup;
 mod check;

@@ -4,6 +4,7 @@
 #[expect(dead_code, unused_imports, reason = "the tests of `it` need the rest")]
 #[path = "../it/lab/mod.rs"]
 mod lab;
+mod memory;
 #[expect(unused_imports, reason = "the tests of `it` need the rest")]
 #[path = "../it/steps/mod.rs"]
 mod steps;
