@@ -83,7 +83,7 @@ impl GatherError {
     pub(super) fn describe(&self, namespace: &Namespace) -> String {
         match self {
             Self::Milvus(error) if error.kind() == MilvusErrorKind::NotFound => {
-                format!("{namespace} was dropped meanwhile")
+                format!("{namespace} was dropped meanwhile ({error})")
             }
             Self::Storage(error) => {
                 let cause = std::error::Error::source(error).map(ToString::to_string);

@@ -19,7 +19,7 @@ pub(super) fn answered(status: &common::Status) -> Option<(MilvusErrorKind, Stri
     let kind = by_code(status.code)
         .or_else(|| by_old_code(status.error_code))
         .unwrap_or_else(|| by_words(&status.reason));
-    Some((kind, status.reason.clone()))
+    Some((kind, without_traces(&status.reason)))
 }
 
 /// Codes of servers since 2.3 (`pkg/util/merr`).
@@ -48,7 +48,10 @@ fn by_old_code(code: i32) -> Option<MilvusErrorKind> {
 /// Without a code only the words are left; these were seen on 2.3.5.
 fn by_words(reason: &str) -> MilvusErrorKind {
     let said = |words: &[&str]| words.iter().any(|word| reason.contains(word));
-    if said(&["not found", "can't find", "not exist"]) {
+    if said(&["node not found", "session not found"]) {
+        // A part of Milvus that has just been restarted, not what was asked for.
+        MilvusErrorKind::Transient
+    } else if said(&["not found", "can't find", "not exist"]) {
         MilvusErrorKind::NotFound
     } else if said(&["already exist", "create duplicate collection", "duplicated new collection"]) {
         MilvusErrorKind::AlreadyExists
@@ -87,6 +90,16 @@ pub(super) fn failed(status: &tonic::Status, address: &str) -> (MilvusErrorKind,
     (kind, status.message().to_owned())
 }
 
+/// A reason of 2.3 may hold whole stack traces of Go, whose lines are of no use here.
+fn without_traces(reason: &str) -> String {
+    let is_code = |part: &str| part.contains(".go:") && part.contains("github.com/");
+    let said = |part| {
+        if is_code(part) { part.split_once(": ").map(|(_, said)| said) } else { Some(part) }
+    };
+    let parts = reason.lines().flat_map(|line| line.split("stack trace: ")).map(str::trim);
+    parts.filter_map(said).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 /// The last cause says most: "Connection refused" rather than "transport error".
 fn innermost(status: &tonic::Status) -> String {
     let mut text = status.message().to_owned();
@@ -103,7 +116,7 @@ mod tests {
     use crate::milvus::MilvusErrorKind as Kind;
 
     use super::super::proto::common;
-    use super::{answered, failed};
+    use super::{answered, failed, without_traces};
 
     /// Every line was answered by a real 2.3.5.
     const ANSWERS: &[(i32, i32, &str, Kind)] = &[
@@ -124,6 +137,7 @@ mod tests {
         (1, 101, "collection not loaded[collection=1]", Kind::Other),
         (5, 1100, "can't change the replica number", Kind::Other),
         (1, 65535, "nodes not enough", Kind::Other),
+        (1, 65535, "session not found->datanode-2: node not found[node=2]", Kind::Transient),
     ];
 
     #[test]
@@ -133,6 +147,14 @@ mod tests {
             assert_eq!(answered(&status).map(|(kind, _)| kind), Some(kind), "{reason}");
         }
         assert_eq!(answered(&common::Status::default()), None);
+    }
+
+    #[test]
+    fn stack_traces_are_left_out() {
+        let reason = "attempt #0: stack trace: /m/a.go:51 github.com/m.Trace\n\
+            /m/b.go:116 github.com/m.Flush: node not match: unrecoverable error";
+        assert_eq!(without_traces(reason), "attempt #0: node not match: unrecoverable error");
+        assert_eq!(without_traces("database already exist: a"), "database already exist: a");
     }
 
     #[test]
