@@ -4,6 +4,8 @@
 //! many for each field, which is all that a backup looks at. Only 1 GiB of them is not zero,
 //! so that making them is quick; they are copied in full.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -67,7 +67,7 @@ pub(super) async fn restore(
     };
     let item = item.expect("the ledger has an item for every planned collection");
     match swap(&*session.context.milvus, &item).await? {
-        Swapped::Done(odd) => notes.extend(odd),
+        Swapped::Done { notes: odd, .. } => notes.extend(odd),
         Swapped::Gone => {
             let message = format!("{} was dropped by someone else", item.restoring);
             return Err(JobError::new(ErrorKind::Failed, message));

@@ -13,7 +13,7 @@
 //! | --- | --- |
 //! | `filling` | drops `__restoring_` and fills anew |
 //! | `swapping` | finishes drop, rename and aliases; each may have happened or not |
-//! | `done` | leaves the collection alone and reports it; with `--drop-existing` does it anew |
+//! | `done` | leaves the collection alone and reports it; with `--drop-existing` makes it anew |
 //!
 //! Aliases of a collection that is dropped go into the ledger first, since Milvus leaves
 //! them dangling. The ledger goes when every collection is done.

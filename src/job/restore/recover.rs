@@ -17,6 +17,8 @@ use crate::job::{JobContext, JobError, JobResult};
 #[derive(Debug, Default)]
 pub(super) struct Recovered {
     pub(super) done: Vec<RestoreItem>,
+    /// Those of `done` that got their names only now: nobody can have changed them since.
+    pub(super) just_made: Vec<RestoreItem>,
     pub(super) ledgers: Vec<RestoreLedger>,
 }
 
@@ -38,7 +40,7 @@ pub(super) async fn recover(
         // It may have gone on, and come to its end, while it was watched.
         let Some(mut ledger) = catalog::read_ledger(cluster, &found.id).await? else { continue };
         for index in 0..ledger.items.len() {
-            finish(context, cluster, &mut ledger, index).await?;
+            recovered.just_made.extend(finish(context, cluster, &mut ledger, index).await?);
         }
         clear(&ledger, staging, context).await?;
         let done = ledger.items.iter().filter(|item| item.step == RestoreStep::Done);
@@ -48,12 +50,13 @@ pub(super) async fn recover(
     Ok(recovered)
 }
 
+/// Takes one collection to its end, or back to nothing; returns it if it got its name now.
 async fn finish(
     context: &JobContext,
     cluster: &Cluster,
     ledger: &mut RestoreLedger,
     index: usize,
-) -> JobResult<()> {
+) -> JobResult<Option<RestoreItem>> {
     let item = &ledger.items[index];
     match item.step {
         RestoreStep::Filling => {
@@ -64,15 +67,17 @@ async fn finish(
             tracing::info!(collection = %item.to, "finishing what an earlier restore began");
             let swapped = swap(&*context.milvus, item).await?;
             let step = match swapped {
-                Swapped::Done(_) => RestoreStep::Done,
+                Swapped::Done { .. } => RestoreStep::Done,
                 Swapped::Gone => RestoreStep::Filling,
             };
             ledger.items[index].step = step;
             catalog::put_ledger(cluster, ledger).await?;
+            let just_made = matches!(swapped, Swapped::Done { renamed: true, .. });
+            return Ok(just_made.then(|| ledger.items[index].clone()));
         }
         RestoreStep::Done => {}
     }
-    Ok(())
+    Ok(None)
 }
 
 async fn clear(ledger: &RestoreLedger, staging: &Staging, context: &JobContext) -> JobResult<()> {

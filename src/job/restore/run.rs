@@ -221,23 +221,21 @@ async fn work(begun: &Begun<'_>) -> JobResult<Vec<RestoredCollection>> {
 }
 
 /// What an interrupted restore has done of this request: still the very collection that it
-/// made, and so no reason to refuse. A request that may drop what exists does it anew: what
-/// was restored then may have been changed since.
+/// made, and so no reason to refuse. A request that may drop what exists does it anew, unless
+/// it got its name only now: what was restored before may have been changed since.
 fn already_done(
     manifest: &Manifest,
     request: &RestoreRequest,
     recovered: &Recovered,
     existing: &mut Existing,
 ) -> Vec<RestoreItem> {
-    if request.drop_existing {
-        return Vec::new();
-    }
+    let known = if request.drop_existing { &recovered.just_made } else { &recovered.done };
     let wanted = targets(manifest, request);
     let asked = |item: &&RestoreItem| {
         let same = existing.get(&item.to).map(|found| found.id) == item.made;
         same && wanted.iter().any(|(from, to)| *from == item.from && *to == item.to)
     };
-    let done: Vec<RestoreItem> = recovered.done.iter().filter(asked).cloned().collect();
+    let done: Vec<RestoreItem> = known.iter().filter(asked).cloned().collect();
     for item in &done {
         existing.remove(&item.to);
     }

@@ -6,10 +6,13 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::catalog::Cluster;
-use crate::manifest::FileId;
-use crate::model::{KeyPrefix, ObjectKey};
+use crate::job::{JobError, JobResult};
+use crate::manifest::{FileEntry, FileId};
+use crate::model::{ErrorKind, KeyPrefix, ObjectKey};
 use crate::plan::Batch;
 use crate::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind, StoreResult};
+
+use crate::transfer::crc_of;
 
 use super::session::Staging;
 
@@ -58,9 +61,10 @@ impl StagingArea {
         from: &Cluster,
         batch: &Batch,
         number: usize,
-    ) -> StoreResult<StagedFolders> {
+    ) -> JobResult<StagedFolders> {
         let folder = self.folder.join(number);
-        let copies = batch.files.iter().map(|(id, _)| self.stage_one(from, &folder, *id));
+        let copies =
+            batch.files.iter().map(|(id, entry)| self.stage_one(from, &folder, *id, entry));
         stream::iter(copies).buffer_unordered(self.links).try_collect::<()>().await?;
         let (collection, partition) = batch.source;
         let seen = |kind: &str| self.seen(&format!("{number}/{kind}/{collection}/{partition}/"));
@@ -70,19 +74,35 @@ impl StagingArea {
         })
     }
 
-    /// A hard link or server-side copy where the stores allow it, else the bytes.
-    async fn stage_one(&self, from: &Cluster, folder: &KeyPrefix, id: FileId) -> StoreResult<()> {
+    /// A hard link or server-side copy where the stores allow it, else the bytes; but first
+    /// proves that the file is what was written. Milvus is about to read it anyway, and
+    /// would take a flipped byte in a vector for a vector.
+    async fn stage_one(
+        &self,
+        from: &Cluster,
+        folder: &KeyPrefix,
+        id: FileId,
+        entry: &FileEntry,
+    ) -> JobResult<()> {
         let source = from.repository.store();
         let key = from.layout.segment_file(&id);
         let to = folder.key(id.tail());
+        let (size, crc) = crc_of(source.get(&key).await?).await?;
+        let as_written = size == entry.size && (entry.crc.is_empty() || crc == entry.crc);
+        if !as_written {
+            let place = from.repository.place(&key);
+            let message = format!("`{place}` is not what was written (CRC64NVME {crc})");
+            return Err(JobError::new(ErrorKind::Damaged, message)
+                .hint("`verify --depth content` shows every damaged file of the backup"));
+        }
         if let Some(direct) = source.copy_source(&key) {
             match self.store.copy_from(&direct, &to).await {
                 Err(error) if error.kind() == StoreErrorKind::Unsupported => {}
-                other => return other.map(drop),
+                other => return Ok(other.map(drop)?),
             }
         }
         let object = source.get(&key).await?;
-        self.store.put_stream(&to, object.meta.size, object).await.map(drop)
+        Ok(self.store.put_stream(&to, object.meta.size, object).await.map(drop)?)
     }
 
     /// Stages what no import can read: a segment folder whose name is no number. Returns the

@@ -42,8 +42,13 @@ pub(super) async fn look(
 /// How a swap ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Swapped {
-    /// The restored collection has its name; what is odd about its aliases.
-    Done(Vec<String>),
+    /// The restored collection has its name.
+    Done {
+        /// Whether it got it just now, so that nobody can have changed it.
+        renamed: bool,
+        /// What is odd about its aliases.
+        notes: Vec<String>,
+    },
     /// Someone dropped the restored collection before.
     Gone,
 }
@@ -51,8 +56,8 @@ pub(super) enum Swapped {
 /// Drops the old collection, renames the new one, sets the aliases.
 pub(super) async fn swap(milvus: &dyn MilvusApi, item: &RestoreItem) -> JobResult<Swapped> {
     let present = find(milvus, &item.to).await?;
-    let renamed = present.as_ref().is_some_and(|found| Some(found.id) == item.made);
-    if !renamed {
+    let had_name = present.as_ref().is_some_and(|found| Some(found.id) == item.made);
+    if !had_name {
         if find(milvus, &item.restoring).await?.is_none() {
             return Ok(Swapped::Gone);
         }
@@ -78,5 +83,5 @@ pub(super) async fn swap(milvus: &dyn MilvusApi, item: &RestoreItem) -> JobResul
             None => milvus.set_alias(&item.to, alias).await?,
         }
     }
-    Ok(Swapped::Done(notes))
+    Ok(Swapped::Done { renamed: !had_name, notes })
 }
