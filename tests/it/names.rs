@@ -138,7 +138,7 @@ async fn a_newer_repository_is_refused_with_both_numbers() {
     ] {
         let chain = error.chain();
         assert!(chain.contains("version 2") && chain.contains("up to 1"), "{chain}");
-        assert_eq!(error.kind(), ErrorKind::Damaged);
+        assert_eq!(error.kind(), ErrorKind::Refused);
     }
 }
 

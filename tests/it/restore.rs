@@ -99,8 +99,11 @@ async fn an_existing_collection_is_refused_with_both_ways_out() {
     let lab = lab().await;
     let error = lab.restore(&restore_of("b")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
-    for part in ["default.films exists", "other.books exists", "--suffix", "--drop-existing"] {
+    for part in ["default.films exists", "other.books exists"] {
         assert!(error.to_string().contains(part), "{error}");
+    }
+    for way in ["--suffix", "--rename", "--drop-existing"] {
+        assert!(error.remedy().is_some_and(|hint| hint.contains(way)), "{error:?}");
     }
     assert_nothing_left(&lab).await;
 }
