@@ -283,6 +283,8 @@ def wait_until_ready(server, ports, deadline):
 def stop(args):
     pid = running_pid(args.dir)
     kill(args.dir, pid)
+    if not pid:
+        return  # its ports may be another server's by now
     base, deadline = saved_port_base(args.dir), time.monotonic() + 30
     while base and busy_ports(base):
         if time.monotonic() > deadline:
