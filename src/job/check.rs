@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::catalog::{self, Repository};
 use crate::milvus::{CollectionSpec, minimal_schema};
 use crate::model::{ByteSize, ErrorKind, KeyPrefix, Namespace, SegmentInfo};
+use crate::plan;
 use crate::storage::{PutMode, StoreErrorKind};
 
 use super::restore::{Staging, StagingArea, probe};
@@ -156,7 +157,7 @@ async fn space(context: &JobContext) -> JobResult<String> {
 /// Makes a small collection, asks Milvus to import into it, and drops it.
 async fn readable(context: &JobContext, staging: &Staging) -> JobResult<String> {
     let id = Uuid::new_v4().simple().to_string();
-    let namespace = Namespace::new("default", format!("__mba_check_{id}"));
+    let namespace = Namespace::new("default", plan::check_name(&id));
     let spec = CollectionSpec {
         schema: minimal_schema(&namespace.collection),
         namespace: namespace.clone(),

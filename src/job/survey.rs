@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use crate::catalog::{self, BackupRecord, Cluster};
 use crate::manifest::{CollectionOutcome, CollectionRecord};
 use crate::model::{ErrorKind, Namespace};
-use crate::plan::{BackupPlan, CollectionPlan, plan_collection};
+use crate::plan::{self, BackupPlan, CollectionPlan, plan_collection};
 use crate::policy::CollectionSelector;
 
 use super::gather::{GatherError, gather};
@@ -36,9 +36,9 @@ pub(super) async fn select(
 ) -> JobResult<Vec<Namespace>> {
     let mut seen = Vec::new();
     for database in context.milvus.databases().await? {
-        for collection in context.milvus.collections(&database).await? {
-            seen.push(Namespace::new(&database, collection));
-        }
+        let collections = context.milvus.collections(&database).await?;
+        let kept = collections.into_iter().filter(|collection| !plan::is_temporary(collection));
+        seen.extend(kept.map(|collection| Namespace::new(&database, collection)));
     }
     seen.sort();
     if seen.is_empty() {

@@ -9,6 +9,7 @@ mod backup;
 mod boundary;
 mod restore;
 mod reuse;
+mod temporary;
 mod verify;
 
 pub use backup::{BackupPlan, CollectionPlan, CopyItem, plan_collection};
@@ -21,4 +22,5 @@ pub use restore::{
     TargetCollection, check_request, next_batch, plan_restore, targets,
 };
 pub use reuse::Known;
+pub use temporary::{check_name, is_temporary};
 pub use verify::{Damage, VerifyDepth, compare_listing};

@@ -9,8 +9,7 @@ use crate::manifest::{
 use crate::model::Namespace;
 use crate::policy::CollectionSelector;
 
-/// `proxy.maxNameLength`, 255 by default.
-const MAX_NAME: usize = 255;
+use super::temporary::{MAX_NAME, restoring_name};
 
 /// What someone wants back.
 #[derive(Debug, Clone)]
@@ -225,13 +224,6 @@ fn is_milvus_name(name: &str) -> bool {
     name.len() <= MAX_NAME && name.starts_with(first) && name.chars().all(rest)
 }
 
-/// `<name>__restoring_<id>`, cut to the server's limit; the ledger has the full name.
-fn restoring_name(name: &str, id: &str) -> String {
-    let mark = format!("__restoring_{id}");
-    let kept = name.len().min(MAX_NAME - mark.len());
-    format!("{}{mark}", &name[..kept])
-}
-
 /// How much one import may hold, so that it ends within a third of the server's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchLimit {
@@ -323,7 +315,7 @@ pub fn next_batch(rest: &[SegmentFiles], limit: BatchLimit) -> Option<Batch> {
 mod tests {
     use std::time::Duration;
 
-    use super::{BatchLimit, next_batch, restoring_name};
+    use super::{BatchLimit, next_batch};
     use crate::manifest::{FileEntry, LogKind, SegmentFiles};
 
     fn segment(partition: i64, segment: i64, size: u64) -> SegmentFiles {
@@ -368,13 +360,5 @@ mod tests {
         assert_eq!(slow.bytes, 1 << 29);
         assert_eq!(limit.halved().bytes, 1 << 29);
         assert_eq!(BatchLimit { bytes: 1 }.halved().bytes, 1 << 20);
-    }
-
-    #[test]
-    fn the_name_that_is_filled_fits_the_server() {
-        assert_eq!(restoring_name("films", "ab"), "films__restoring_ab");
-        let long = restoring_name(&"f".repeat(255), "0123abcd");
-        assert_eq!(long.len(), 255);
-        assert!(long.ends_with("__restoring_0123abcd"));
     }
 }

@@ -82,6 +82,16 @@ async fn a_collection_dropped_during_the_run_costs_only_itself() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_restore_is_filling_is_left_out() {
+    let lab = lab().await;
+    lab.fill("films__restoring_0123abcd", 0..4).await;
+    let report = backup(&lab, "b").await.unwrap();
+    assert_eq!(report.outcome, RunOutcome::Complete);
+    let names: Vec<&str> = report.collections.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["books", "films"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_without_any_good_collection_fails_and_says_why() {
     let lab = lab().await;
     for nth in [1, 2] {

@@ -133,5 +133,4 @@ fn an_empty_collection_is_backed_up_and_restored() {
     agent.works(&["verify", "empty", "--depth", "content"]);
     let said = agent.works(&["restore", "empty", "--suffix", "_again"]);
     assert!(said.stdout.contains("default.nothing_again"), "{said}");
-    agent.works(&["restore", "empty", "--suffix", "_again", "--drop-existing"]);
 }
