@@ -42,6 +42,7 @@ pub(super) async fn open(
         cancel,
         concurrency: usize::try_from(config.transfer.concurrency.get()).unwrap_or(usize::MAX),
         min_free: config.repository.min_free,
+        retention: config.retention,
     })
 }
 
