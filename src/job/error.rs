@@ -106,6 +106,7 @@ impl From<CatalogError> for JobError {
             | CatalogError::NameTaken { .. }
             | CatalogError::OtherCluster { .. }
             | CatalogError::LeaseLost { .. }
+            | CatalogError::LeaseHeld { .. }
             | CatalogError::NotAsWritten { .. } => None,
         };
         Self { kind, message, hint, source }
