@@ -161,12 +161,19 @@ impl Run {
         self.lease.check().await?;
         let key = keys.manifest();
         let put = self.cluster.repository.write(&key, manifest, PutMode::IfAbsent).await;
-        let Err(error) = put else { return Ok(()) };
-        let found = self.cluster.repository.read::<Manifest>("manifest", &key).await;
-        match found {
-            Ok(Some(found)) if found.run == manifest.run => Ok(()),
-            _ => Err(error.into()),
+        if let Err(error) = put {
+            let found = self.cluster.repository.read::<Manifest>("manifest", &key).await;
+            match found {
+                Ok(Some(found)) if found.run == manifest.run => {}
+                _ => return Err(error.into()),
+            }
         }
+        // A run that was suspended for days may have been given up just now: prune puts the
+        // tombstone first and then looks for a manifest, so one of both sees the other.
+        if store.find_bytes(&keys.tombstone()).await?.is_some() {
+            return Err(self.lost("its backup was deleted"));
+        }
+        Ok(())
     }
 
     fn lost(&self, why: &str) -> CatalogError {

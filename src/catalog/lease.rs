@@ -244,12 +244,7 @@ async fn numbers(cluster: &Cluster, name: &str) -> CatalogResult<Vec<u64>> {
     Ok(numbers)
 }
 
-async fn beat(
-    cluster: Cluster,
-    key: ObjectKey,
-    pulse: Arc<Mutex<Pulse>>,
-    lost: CancellationToken,
-) {
+async fn beat(cluster: Cluster, key: ObjectKey, pulse: Arc<Mutex<Pulse>>, lost: CancellationToken) {
     loop {
         sleep(INTERVAL).await;
         let begun = Instant::now();

@@ -48,16 +48,19 @@ mod lease;
 mod ledger;
 mod listing;
 mod record;
+mod removal;
 mod repository;
 
 pub use cluster::{ClusterIdentity, adopt, claim, recognise};
 pub use commit::{Reservation, Run};
 pub use error::{CatalogError, CatalogResult};
 pub use holder::{machine_id, this_process};
-pub use lease::{
-    Lease, Liveness, PRUNE, SWEEP, last_heard, observe, remove_lease, wait_for_sweep,
-};
+pub use lease::{Lease, Liveness, PRUNE, SWEEP, last_heard, observe, remove_lease, wait_for_sweep};
 pub use ledger::{delete_ledger, open_ledgers, put_ledger, read_ledger};
-pub use listing::{compare, find, known_files, list, load_list, read_record};
+pub use listing::{compare, find, known_files, list, load_list, read_record, sizes_of};
 pub use record::{BackupRecord, BackupState};
+pub use removal::{
+    bury, examine, examine_all, has_manifest, has_tombstone, key_of, lease_names, lift,
+    put_sightings, read_sightings, remove_backup, restores,
+};
 pub use repository::{Cluster, Repository};

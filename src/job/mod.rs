@@ -23,6 +23,7 @@ mod context;
 mod error;
 mod gather;
 mod list;
+mod prune;
 mod report;
 mod restore;
 mod survey;
@@ -33,6 +34,10 @@ pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
 pub use error::{JobError, JobResult};
 pub use list::{ListRow, Sizes, run_list};
+pub use prune::{
+    DeleteReport, Prune, PruneReport, Removal, StagingRoot, VerdictRow, run_delete, run_prune,
+    run_undelete,
+};
 pub use report::{
     BackupReport, CollectionReport, PlanReport, RestoreReport, RestoredCollection, RunOutcome,
     VerifyReport,

@@ -58,7 +58,8 @@ impl ClusterLayout {
 
     /// The digest that names a list, if this is one.
     pub fn digest_of<'k>(&self, list: &'k ObjectKey) -> Option<&'k str> {
-        let digest = list.as_str().strip_prefix(self.lists().as_str())?.strip_suffix(".jsonl.zst")?;
+        let digest =
+            list.as_str().strip_prefix(self.lists().as_str())?.strip_suffix(".jsonl.zst")?;
         (!digest.contains('/')).then_some(digest)
     }
 

@@ -70,8 +70,7 @@ impl std::fmt::Debug for SightingsWriter {
 
 impl Default for SightingsWriter {
     fn default() -> Self {
-        let mut writer =
-            Self(zstd::Encoder::new(Vec::new(), COMPRESSION_LEVEL).expect(IN_MEMORY));
+        let mut writer = Self(zstd::Encoder::new(Vec::new(), COMPRESSION_LEVEL).expect(IN_MEMORY));
         writer.line(&Head { version: 1 });
         writer
     }

@@ -40,7 +40,8 @@ impl<T> Found<T> {
         }
     }
 
-    fn too_new(&self) -> Option<&str> {
+    /// Why only a newer agent can read it.
+    pub fn too_new(&self) -> Option<&str> {
         match self {
             Self::TooNew(why) => Some(why),
             Self::Absent | Self::Read(_) | Self::Unreadable(_) => None,
@@ -327,7 +328,10 @@ fn judge_restore(facts: &RestoreFacts, is_gone: &impl Fn(&BackupName) -> bool) -
         _ => format!("perhaps {} in Milvus", left.join(", ")),
     };
     let remedy = if is_gone(&ledger.backup) {
-        format!("its backup is deleted: drop that by hand, then remove `_restores/{}.json`", facts.id)
+        format!(
+            "its backup is deleted: drop that by hand, then remove `_restores/{}.json`",
+            facts.id
+        )
     } else {
         "run it again, which cleans up".to_owned()
     };
@@ -351,9 +355,9 @@ fn judge_staging(facts: &StagingFacts, grace: SignedDuration, now: Timestamp) ->
     match facts.owner {
         StagingOwner::Alive => (Verdict::Keep, "its restore is at work".to_owned()),
         StagingOwner::Dead => (Verdict::Delete, "its restore was interrupted".to_owned()),
-        StagingOwner::Foreign => leave(
-            "no restore of this repository: another agent's, else remove the folder by hand",
-        ),
+        StagingOwner::Foreign => {
+            leave("no restore of this repository: another agent's, else remove the folder by hand")
+        }
         StagingOwner::Unknown => match facts.newest.map(|newest| due(newest, grace, now)) {
             None | Some(Due::Now) => (Verdict::Delete, "it is of no restore".to_owned()),
             Some(Due::Future) => leave("it is of no restore, and from the future"),

@@ -21,7 +21,7 @@ use super::session::{Session, Staging, Wanted};
 use super::staging::StagingArea;
 use super::swap::find;
 use crate::job::report::PlannedCollection;
-use crate::job::verify::committed;
+use crate::job::verify::{committed, still_there};
 use crate::job::{
     JobContext, JobError, JobResult, PlanReport, RestoreReport, RestoredCollection, RunOutcome,
 };
@@ -214,6 +214,9 @@ async fn begin<'a>(
 async fn work(begun: &Begun<'_>) -> JobResult<Vec<RestoredCollection>> {
     let Begun { session, plan, taken_over, .. } = begun;
     catalog::put_ledger(&session.from, &*session.ledger.lock().await).await?;
+    // A delete puts its tombstone and then looks for ledgers: one of both sees the other.
+    let backup = session.ledger.lock().await.backup.clone();
+    still_there(&session.from, &backup).await?;
     for old in taken_over {
         catalog::delete_ledger(&session.from, old).await?;
     }
