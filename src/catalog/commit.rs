@@ -161,12 +161,19 @@ impl Run {
         self.lease.check().await?;
         let key = keys.manifest();
         let put = self.cluster.repository.write(&key, manifest, PutMode::IfAbsent).await;
-        let Err(error) = put else { return Ok(()) };
-        let found = self.cluster.repository.read::<Manifest>("manifest", &key).await;
-        match found {
-            Ok(Some(found)) if found.run == manifest.run => Ok(()),
-            _ => Err(error.into()),
+        if let Err(error) = put {
+            let found = self.cluster.repository.read::<Manifest>("manifest", &key).await;
+            match found {
+                Ok(Some(found)) if found.run == manifest.run => {}
+                _ => return Err(error.into()),
+            }
         }
+        // A run that was suspended for days may have been given up just now: prune puts the
+        // tombstone first and then looks for a manifest, so one of both sees the other.
+        if store.find_bytes(&keys.tombstone()).await?.is_some() {
+            return Err(self.lost("its backup was deleted"));
+        }
+        Ok(())
     }
 
     fn lost(&self, why: &str) -> CatalogError {
@@ -189,7 +196,16 @@ impl Run {
     pub async fn end(mut self, outcome: &str, error: String, at: Timestamp) {
         self.attempt.end = Some(AttemptEnd { at, outcome: outcome.to_owned(), error });
         let key = self.cluster.layout.backup(&self.attempt.name).attempt();
-        let put = self.cluster.repository.write(&key, &self.attempt, PutMode::Overwrite).await;
+        let found = self.cluster.repository.read::<Attempt>("attempt", &key).await;
+        let mode = match found {
+            Ok(Some(found)) if found.run == self.attempt.run => PutMode::Overwrite,
+            Ok(None) => PutMode::IfAbsent,
+            Ok(Some(_)) | Err(_) => {
+                tracing::warn!(attempt = %key, "the name is no longer this run's");
+                return self.lease.release().await;
+            }
+        };
+        let put = self.cluster.repository.write(&key, &self.attempt, mode).await;
         if let Err(error) = put {
             tracing::warn!(%error, "the end of the run could not be recorded");
         }

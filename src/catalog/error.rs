@@ -76,6 +76,14 @@ pub enum CatalogError {
         /// What was seen.
         why: String,
     },
+    /// Someone else has the lease.
+    #[error("the lease `{lease}` is held on {host}")]
+    LeaseHeld {
+        /// Its name.
+        lease: String,
+        /// Where its holder runs.
+        host: String,
+    },
     /// A file of the backup is not there as it was written.
     #[error("`{file}` {why}; the backup was not committed")]
     NotAsWritten {
@@ -99,7 +107,7 @@ impl CatalogError {
             Self::NameTaken { .. }
             | Self::OtherCluster { .. }
             | Self::Document { source: DocumentError::TooNew { .. }, .. } => ErrorKind::Refused,
-            Self::LeaseLost { .. } => ErrorKind::Locked,
+            Self::LeaseLost { .. } | Self::LeaseHeld { .. } => ErrorKind::Locked,
             Self::NotAsWritten { .. } => ErrorKind::Failed,
         }
     }
@@ -117,6 +125,7 @@ impl CatalogError {
             Self::LeaseLost { .. } => {
                 "look for a stalled disk or another agent at work, then run again"
             }
+            Self::LeaseHeld { .. } => "wait for the other one to end, then run again",
             Self::NotAsWritten { .. } => {
                 "run again, which copies the file anew; check the disk of the repository"
             }

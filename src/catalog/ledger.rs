@@ -25,7 +25,7 @@ pub async fn read_ledger(cluster: &Cluster, id: &str) -> CatalogResult<Option<Re
 
 /// Removes the ledger of a finished restore, and the lease of one that died.
 pub async fn delete_ledger(cluster: &Cluster, ledger: &RestoreLedger) -> CatalogResult<()> {
-    super::lease::remove(cluster, &ledger.lease).await?;
+    super::remove_lease(cluster, &ledger.lease).await?;
     let key = cluster.layout.restore(&ledger.id);
     let report = cluster.repository.store().delete(&[key]).await?;
     match report.failed.into_iter().next() {

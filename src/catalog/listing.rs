@@ -151,6 +151,12 @@ pub(super) async fn files_of(
     Ok(present)
 }
 
+/// The sizes of everything that lies in a collection's two folders.
+pub async fn sizes_of(cluster: &Cluster, collection: i64) -> CatalogResult<HashMap<FileId, u64>> {
+    let present = files_of(cluster, collection).await?;
+    Ok(present.into_iter().map(|(id, meta)| (id, meta.size)).collect())
+}
+
 /// What is missing or changed of a list, told by a listing of its collection's folders.
 pub async fn compare(
     cluster: &Cluster,

@@ -28,8 +28,12 @@
 //! A lease is an object that its holder rewrites with a growing counter. It is dead when
 //! the counter has not moved for three intervals of the *observer's* monotonic clock, or at
 //! once when its process is known to be gone from this machine; no wall clocks are
-//! compared. Names of leases are never used twice, so a holder that wakes late can only
-//! rewrite its own.
+//! compared.
+//!
+//! `run-<token>` and `restore-<id>` are never used twice, so a holder that wakes late can only
+//! rewrite its own; they are deleted at the end. `prune` and `sweep` are one for all: taking
+//! one over is put-if-absent of the next number, the highest number counts, and its holder
+//! marks it `released` at the end. Lower numbers may be deleted, the highest never is.
 //!
 //! # Clusters
 //!
@@ -44,14 +48,19 @@ mod lease;
 mod ledger;
 mod listing;
 mod record;
+mod removal;
 mod repository;
 
 pub use cluster::{ClusterIdentity, adopt, claim, recognise};
 pub use commit::{Reservation, Run};
 pub use error::{CatalogError, CatalogResult};
 pub use holder::{machine_id, this_process};
-pub use lease::{Lease, Liveness, observe};
+pub use lease::{Lease, Liveness, PRUNE, SWEEP, last_heard, observe, remove_lease, wait_for_sweep};
 pub use ledger::{delete_ledger, open_ledgers, put_ledger, read_ledger};
-pub use listing::{compare, find, known_files, list, load_list, read_record};
+pub use listing::{compare, find, known_files, list, load_list, read_record, sizes_of};
 pub use record::{BackupRecord, BackupState};
+pub use removal::{
+    bury, examine, examine_all, has_manifest, has_tombstone, key_of, lease_names, lift,
+    put_sightings, read_sightings, remove_backup, restores,
+};
 pub use repository::{Cluster, Repository};

@@ -54,6 +54,8 @@ pub struct BackupRecord {
     pub attempt: Option<Attempt>,
     /// What can be restored.
     pub manifest: Option<Manifest>,
+    /// What hides it.
+    pub tombstone: Option<Tombstone>,
 }
 
 impl BackupRecord {
@@ -83,6 +85,7 @@ impl Documents {
             reasons,
             attempt: self.attempt.ok().flatten(),
             manifest: self.manifest.ok().flatten(),
+            tombstone: self.tombstone.ok().flatten(),
         }
     }
 

@@ -46,6 +46,12 @@ pub enum Command {
     Restore(RestoreArguments),
     /// Read a backup again and compare it with what was written
     Verify(VerifyArguments),
+    /// Hide a backup, and delete it after a grace
+    Delete(DeleteArguments),
+    /// Bring a hidden backup back, as long as its grace lasts
+    Undelete(UndeleteArguments),
+    /// Say what can go: deleted backups, dead attempts, files of no backup; delete with --apply
+    Prune(PruneArguments),
     /// Look at clusters
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -145,6 +151,36 @@ pub enum Depth {
     Size,
     /// Every byte is read and compared with its checksum
     Content,
+}
+
+/// `delete`.
+#[derive(Debug, Args)]
+pub struct DeleteArguments {
+    /// The backup, of the configured cluster
+    #[arg(value_parser = checked::<BackupName>)]
+    pub name: BackupName,
+    /// Without the grace: it cannot be brought back
+    #[arg(long)]
+    pub now: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    pub plan: bool,
+}
+
+/// `undelete`.
+#[derive(Debug, Args)]
+pub struct UndeleteArguments {
+    /// The backup, of the configured cluster
+    #[arg(value_parser = checked::<BackupName>)]
+    pub name: BackupName,
+}
+
+/// `prune`.
+#[derive(Debug, Args)]
+pub struct PruneArguments {
+    /// Do it
+    #[arg(long)]
+    pub apply: bool,
 }
 
 /// `cluster …`.

@@ -33,7 +33,7 @@ fn text(rows: &[ListRow]) -> String {
             row.rows.to_string(),
             size(row.bytes),
             row.unique_bytes.map(size).unwrap_or_default(),
-            row.reasons.join("; "),
+            reasons(row),
         ]
     });
     let header = [
@@ -48,6 +48,11 @@ fn text(rows: &[ListRow]) -> String {
         "reasons",
     ];
     table(&header, lines)
+}
+
+fn reasons(row: &ListRow) -> String {
+    let goes = row.removed_after.iter().map(|at| format!("goes after {at}"));
+    row.reasons.iter().cloned().chain(goes).collect::<Vec<_>>().join("; ")
 }
 
 pub(super) async fn show(

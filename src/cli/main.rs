@@ -17,7 +17,9 @@ use crate::storage::Access;
 
 use super::args::{Arguments, Command, Format};
 use super::output::{Output, talk};
-use super::{ExitStatus, backup, check, cluster, list, progress, restore, session, verify};
+use super::{
+    ExitStatus, backup, check, cluster, delete, list, progress, prune, restore, session, verify,
+};
 
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
@@ -105,6 +107,18 @@ async fn dispatch(
         Command::Verify(arguments) => {
             let context = open(Access::Read).await?;
             shown(&context, verify::run(&context, &arguments, output)).await
+        }
+        Command::Delete(arguments) => {
+            let context = open(delete::access(&arguments)).await?;
+            delete::run(&context, &arguments, output).await
+        }
+        Command::Undelete(arguments) => {
+            let context = open(Access::WriteExisting).await?;
+            delete::undo(&context, &arguments.name, output).await
+        }
+        Command::Prune(arguments) => {
+            let context = open(prune::access(&arguments)).await?;
+            Box::pin(prune::run(config, &context, &arguments, output)).await
         }
         Command::Backup(arguments) => {
             let context = open(backup::access(&arguments)).await?;

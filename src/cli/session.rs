@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{ClusterIdentity, this_process};
 use crate::config::Config;
-use crate::job::{JobContext, JobError, JobResult, Staging};
+use crate::job::{JobContext, JobError, JobResult, Staging, StagingRoot};
 use crate::milvus::{GrpcMilvus, MilvusApi};
 use crate::model::{ClusterName, ErrorKind, SystemClock};
 use crate::storage::{Access, ObjectStore, StoreError, StoreErrorKind, open_folder};
@@ -42,6 +42,7 @@ pub(super) async fn open(
         cancel,
         concurrency: usize::try_from(config.transfer.concurrency.get()).unwrap_or(usize::MAX),
         min_free: config.repository.min_free,
+        retention: config.retention,
     })
 }
 
@@ -156,15 +157,34 @@ fn fix_name(state: &Path, file: &Path, name: &ClusterName) -> JobResult<()> {
 
 /// Where a restore puts files for Milvus to read.
 pub(super) async fn staging(config: &Config, context: &JobContext) -> JobResult<Staging> {
-    let folder =
-        config.repository.staging.clone().unwrap_or_else(|| {
-            config.repository.path.join(context.cluster.as_str()).join("_staging")
-        });
+    let folder = staging_folder(config, context);
     let store = open_folder(&folder, Access::Write).await.map_err(|error| {
         let advice = "set `repository.staging` to a folder that the agent can write";
         unopened(error, "the staging folder cannot be opened", advice)
     })?;
     Ok(Staging { seen_by_milvus: seen_by_milvus(config, &folder).display().to_string(), store })
+}
+
+fn staging_folder(config: &Config, context: &JobContext) -> PathBuf {
+    let beside = || config.repository.path.join(context.cluster.as_str()).join("_staging");
+    config.repository.staging.clone().unwrap_or_else(beside)
+}
+
+/// The staging folder, to clean up after dead restores; none if no restore ever made it.
+pub(super) async fn staging_root(
+    config: &Config,
+    context: &JobContext,
+    access: Access,
+) -> JobResult<Option<StagingRoot>> {
+    let folder = staging_folder(config, context);
+    match open_folder(&folder, access).await {
+        Ok(store) => Ok(Some(StagingRoot { store, shared: config.repository.staging.is_some() })),
+        Err(error) if error.kind() == StoreErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            let advice = "set `repository.staging` to a folder that the agent can write";
+            Err(unopened(error, "the staging folder cannot be opened", advice))
+        }
+    }
 }
 
 /// A folder below Milvus's own is seen where Milvus sees its own.

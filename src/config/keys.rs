@@ -17,6 +17,8 @@ pub enum Kind {
     Space,
     /// A whole number.
     Number,
+    /// A length of time, such as `48h` or `3d`.
+    Duration,
     /// One of a few words.
     Word(&'static [&'static str]),
 }
@@ -29,6 +31,7 @@ impl fmt::Display for Kind {
             Self::Name => f.write_str("name"),
             Self::Space => f.write_str("bytes or percentage"),
             Self::Number => f.write_str("number"),
+            Self::Duration => f.write_str("duration"),
             Self::Word(words) => f.write_str(&words.join(", ")),
         }
     }
@@ -139,6 +142,24 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Number,
         help: "how many files are copied at once, 1 to 1024",
         fallback: Fallback::Value("64"),
+    },
+    Key {
+        path: "retention.delete_grace",
+        kind: Kind::Duration,
+        help: "how long a deleted backup can be brought back",
+        fallback: Fallback::Value("48h"),
+    },
+    Key {
+        path: "retention.orphan_grace",
+        kind: Kind::Duration,
+        help: "how long a file must be seen to be in no backup before it is deleted",
+        fallback: Fallback::Value("24h"),
+    },
+    Key {
+        path: "retention.failed_ttl",
+        kind: Kind::Duration,
+        help: "how long a run that made no backup stays listed",
+        fallback: Fallback::Value("3d"),
     },
     Key {
         path: "log.level",

@@ -36,6 +36,7 @@ mod milvus_yaml;
 mod min_free;
 mod origin;
 mod parse;
+mod retention;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -47,4 +48,5 @@ pub use load::{DEFAULT_FILE, Loaded, Row, load};
 pub use log::{LogFormat, LogLevel};
 pub use min_free::MinFree;
 pub use origin::{Origin, Origins};
+pub use retention::Retention;
 pub use settings::{Config, LocalStorage, Log, Milvus, Repository, Transfer};

@@ -9,6 +9,7 @@ use super::layers::Effective;
 use super::log::{LogFormat, LogLevel};
 use super::min_free::MinFree;
 use super::parse::{self, Invalid};
+use super::retention::{Retention, duration};
 use crate::model::{ClusterName, Diagnostic};
 
 /// The whole configuration, checked.
@@ -22,6 +23,8 @@ pub struct Config {
     pub state: PathBuf,
     /// `transfer`: how files are copied.
     pub transfer: Transfer,
+    /// `retention`: how long what is to be deleted stays.
+    pub retention: Retention,
     /// `log`: what is logged, and how.
     pub log: Log,
 }
@@ -86,6 +89,7 @@ pub(crate) fn read(
     let repository = repository(&mut reader);
     let state = reader.get("state", parse::path);
     let concurrency = reader.get("transfer.concurrency", parse::concurrency);
+    let retention = retention(&mut reader);
     let level = reader.get("log.level", str::parse);
     let format = reader.get("log.format", str::parse);
     let config = || {
@@ -94,6 +98,7 @@ pub(crate) fn read(
             repository: repository?,
             state: state?,
             transfer: Transfer { concurrency: concurrency? },
+            retention: retention?,
             log: Log { level: level?, format: format? },
         })
     };
@@ -122,6 +127,17 @@ fn repository(reader: &mut Reader<'_>) -> Option<Repository> {
     let min_free = reader.get("repository.local.min_free", str::parse).unwrap_or_default();
     let staging = reader.get("repository.staging", parse::path);
     Some(Repository { path: path?, min_free, staging })
+}
+
+fn retention(reader: &mut Reader<'_>) -> Option<Retention> {
+    let delete_grace = reader.get("retention.delete_grace", duration);
+    let orphan_grace = reader.get("retention.orphan_grace", duration);
+    let failed_ttl = reader.get("retention.failed_ttl", duration);
+    Some(Retention {
+        delete_grace: delete_grace?,
+        orphan_grace: orphan_grace?,
+        failed_ttl: failed_ttl?,
+    })
 }
 
 /// Parses values and collects what is wrong with them.

@@ -152,10 +152,11 @@ impl Attempt<'_> {
     async fn work(&self, run: &Run, selected: Vec<Namespace>) -> JobResult<Work> {
         let context = self.context;
         context.progress.enter(Stage::Gather, 0);
+        catalog::wait_for_sweep(self.cluster).await?;
         let records = catalog::list(self.cluster, &*context.clock).await?;
         let survey =
             Survey { context, cluster: self.cluster, records: &records, started: self.started };
-        let plan = make_plan(&survey, selected).await?;
+        let mut plan = make_plan(&survey, selected).await?;
         if plan.collections.is_empty() {
             return Err(all_failed(context, &plan.failed));
         }
@@ -164,6 +165,9 @@ impl Attempt<'_> {
             tracing::warn!(namespace = %record.namespace(), error, "a collection cannot be backed up");
         }
         run.save_plan(&plan.references()).await?;
+        if catalog::wait_for_sweep(self.cluster).await? {
+            self.relist(&mut plan).await?;
+        }
         let reused = plan.reused();
         let copied = self.copy(&plan).await?;
         context.progress.enter(Stage::Commit, 0);
@@ -185,6 +189,15 @@ impl Attempt<'_> {
         let manifest = self.manifest(run, records);
         let report = self.report(&manifest, &copied, reused);
         Ok((manifest, lists, report))
+    }
+
+    /// A sweep that began before the plan was saved may have taken files that it reuses.
+    async fn relist(&self, plan: &mut BackupPlan) -> JobResult<()> {
+        for planned in &mut plan.collections {
+            let collection = planned.record().id;
+            planned.relist(&catalog::sizes_of(self.cluster, collection).await?);
+        }
+        Ok(())
     }
 
     async fn copy(&self, plan: &BackupPlan) -> JobResult<CopyReport> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{ClusterIdentity, Repository};
-use crate::config::MinFree;
+use crate::config::{MinFree, Retention};
 use crate::milvus::{MilvusApi, MilvusVersion, Support};
 use crate::model::{Clock, ClusterName, ErrorKind};
 use crate::storage::ObjectStore;
@@ -36,6 +36,8 @@ pub struct JobContext {
     pub concurrency: usize,
     /// What stays free in a local repository.
     pub min_free: MinFree,
+    /// How long what is to be deleted stays.
+    pub retention: Retention,
 }
 
 impl JobContext {

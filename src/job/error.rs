@@ -42,6 +42,13 @@ impl JobError {
         Self { hint, ..Self::new(error.error_kind(), message) }.caused_by(error)
     }
 
+    /// Says what to do, unless that is said already.
+    #[must_use]
+    pub fn or_hint(mut self, hint: &str) -> Self {
+        self.hint.get_or_insert_with(|| hint.to_owned());
+        self
+    }
+
     fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
@@ -106,6 +113,7 @@ impl From<CatalogError> for JobError {
             | CatalogError::NameTaken { .. }
             | CatalogError::OtherCluster { .. }
             | CatalogError::LeaseLost { .. }
+            | CatalogError::LeaseHeld { .. }
             | CatalogError::NotAsWritten { .. } => None,
         };
         Self { kind, message, hint, source }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::catalog::{self, BackupRecord, BackupState, Cluster};
 use crate::manifest::{FileId, Manifest};
+use crate::plan::goes_at;
 
 use super::{JobContext, JobResult};
 
@@ -36,6 +37,8 @@ pub struct ListRow {
     pub pinned: bool,
     /// Why it is not complete.
     pub reasons: Vec<String>,
+    /// Until when a deleted backup can be brought back.
+    pub removed_after: Option<String>,
 }
 
 /// Whether `list` reads all file lists to tell what a backup alone refers to.
@@ -59,12 +62,16 @@ pub async fn run_list(context: &JobContext, sizes: Sizes) -> JobResult<Vec<ListR
             Sizes::Known => None,
             Sizes::Unique => Some(unique_bytes(&cluster, &records).await?),
         };
-        rows.extend(records.iter().map(|record| row(record, unique.as_ref())));
+        rows.extend(records.iter().map(|record| row(context, record, unique.as_ref())));
     }
     Ok(rows)
 }
 
-fn row(record: &BackupRecord, unique: Option<&HashMap<String, u64>>) -> ListRow {
+fn row(
+    context: &JobContext,
+    record: &BackupRecord,
+    unique: Option<&HashMap<String, u64>>,
+) -> ListRow {
     let manifest = record.manifest.as_ref();
     let attempt = record.attempt.as_ref();
     let policy = manifest.map(|manifest| &manifest.policy);
@@ -81,7 +88,14 @@ fn row(record: &BackupRecord, unique: Option<&HashMap<String, u64>>) -> ListRow 
         collections: manifest.map_or(0, |manifest| manifest.contents().count()),
         pinned: false,
         reasons: record.reasons.clone(),
+        removed_after: removed_after(context, record),
     }
+}
+
+/// The end of a deleted backup's grace; none once its manifest is gone.
+fn removed_after(context: &JobContext, record: &BackupRecord) -> Option<String> {
+    let tombstone = record.tombstone.as_ref().filter(|_| record.manifest.is_some())?;
+    Some(goes_at(tombstone.at, context.retention.delete_grace).to_string())
 }
 
 /// Bytes by backup of files that only this backup refers to. Backups that share a list

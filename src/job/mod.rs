@@ -7,9 +7,9 @@
 //! # Stopping
 //!
 //! The context's token ends a workflow at its next await. A backup records the end in its
-//! attempt and gives its lease back; a restore keeps its ledger, from which a rerun cleans
-//! up and goes on. A process that is killed does neither, and loses nothing by it: the
-//! essay of [`crate::catalog`] says what the next reader sees.
+//! attempt and gives its lease back; a restore drops what is half-filled, and keeps its
+//! ledger if anything else is left to finish. A process that is killed does neither, and
+//! loses nothing by it: the essay of [`crate::catalog`] says what the next reader sees.
 //!
 //! # Failures
 //!
@@ -23,6 +23,7 @@ mod context;
 mod error;
 mod gather;
 mod list;
+mod prune;
 mod report;
 mod restore;
 mod survey;
@@ -33,6 +34,10 @@ pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
 pub use error::{JobError, JobResult};
 pub use list::{ListRow, Sizes, run_list};
+pub use prune::{
+    DeleteReport, Prune, PruneReport, Removal, StagingRoot, VerdictRow, run_delete, run_prune,
+    run_undelete,
+};
 pub use report::{
     BackupReport, CollectionReport, PlanReport, RestoreReport, RestoredCollection, RunOutcome,
     VerifyReport,

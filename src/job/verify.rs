@@ -43,6 +43,17 @@ pub async fn run_verify(
     Ok(report)
 }
 
+/// Fails if a backup was deleted while it was read.
+pub(super) async fn still_there(cluster: &Cluster, name: &BackupName) -> JobResult<()> {
+    let gone = !catalog::has_manifest(cluster, name).await?;
+    if gone || catalog::has_tombstone(cluster, name).await? {
+        let message = format!("backup `{name}` was deleted meanwhile");
+        return Err(JobError::new(ErrorKind::NotFound, message)
+            .hint("`undelete` brings it back as long as its grace lasts"));
+    }
+    Ok(())
+}
+
 async fn verify(
     context: &JobContext,
     cluster: &Cluster,
@@ -73,6 +84,10 @@ async fn verify(
         if report.depth == VerifyDepth::Content {
             read_all(context, cluster, &list, report).await?;
         }
+    }
+    if !report.missing.is_empty() || !report.damaged.is_empty() {
+        // No lease keeps a delete away: a read-only repository takes none.
+        still_there(cluster, &manifest.name).await?;
     }
     Ok(())
 }

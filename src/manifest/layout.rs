@@ -51,6 +51,23 @@ impl ClusterLayout {
         self.root.join("_lists").key(format_args!("{digest}.jsonl.zst"))
     }
 
+    /// All lists.
+    pub fn lists(&self) -> KeyPrefix {
+        self.root.join("_lists")
+    }
+
+    /// The digest that names a list, if this is one.
+    pub fn digest_of<'k>(&self, list: &'k ObjectKey) -> Option<&'k str> {
+        let digest =
+            list.as_str().strip_prefix(self.lists().as_str())?.strip_suffix(".jsonl.zst")?;
+        (!digest.contains('/')).then_some(digest)
+    }
+
+    /// What sweeps saw to be in no backup.
+    pub fn sightings(&self) -> ObjectKey {
+        self.root.key("_sweep.jsonl.zst")
+    }
+
     /// All leases.
     pub fn leases(&self) -> KeyPrefix {
         self.root.join("_leases")
@@ -89,6 +106,11 @@ pub struct BackupLayout {
 }
 
 impl BackupLayout {
+    /// The backup's folder.
+    pub fn folder(&self) -> &KeyPrefix {
+        &self.root
+    }
+
     /// Reserves the name before anything else is written.
     pub fn attempt(&self) -> ObjectKey {
         self.root.key("attempt.json")
@@ -142,6 +164,7 @@ mod tests {
             (layout.list("ab").to_string(), "m1/_lists/ab.jsonl.zst"),
             (layout.lease("run-x").key("1.json").to_string(), "m1/_leases/run-x/1.json"),
             (layout.restore("x").to_string(), "m1/_restores/x.json"),
+            (layout.sightings().to_string(), "m1/_sweep.jsonl.zst"),
             (layout.staging().to_string(), "m1/_staging/"),
             (backup.attempt().to_string(), "m1/b/attempt.json"),
             (backup.plan().to_string(), "m1/b/plan.jsonl.zst"),

@@ -8,6 +8,7 @@
 //! <root>/<cluster>/_lists/<digest>.jsonl.zst     files of one collection
 //! <root>/<cluster>/_leases/<name>/<n>.json       who is at work; n is the fencing token
 //! <root>/<cluster>/_restores/<id>.json           what a restore made and has to clean up
+//! <root>/<cluster>/_sweep.jsonl.zst              files seen to be in no backup, since when
 //! <root>/<cluster>/<backup>/attempt.json         reserves the name
 //! <root>/<cluster>/<backup>/plan.jsonl.zst       what a run is about to refer to
 //! <root>/<cluster>/<backup>/manifest.json        makes the backup exist
@@ -31,6 +32,7 @@ mod file;
 mod layout;
 mod list;
 mod marks;
+mod sightings;
 
 pub use document::{
     Boundary, CollectionContent, CollectionOutcome, CollectionRecord, Manifest, ManifestOutcome,
@@ -42,3 +44,4 @@ pub use marks::{
     Attempt, AttemptEnd, ClusterMark, DocumentError, Holder, LeaseRecord, RepositoryMark,
     RestoreItem, RestoreLedger, RestoreStep, Tombstone, decode, encode,
 };
+pub use sightings::{Sighting, SightingsWriter, read_sightings};

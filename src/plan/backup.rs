@@ -111,6 +111,26 @@ impl CollectionPlan {
         self.segments.iter().flat_map(|segment| &segment.reused).map(|(_, entry)| entry.size)
     }
 
+    /// Takes reused files that are gone to those to copy. `present`: what lies in the
+    /// collection's folders now, with sizes. What the plan refers to stays the same.
+    pub fn relist(&mut self, present: &HashMap<FileId, u64>) {
+        for segment in &mut self.segments {
+            let (collection, partition, number) = segment.ids;
+            let id = |kind, log| FileId { collection, partition, segment: number, kind, log };
+            let there = |(kind, entry): &(LogKind, FileEntry)| {
+                present.get(&id(*kind, entry.log)) == Some(&entry.size)
+            };
+            let (kept, gone) = std::mem::take(&mut segment.reused).into_iter().partition(there);
+            segment.reused = kept;
+            let gone: Vec<(LogKind, FileEntry)> = gone;
+            segment.copied.extend(gone.into_iter().map(|(kind, entry)| CopyItem {
+                id: id(kind, entry.log),
+                size: entry.size,
+                source: entry.source,
+            }));
+        }
+    }
+
     /// Stored rows.
     pub fn rows(&self) -> u64 {
         self.segments.iter().map(|segment| segment.rows.unsigned_abs()).sum()
@@ -316,7 +336,19 @@ mod tests {
         let known = Known::new(&list, listing.collect::<Vec<_>>());
         let second = plan_collection(inventory(whole()), &known).unwrap();
         assert_eq!((second.copies().count(), second.reused().count()), (1, 2));
-        let references = FileList::new(second.references().collect());
-        assert_eq!(references.files().count(), 3);
+        let references = |plan: &CollectionPlan| FileList::new(plan.references().collect());
+        let named = |plan: &CollectionPlan| -> Vec<FileId> {
+            references(plan).files().map(|(id, _)| id).collect()
+        };
+        let before = named(&second);
+        assert_eq!(before.len(), 3);
+
+        let mut second = second;
+        let there = || list.files().map(|(id, entry)| (id, entry.size));
+        second.relist(&there().collect());
+        assert_eq!((second.copies().count(), second.reused().count()), (1, 2));
+        second.relist(&there().skip(1).collect());
+        assert_eq!((second.copies().count(), second.reused().count()), (2, 1));
+        assert_eq!(named(&second), before, "the saved plan still names everything");
     }
 }

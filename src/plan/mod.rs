@@ -7,8 +7,10 @@
 
 mod backup;
 mod boundary;
+mod prune;
 mod restore;
 mod reuse;
+mod sweep;
 mod temporary;
 mod verify;
 
@@ -17,10 +19,15 @@ pub use boundary::{
     CollectionInventory, LEAST_MARGIN, PlanError, SourceFile, margin, missing_segments,
     select_files,
 };
+pub use prune::{
+    BackupFacts, Found, Judgement, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts,
+    StagingOwner, Subject, Verdict, goes_at, judge_backup, plan_prune,
+};
 pub use restore::{
     Batch, BatchLimit, CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest,
     TargetCollection, check_request, next_batch, plan_restore, targets,
 };
 pub use reuse::Known;
+pub use sweep::{Obstacle, References, Sieve, is_due, references};
 pub use temporary::{check_name, is_temporary};
 pub use verify::{Damage, VerifyDepth, compare_listing};

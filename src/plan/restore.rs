@@ -238,6 +238,8 @@ impl BatchLimit {
     /// Small enough for a slow disk in the budget: below 1 MiB/s.
     const FIRST: u64 = 256 << 20;
     const LEAST: u64 = 1 << 20;
+    /// What is staged must fit on a disk that Milvus may share.
+    const MOST: u64 = 8 << 30;
     /// A first batch that was lucky must not decide alone.
     const GROWTH: u64 = 4;
 
@@ -259,7 +261,7 @@ impl BatchLimit {
         };
         let too_slow = took.as_secs() > Self::BUDGET_SECS;
         let lowered = if too_slow { affordable } else { affordable.max(self.bytes) };
-        Self { bytes: lowered.clamp(Self::LEAST, ceiling) }
+        Self { bytes: lowered.clamp(Self::LEAST, ceiling.min(Self::MOST)) }
     }
 
     /// After a batch that ran out of time.

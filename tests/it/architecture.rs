@@ -39,7 +39,7 @@ const CONFINED: &[(&[&str], &[&str])] = &[
     (&["clap", "indicatif", "comfy_table", "tracing_subscriber"], &["cli/"]),
     (&["config"], &["config/layers.rs"]),
     (&["serde_saphyr"], &["model/yaml.rs"]),
-    (&["zstd", "blake3"], &["manifest/list.rs"]),
+    (&["zstd", "blake3"], &["manifest/list.rs", "manifest/sightings.rs"]),
     (&["crc_fast"], &["transfer/checksum.rs", "storage/memory.rs"]),
     (
         &["tokio", "tokio_util", "futures", "async_trait"],

@@ -32,7 +32,7 @@ fn suffixed() -> RestoreOptions {
 
 /// The probe of the staging folder is the first import: this one is the first of rows.
 fn script_first_rows(lab: &Lab, script: ImportScript) {
-    lab.milvus.script_import(ImportScript::Fail("seen".to_owned()));
+    lab.milvus.script_import(ImportScript::Fail("failed to parse probe".to_owned()));
     lab.milvus.script_import(script);
 }
 
@@ -79,7 +79,7 @@ async fn an_import_that_runs_out_of_time_is_filled_anew_without_duplicates() {
 #[tokio::test(start_paused = true)]
 async fn imports_that_always_run_out_of_time_fail_with_a_remedy() {
     let lab = lab().await;
-    lab.milvus.script_import(ImportScript::Fail("seen".to_owned()));
+    lab.milvus.script_import(ImportScript::Fail("failed to parse probe".to_owned()));
     for _ in 0..4 {
         lab.milvus.script_import(ImportScript::Fail("the import task has timed out".to_owned()));
     }

@@ -15,6 +15,9 @@ use super::session::{Session, Wanted};
 use super::swap::{Swapped, find, swap};
 use crate::job::{JobError, JobResult};
 
+/// What to do about a swap that stopped half-way.
+const FINISH_BY_RERUN: &str = "run the same restore again: it finishes this";
+
 /// Between two looks at a load.
 const LOAD_POLL: Duration = Duration::from_millis(500);
 
@@ -66,7 +69,9 @@ pub(super) async fn restore(
         ledger.items.iter().find(|item| item.to == collection.to).cloned()
     };
     let item = item.expect("the ledger has an item for every planned collection");
-    match swap(&*session.context.milvus, &item).await? {
+    session.lease.check().await?;
+    let swapped = swap(&*session.context.milvus, &item).await;
+    match swapped.map_err(|error| error.or_hint(FINISH_BY_RERUN))? {
         Swapped::Done { notes: odd, .. } => notes.extend(odd),
         Swapped::Gone => {
             let message = format!("{} was dropped by someone else", item.restoring);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::catalog;
-use crate::milvus::{ImportRequest, ImportState};
+use crate::milvus::{ImportRequest, ImportState, MilvusErrorKind};
 use crate::model::ErrorKind;
 use crate::plan::{Batch, BatchLimit, CollectionRestore, next_batch};
 
@@ -93,8 +93,8 @@ async fn import(
     number: usize,
 ) -> JobResult<Option<u64>> {
     let partition = partition_name(collection, batch)?;
-    let readable =
-        probe(&*session.context.milvus, &session.staging, &collection.restoring, &partition);
+    let milvus = &*session.context.milvus;
+    let readable = probe(milvus, &session.staging, &collection.restoring, &partition);
     session.readable.get_or_try_init(|| readable).await?;
     let folders = session.staging.stage(&session.from, batch, number).await?;
     let request = ImportRequest {
@@ -105,7 +105,14 @@ async fn import(
         end_ts: session.version.import_end_ts(collection.content.boundary.timestamp),
     };
     let started = Instant::now();
-    let rows = wait(session, &request, started).await;
+    let mut rows = wait(session, &request, started).await;
+    if let Ok(Some(imported)) = rows
+        && imported < batch.rows
+    {
+        // A folder that Milvus no longer sees imports fewer rows, too.
+        let seen = probe(milvus, &session.staging, &collection.restoring, &request.partition);
+        rows = seen.await.map(|()| Some(imported));
+    }
     session.staging.clear(number).await?;
     if let Ok(Some(_)) = rows {
         let mut limit = session.limit.lock().await;
@@ -122,7 +129,13 @@ async fn wait(
     let milvus = &session.context.milvus;
     let task = milvus.import(request).await?;
     loop {
-        match milvus.import_state(task).await? {
+        let state = match milvus.import_state(task).await {
+            Err(error) if error.kind() == MilvusErrorKind::Transient => {
+                ImportState::Running { percent: 0 }
+            }
+            state => state?,
+        };
+        match state {
             ImportState::Completed { rows } => return Ok(Some(rows.unsigned_abs())),
             ImportState::Failed { reason } if reason.contains(TIMED_OUT) => return Ok(None),
             ImportState::Failed { reason } => {

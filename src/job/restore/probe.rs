@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::milvus::{ImportRequest, ImportState, MilvusApi};
 use crate::model::{ErrorKind, Namespace};
 
-use super::staging::StagingArea;
+use super::staging::{PROBE, StagingArea};
 use crate::job::{JobError, JobResult};
 
 const POLL: Duration = Duration::from_millis(50);
@@ -53,7 +53,11 @@ async fn is_seen(milvus: &dyn MilvusApi, request: &ImportRequest) -> JobResult<b
     let started = Instant::now();
     loop {
         match milvus.import_state(task).await? {
-            ImportState::Failed { .. } => return Ok(true),
+            ImportState::Failed { reason } if reason.contains(PROBE) => return Ok(true),
+            ImportState::Failed { reason } => {
+                let message = format!("Milvus could not look into the staging folder: {reason}");
+                return Err(JobError::new(ErrorKind::Failed, message));
+            }
             ImportState::Completed { .. } => return Ok(false),
             ImportState::Running { .. } if started.elapsed() > DEADLINE => {
                 let message = "Milvus does not get to a small import within 5 minutes";

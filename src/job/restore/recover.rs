@@ -1,11 +1,8 @@
 //! Cleans up after restores that were interrupted, and finishes what they had begun.
 
-use std::sync::Arc;
-
-use crate::catalog::{self, Cluster, Liveness};
+use crate::catalog::{self, CatalogError, Cluster, Lease};
 use crate::manifest::{RestoreItem, RestoreLedger, RestoreStep};
 use crate::model::{BackupName, ErrorKind};
-use crate::storage::ObjectStore;
 
 use super::session::Staging;
 use super::staging::StagingArea;
@@ -19,7 +16,7 @@ pub(super) struct Recovered {
     pub(super) done: Vec<RestoreItem>,
     /// Those of `done` that got their names only now: nobody can have changed them since.
     pub(super) just_made: Vec<RestoreItem>,
-    pub(super) ledgers: Vec<RestoreLedger>,
+    pub(super) ledgers: Vec<(RestoreLedger, Lease)>,
 }
 
 /// Looks at every unfinished restore of `backup` into this Milvus.
@@ -33,19 +30,28 @@ pub(super) async fn recover(
     let target = context.identity.server();
     for found in catalog::open_ledgers(cluster, backup, &target).await? {
         tracing::info!(restore = %found.id, "looking whether an earlier restore is still at work");
-        if catalog::observe(cluster, &found.lease).await? == Liveness::Alive {
-            let message = format!("restore {} of `{backup}` into {target} is at work", found.id);
-            return Err(JobError::new(ErrorKind::Locked, message));
-        }
+        // Of several that would clean up after it, one gets the next number of its lease.
+        let fence = match Lease::acquire(cluster, &found.lease).await {
+            Err(CatalogError::LeaseHeld { .. }) => {
+                let message =
+                    format!("restore {} of `{backup}` into {target} is at work", found.id);
+                return Err(JobError::new(ErrorKind::Locked, message)
+                    .hint("wait for it to end, then run again"));
+            }
+            acquired => acquired?,
+        };
         // It may have gone on, and come to its end, while it was watched.
-        let Some(mut ledger) = catalog::read_ledger(cluster, &found.id).await? else { continue };
+        let Some(mut ledger) = catalog::read_ledger(cluster, &found.id).await? else {
+            catalog::remove_lease(cluster, &found.lease).await?;
+            continue;
+        };
         for index in 0..ledger.items.len() {
             recovered.just_made.extend(finish(context, cluster, &mut ledger, index).await?);
         }
         clear(&ledger, staging, context).await?;
         let done = ledger.items.iter().filter(|item| item.step == RestoreStep::Done);
         recovered.done.extend(done.cloned());
-        recovered.ledgers.push(ledger);
+        recovered.ledgers.push((ledger, fence));
     }
     Ok(recovered)
 }
@@ -81,13 +87,11 @@ async fn finish(
 }
 
 async fn clear(ledger: &RestoreLedger, staging: &Staging, context: &JobContext) -> JobResult<()> {
-    let store: Arc<dyn ObjectStore> = Arc::clone(&staging.store);
     let area = StagingArea::new(staging, &ledger.id, context.concurrency);
     for place in &ledger.staging {
         if *place != area.place() {
             tracing::warn!(%place, "an earlier restore staged files elsewhere; remove that folder");
         }
     }
-    tracing::debug!(%store, "clearing the staging of an earlier restore");
     Ok(area.clear_all().await?)
 }

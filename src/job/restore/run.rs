@@ -21,7 +21,7 @@ use super::session::{Session, Staging, Wanted};
 use super::staging::StagingArea;
 use super::swap::find;
 use crate::job::report::PlannedCollection;
-use crate::job::verify::committed;
+use crate::job::verify::{committed, still_there};
 use crate::job::{
     JobContext, JobError, JobResult, PlanReport, RestoreReport, RestoredCollection, RunOutcome,
 };
@@ -55,14 +55,14 @@ pub async fn run_restore(
     let begun = begun.unwrap_or_else(|| Err(JobError::cancelled()))?;
     let filled = tokio::select! {
         () = context.cancel.cancelled() => Err(JobError::cancelled()),
-        () = begun.lease.lost().cancelled() => {
+        () = begun.session.lease.lost().cancelled() => {
             Err(JobError::new(ErrorKind::Locked, "the restore's lease could not be renewed"))
         }
         filled = work(&begun) => filled,
     };
     // The first failure is the one to tell; cleaning up goes on after it.
     let cleaned = begun.session.clean_up().await;
-    begun.lease.release().await;
+    begun.session.lease.release().await;
     let mut collections: Vec<RestoredCollection> = begun.done.iter().map(done_before).collect();
     collections.extend(filled?);
     cleaned?;
@@ -172,10 +172,10 @@ fn in_the_way(problems: &[RestoreProblem]) -> JobError {
 struct Begun<'a> {
     session: Session<'a>,
     plan: RestorePlan,
-    lease: Lease,
     /// What an earlier, interrupted restore has done.
     done: Vec<RestoreItem>,
-    taken_over: Vec<RestoreLedger>,
+    /// Ledgers of earlier restores, each with the lease that keeps others from it.
+    taken_over: Vec<(RestoreLedger, Lease)>,
 }
 
 /// Everything up to the first change: cleaned up after earlier restores, planned, leased.
@@ -206,15 +206,19 @@ async fn begin<'a>(
         limit: Mutex::new(BatchLimit::first()),
         ledger: Mutex::new(ledger),
         readable: OnceCell::new(),
+        lease,
     };
-    Ok(Begun { session, plan, lease, done, taken_over: recovered.ledgers })
+    Ok(Begun { session, plan, done, taken_over: recovered.ledgers })
 }
 
 /// Fills everything under a ledger, which takes over those of earlier restores.
 async fn work(begun: &Begun<'_>) -> JobResult<Vec<RestoredCollection>> {
     let Begun { session, plan, taken_over, .. } = begun;
     catalog::put_ledger(&session.from, &*session.ledger.lock().await).await?;
-    for old in taken_over {
+    // A delete puts its tombstone and then looks for ledgers: one of both sees the other.
+    let backup = session.ledger.lock().await.backup.clone();
+    still_there(&session.from, &backup).await?;
+    for (old, _) in taken_over {
         catalog::delete_ledger(&session.from, old).await?;
     }
     fill_all(session, plan).await

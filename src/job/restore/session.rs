@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::catalog::{self, Cluster};
+use crate::catalog::{self, Cluster, Lease};
 use crate::manifest::{RestoreItem, RestoreLedger, RestoreStep};
 use crate::milvus::MilvusVersion;
 use crate::model::Namespace;
@@ -44,6 +44,8 @@ pub(super) struct Session<'a> {
     /// Learned from one import to the next, over all collections.
     pub(super) limit: Mutex<BatchLimit>,
     pub(super) ledger: Mutex<RestoreLedger>,
+    /// Alive as long as the restore is.
+    pub(super) lease: Lease,
     /// Set once Milvus has proved that it reads the staging folder.
     pub(super) readable: OnceCell<()>,
 }

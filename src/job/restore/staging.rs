@@ -16,6 +16,9 @@ use crate::transfer::crc_of;
 
 use super::session::Staging;
 
+/// The name of the folder that no import can read. Milvus says it when it has seen it.
+pub(super) const PROBE: &str = "probe";
+
 /// Keys deleted at once.
 const DELETE_BATCH: usize = 1000;
 
@@ -108,15 +111,14 @@ impl StagingArea {
     /// Stages what no import can read: a segment folder whose name is no number. Returns the
     /// folder as Milvus sees it.
     pub(super) async fn stage_probe(&self) -> StoreResult<String> {
-        let folder = self.folder.join("probe");
-        let key = folder.join("insert_log/1/2/probe/0").key("0");
+        let key = self.folder.join(PROBE).join("insert_log/1/2").join(PROBE).join("0").key("0");
         self.store.put(&key, Bytes::from_static(b"0"), PutMode::Overwrite).await?;
-        Ok(self.seen("probe/insert_log/1/2/"))
+        Ok(self.seen(&format!("{PROBE}/insert_log/1/2/")))
     }
 
     /// Removes what [`Self::stage_probe`] staged.
     pub(super) async fn clear_probe(&self) -> StoreResult<()> {
-        self.remove(&self.folder.join("probe")).await
+        self.remove(&self.folder.join(PROBE)).await
     }
 
     /// Removes the folder of one import.

@@ -70,6 +70,11 @@ pub(super) async fn swap(milvus: &dyn MilvusApi, item: &RestoreItem) -> JobResul
                 return Err(JobError::new(ErrorKind::Refused, message)
                     .hint("rename or drop one of them, then run again"));
             }
+            let again = find(milvus, &item.to).await?;
+            if again.map(|found| found.id) != item.replaces {
+                let message = format!("{} changed while it was about to be replaced", item.to);
+                return Err(JobError::new(ErrorKind::Refused, message));
+            }
             milvus.drop_collection(&item.to).await?;
         }
         milvus.rename_collection(&item.restoring, &item.to.collection).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use milvus_backup_agent::catalog::ClusterIdentity;
-use milvus_backup_agent::config::MinFree;
+use milvus_backup_agent::config::{MinFree, Retention};
 use milvus_backup_agent::job::{
     BackupReport, BackupRequest, JobContext, JobResult, RestoreOptions, RestoreReport, RunOutcome,
     Staging, Wanted, run_backup, run_restore,
@@ -85,6 +85,11 @@ impl Lab {
             cancel: CancellationToken::new(),
             concurrency: 2,
             min_free: MinFree::Bytes(0),
+            retention: Retention {
+                delete_grace: SignedDuration::from_hours(48),
+                orphan_grace: SignedDuration::from_hours(24),
+                failed_ttl: SignedDuration::from_hours(72),
+            },
         }
     }
 

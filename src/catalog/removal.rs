@@ -1,0 +1,203 @@
+//! Taking backups away: what a folder has, and the steps in which it goes.
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::manifest::{
+    Attempt, DocumentError, FileList, Manifest, RestoreLedger, Sighting, Tombstone,
+};
+use crate::model::{BackupName, ObjectKey};
+use crate::plan::{BackupFacts, Found};
+use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
+
+use super::lease::{last_heard, observe};
+use super::{CatalogError, CatalogResult, Cluster, Liveness};
+
+/// Keys deleted at once; object storage takes no more in one request.
+const BATCH: usize = 1000;
+
+/// Folders looked at at once. Looking whether a run is alive takes up to half a minute.
+const LOOKS: usize = 64;
+
+/// Every folder of a cluster that may be a backup. One with another name is passed over,
+/// unless it holds a manifest: then it is an error, since nobody knows what that refers to.
+pub async fn examine_all(cluster: &Cluster) -> CatalogResult<Vec<BackupFacts>> {
+    let store = cluster.repository.store();
+    let mut names = Vec::new();
+    for folder in store.list_folders(cluster.layout.root()).await? {
+        if folder.starts_with('_') {
+            continue;
+        }
+        match BackupName::new(folder.as_str()) {
+            Ok(name) => names.push(name),
+            Err(error) => {
+                let key = cluster.layout.root().join(&folder).key("manifest.json");
+                if store.find_bytes(&key).await?.is_some() {
+                    let place = cluster.repository.place(&key);
+                    let source = DocumentError::damaged("manifest", error);
+                    return Err(CatalogError::Document { place, source });
+                }
+            }
+        }
+    }
+    let looks = names.iter().map(|name| examine(cluster, name));
+    stream::iter(looks).buffered(LOOKS).try_collect().await
+}
+
+/// One backup's folder, its run watched until it is known to be alive or dead.
+///
+/// The plan is read before the manifest: a run that commits in between deletes its plan only
+/// after its manifest is there.
+pub async fn examine(cluster: &Cluster, name: &BackupName) -> CatalogResult<BackupFacts> {
+    let keys = cluster.layout.backup(name);
+    let plan = match cluster.repository.store().find_bytes(&keys.plan()).await? {
+        None => Found::Absent,
+        Some(bytes) => match FileList::decode_plan(&bytes) {
+            Ok(list) => Found::Read(list),
+            Err(error) => Found::Unreadable(format!("plan.jsonl.zst: {error}")),
+        },
+    };
+    let repository = &cluster.repository;
+    let attempt = found(repository.read::<Attempt>("attempt", &keys.attempt()).await)?;
+    let manifest = found(repository.read::<Manifest>("manifest", &keys.manifest()).await)?;
+    let tombstone = found(repository.read::<Tombstone>("tombstone", &keys.tombstone()).await)?;
+    let mut facts = BackupFacts {
+        name: name.clone(),
+        attempt,
+        manifest,
+        tombstone,
+        plan,
+        alive: false,
+        heard: None,
+        readers: Vec::new(),
+    };
+    if facts.is_unfinished()
+        && let Some(attempt) = facts.attempt.read()
+    {
+        facts.heard = last_heard(cluster, &attempt.lease).await?;
+        facts.alive = observe(cluster, &attempt.lease).await? == Liveness::Alive;
+        // It may have come to its end, one way or the other, while it was watched.
+        facts.attempt = found(repository.read::<Attempt>("attempt", &keys.attempt()).await)?;
+        facts.manifest = found(repository.read::<Manifest>("manifest", &keys.manifest()).await)?;
+    }
+    Ok(facts)
+}
+
+/// Keeps what is wrong with a document apart from a store that failed.
+fn found<T>(read: CatalogResult<Option<T>>) -> CatalogResult<Found<T>> {
+    match read {
+        Ok(None) => Ok(Found::Absent),
+        Ok(Some(document)) => Ok(Found::Read(document)),
+        Err(CatalogError::Document { place, source }) => {
+            let why = format!("{place}: {source}");
+            Ok(match source {
+                DocumentError::TooNew { .. } => Found::TooNew(why),
+                DocumentError::Damaged { .. } => Found::Unreadable(why),
+            })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Every restore's ledger by its id.
+pub async fn restores(cluster: &Cluster) -> CatalogResult<Vec<(String, Found<RestoreLedger>)>> {
+    let folder = cluster.layout.restores();
+    let mut all = Vec::new();
+    for meta in cluster.repository.store().list_all(&folder).await? {
+        let name = folder.strip(&meta.key).and_then(|name| name.strip_suffix(".json"));
+        if let Some(id) = name.filter(|id| !id.contains('/')) {
+            let read = cluster.repository.read::<RestoreLedger>("restore ledger", &meta.key).await;
+            all.push((id.to_owned(), found(read)?));
+        }
+    }
+    Ok(all)
+}
+
+/// The names of all leases that someone has or had.
+pub async fn lease_names(cluster: &Cluster) -> CatalogResult<Vec<String>> {
+    Ok(cluster.repository.store().list_folders(&cluster.layout.leases()).await?)
+}
+
+/// Hides a backup; the tombstone that stands there already stays.
+pub async fn bury(
+    cluster: &Cluster,
+    name: &BackupName,
+    tombstone: Tombstone,
+) -> CatalogResult<Tombstone> {
+    let key = cluster.layout.backup(name).tombstone();
+    match cluster.repository.write(&key, &tombstone, PutMode::IfAbsent).await {
+        Ok(()) => Ok(tombstone),
+        Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {
+            let found = cluster.repository.read("tombstone", &key).await?;
+            Ok(found.unwrap_or(tombstone))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes a tombstone away. Only the holder of the lease `prune` may, as long as the manifest
+/// is there.
+pub async fn lift(cluster: &Cluster, name: &BackupName) -> CatalogResult<()> {
+    step(cluster, &[cluster.layout.backup(name).tombstone()]).await
+}
+
+/// Whether a backup's manifest is there, readable or not.
+pub async fn has_manifest(cluster: &Cluster, name: &BackupName) -> CatalogResult<bool> {
+    let key = cluster.layout.backup(name).manifest();
+    Ok(cluster.repository.store().find_bytes(&key).await?.is_some())
+}
+
+/// Whether a tombstone stands there, readable or not.
+pub async fn has_tombstone(cluster: &Cluster, name: &BackupName) -> CatalogResult<bool> {
+    let key = cluster.layout.backup(name).tombstone();
+    Ok(cluster.repository.store().find_bytes(&key).await?.is_some())
+}
+
+/// Removes a buried backup: manifest, the rest, attempt, and the tombstone last. Each step is
+/// durable before the next begins, since a disk may lose a later one and keep an earlier.
+/// What is gone already is no obstacle. Shared files are the sweep's.
+pub async fn remove_backup(cluster: &Cluster, name: &BackupName) -> CatalogResult<()> {
+    let keys = cluster.layout.backup(name);
+    let last = [keys.attempt(), keys.tombstone()];
+    step(cluster, &[keys.manifest()]).await?;
+    let store = cluster.repository.store();
+    let mut rest = store
+        .list(keys.folder())
+        .try_filter(|meta| std::future::ready(!last.contains(&meta.key)))
+        .map_ok(|meta| meta.key)
+        .try_chunks(BATCH);
+    while let Some(batch) = rest.next().await {
+        delete(cluster, &batch.map_err(|error| error.1)?).await?;
+    }
+    store.sync().await?;
+    for key in last {
+        step(cluster, &[key]).await?;
+    }
+    Ok(())
+}
+
+async fn step(cluster: &Cluster, keys: &[ObjectKey]) -> CatalogResult<()> {
+    delete(cluster, keys).await?;
+    Ok(cluster.repository.store().sync().await?)
+}
+
+async fn delete(cluster: &Cluster, keys: &[ObjectKey]) -> CatalogResult<()> {
+    let report = cluster.repository.store().delete(keys).await?;
+    report.failed.into_iter().next().map_or(Ok(()), |(_, error)| Err(error.into()))
+}
+
+/// What the last sweep saw, as it is stored.
+pub async fn read_sightings(cluster: &Cluster) -> CatalogResult<Option<bytes::Bytes>> {
+    Ok(cluster.repository.store().find_bytes(&cluster.layout.sightings()).await?)
+}
+
+/// Keeps what a sweep saw for the next one.
+pub async fn put_sightings(cluster: &Cluster, bytes: Vec<u8>) -> CatalogResult<()> {
+    let key = cluster.layout.sightings();
+    cluster.repository.store().put(&key, bytes.into(), PutMode::Overwrite).await?;
+    Ok(())
+}
+
+/// A shared file's key, by its path in the cluster's folder.
+pub fn key_of(cluster: &Cluster, sighting: &Sighting) -> ObjectKey {
+    cluster.layout.root().key(&sighting.path)
+}

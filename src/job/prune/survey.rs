@@ -1,0 +1,121 @@
+//! What prune looks at before it judges.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::catalog::{self, CatalogResult, Cluster, Liveness, PRUNE, SWEEP};
+use crate::model::{BackupName, KeyPrefix};
+use crate::plan::{
+    BackupFacts, Found, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts, StagingOwner,
+};
+use crate::storage::{ObjectStore, ObjectStoreExt};
+
+use super::run::StagingRoot;
+use crate::job::JobResult;
+
+/// Leases watched at once; each may take half a minute.
+const WATCHERS: usize = 64;
+
+/// Everything but the shared files. Backups are looked at before the restores that read them:
+/// see the module's essay.
+pub(super) async fn survey(
+    cluster: &Cluster,
+    staging: Option<&StagingRoot>,
+) -> JobResult<PruneFacts> {
+    let mut backups = catalog::examine_all(cluster).await?;
+    let restores = restores(cluster).await?;
+    for backup in &mut backups {
+        backup.readers = readers(&restores, &backup.name);
+    }
+    let leases = leases(cluster).await?;
+    let staging = match staging {
+        Some(root) => staged(cluster, root, (&restores, &leases)).await?,
+        None => Vec::new(),
+    };
+    Ok(PruneFacts { backups, restores, leases, staging })
+}
+
+/// One backup with those who read it.
+pub(super) async fn look(cluster: &Cluster, name: &BackupName) -> JobResult<BackupFacts> {
+    let mut facts = catalog::examine(cluster, name).await?;
+    facts.readers = readers(&restores(cluster).await?, name);
+    Ok(facts)
+}
+
+fn readers(restores: &[RestoreFacts], backup: &BackupName) -> Vec<String> {
+    let reads = |restore: &&RestoreFacts| {
+        restore.alive && restore.ledger.read().is_some_and(|ledger| ledger.backup == *backup)
+    };
+    restores.iter().filter(reads).map(|restore| restore.id.clone()).collect()
+}
+
+async fn restores(cluster: &Cluster) -> CatalogResult<Vec<RestoreFacts>> {
+    let all = catalog::restores(cluster).await?;
+    let watched = all.into_iter().map(|(id, ledger)| async move {
+        let lease = match &ledger {
+            Found::Read(ledger) => ledger.lease.clone(),
+            Found::Absent | Found::Unreadable(_) | Found::TooNew(_) => format!("restore-{id}"),
+        };
+        let alive = is_alive(cluster, &lease).await?;
+        Ok(RestoreFacts { id, ledger, alive })
+    });
+    stream::iter(watched).buffered(WATCHERS).try_collect().await
+}
+
+async fn leases(cluster: &Cluster) -> CatalogResult<Vec<LeaseFacts>> {
+    let names = catalog::lease_names(cluster).await?;
+    let once = names.into_iter().filter(|name| ![PRUNE, SWEEP].contains(&name.as_str()));
+    let watched = once.map(|name| async move {
+        let alive = is_alive(cluster, &name).await?;
+        Ok(LeaseFacts { name, alive })
+    });
+    stream::iter(watched).buffered(WATCHERS).try_collect().await
+}
+
+async fn is_alive(cluster: &Cluster, lease: &str) -> CatalogResult<bool> {
+    Ok(catalog::observe(cluster, lease).await? == Liveness::Alive)
+}
+
+/// The folders of staged files. A restore stages in its own cluster's folder, and has ledger
+/// and lease in the folder of the cluster that its backup is of.
+async fn staged(
+    own: &Cluster,
+    root: &StagingRoot,
+    (restores, leases): (&[RestoreFacts], &[LeaseFacts]),
+) -> JobResult<Vec<StagingFacts>> {
+    let folders = root.store.list_folders(&KeyPrefix::root()).await?;
+    if folders.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut owners: HashMap<String, bool> = HashMap::new();
+    let mut know = |name: String, alive: bool| *owners.entry(name).or_default() |= alive;
+    restores.iter().for_each(|one| know(format!("restore-{}", one.id), one.alive));
+    leases.iter().for_each(|one| know(one.name.clone(), one.alive));
+    for other in own.repository.clusters().await?.iter().filter(|other| other.name != own.name) {
+        self::restores(other)
+            .await?
+            .iter()
+            .for_each(|one| know(format!("restore-{}", one.id), one.alive));
+        self::leases(other).await?.iter().for_each(|one| know(one.name.clone(), one.alive));
+    }
+    let mut facts = Vec::new();
+    for folder in folders {
+        let owner = match (owners.get(&folder), root.shared) {
+            (Some(true), _) => StagingOwner::Alive,
+            (Some(false), _) => StagingOwner::Dead,
+            (None, false) => StagingOwner::Unknown,
+            (None, true) => StagingOwner::Foreign,
+        };
+        let newest = newest(&root.store, &folder).await?;
+        facts.push(StagingFacts { folder, owner, newest });
+    }
+    Ok(facts)
+}
+
+async fn newest(store: &Arc<dyn ObjectStore>, folder: &str) -> JobResult<Option<jiff::Timestamp>> {
+    let Ok(prefix) = KeyPrefix::new(folder) else { return Ok(None) };
+    let files = store.list_all(&prefix).await?;
+    Ok(files.into_iter().map(|meta| meta.modified).max())
+}
