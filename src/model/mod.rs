@@ -10,6 +10,8 @@ mod inventory;
 mod key;
 mod names;
 mod nearest;
+mod s3;
+mod secret;
 mod yaml;
 
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -22,4 +24,6 @@ pub use inventory::{
 pub use key::{InvalidKey, KeyPrefix, ObjectKey};
 pub use names::{BackupName, ClusterName, InvalidName, Namespace};
 pub use nearest::nearest;
+pub use s3::{S3Checksums, S3Keys, S3Settings};
+pub use secret::Secret;
 pub use yaml::{YamlDocument, YamlEntry, YamlNode, YamlValue};

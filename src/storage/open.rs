@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{LocalStore, ObjectStore, StoreResult};
+use crate::model::S3Settings;
+
+use super::{LocalStore, ObjectStore, S3Limits, S3Store, StoreResult};
 
 /// What a command will do with a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,4 +22,11 @@ pub async fn open_folder(folder: &Path, access: Access) -> StoreResult<Arc<dyn O
         Access::Read => Arc::new(LocalStore::read_only(folder).await?),
         Access::Write => Arc::new(LocalStore::open(folder).await?),
     })
+}
+
+/// Opens a bucket as a store; `retries` is how often a request that failed for a moment is
+/// sent again.
+pub async fn open_s3(settings: &S3Settings, retries: u32) -> StoreResult<Arc<dyn ObjectStore>> {
+    let limits = S3Limits { retries, ..S3Limits::default() };
+    Ok(Arc::new(S3Store::open(settings, limits).await?))
 }
