@@ -2,4 +2,5 @@
 
 mod milvus_fake;
 mod milvus_live;
+mod s3;
 mod store;
