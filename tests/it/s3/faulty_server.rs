@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -174,8 +175,13 @@ async fn truncated(response: HttpResponse, bytes: usize) -> HttpResponse {
     let (head, mut body) = response.into_parts();
     let whole = body.store_all_limited(usize::MAX).await.expect("a body");
     let kept: Result<Bytes, s3s::StdError> = Ok(whole.slice(..bytes));
-    let chunks = stream::iter(vec![kept, Err("cut".into())]);
-    let body: DynByteStream = Box::pin(Unsized(chunks));
+    let end = stream::once(async {
+        // What came before has left by then.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Err("cut".into())
+    });
+    let chunks = stream::iter([kept]).chain(end).boxed();
+    let body: DynByteStream = Box::pin(Unsized(Mutex::new(chunks)));
     Response::from_parts(head, Body::from(body))
 }
 
@@ -192,7 +198,7 @@ async fn without(response: HttpResponse, start: &str) -> HttpResponse {
 }
 
 /// A stream that does not tell its length.
-struct Unsized(stream::Iter<std::vec::IntoIter<Result<Bytes, s3s::StdError>>>);
+struct Unsized(Mutex<stream::BoxStream<'static, Result<Bytes, s3s::StdError>>>);
 
 impl futures::Stream for Unsized {
     type Item = Result<Bytes, s3s::StdError>;
@@ -201,7 +207,7 @@ impl futures::Stream for Unsized {
         mut self: std::pin::Pin<&mut Self>,
         context: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Self::Item>> {
-        self.0.poll_next_unpin(context)
+        self.0.get_mut().expect("no panic").poll_next_unpin(context)
     }
 }
 

@@ -25,6 +25,18 @@ pub(super) const SMALL: S3Limits = S3Limits {
     patience: Duration::from_secs(10),
 };
 
+/// The smallest parts that s3s takes.
+pub(super) const PARTS: S3Limits = S3Limits {
+    part_bytes: 5 * 1024 * 1024,
+    memory_bytes: 16 * 1024 * 1024,
+    single_copy_bytes: 6 * 1024 * 1024,
+    copy_part_bytes: 5 * 1024 * 1024,
+    ..SMALL
+};
+
+/// Three of them.
+pub(super) const THREE_PARTS: usize = 11 * 1024 * 1024;
+
 pub(super) fn settings(address: &str, bucket: &str, prefix: &str) -> S3Settings {
     S3Settings {
         endpoint: Some(address.parse().expect("an address")),
