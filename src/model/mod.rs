@@ -8,6 +8,7 @@ mod diagnostic;
 mod error_kind;
 mod inventory;
 mod key;
+mod masking;
 mod names;
 mod nearest;
 mod s3;

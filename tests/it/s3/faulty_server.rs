@@ -156,7 +156,11 @@ async fn answer(
     }
 }
 
+/// s3s-fs looks for an object and writes it in two steps: writers go one by one.
 async fn pass(service: &S3Service, request: Request<Incoming>) -> HttpResponse {
+    static ONE_WRITER: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let reads = [Method::GET, Method::HEAD].contains(request.method());
+    let _alone = if reads { None } else { Some(ONE_WRITER.lock().await) };
     service.call(request.map(Body::from)).await.unwrap_or_else(|_| canned(500, ""))
 }
 
