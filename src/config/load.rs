@@ -48,9 +48,8 @@ impl Loaded {
     pub fn rows(&self) -> Vec<Row> {
         let row = |key: &'static Key| Row {
             key,
-            value: self.values.get(key.path).map(|written| match key.kind {
-                Kind::Secret => HIDDEN.to_owned(),
-                _ => written.text.clone(),
+            value: self.values.get(key.path).map(|written| {
+                if key.kind == Kind::Secret { HIDDEN.to_owned() } else { written.text.clone() }
             }),
             origin: self.origins.of(key.path).clone(),
         };

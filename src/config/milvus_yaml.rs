@@ -167,7 +167,7 @@ mod tests {
         let whole = "minio: {address: \"minio:9001\", port: 9000, rootPath: \"\"}";
         let layer = self::layer(whole, Known::Nothing).unwrap();
         assert_eq!(value(&layer, "s3.endpoint").as_deref(), Some("http://minio:9001"));
-        assert_eq!(value(&layer, "s3.prefix").as_deref(), Some("files"));
+        assert_eq!(value(&layer, "s3.prefix"), None, "the whole bucket");
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub enum Storage {
     /// In a folder.
     Local(LocalStorage),
     /// In a bucket.
-    S3(S3Storage),
+    S3(Box<S3Storage>),
 }
 
 /// A bucket in which Milvus keeps its files.
@@ -86,7 +86,7 @@ pub enum Place {
     /// A folder.
     Folder(PathBuf),
     /// A prefix of a bucket.
-    S3(S3Settings),
+    S3(Box<S3Settings>),
 }
 
 /// How files are copied.
@@ -154,7 +154,7 @@ fn milvus(reader: &mut Reader<'_>) -> Option<Milvus> {
     let folder = path.zip(milvus_path);
     let folder = folder.map(|(path, milvus_path)| LocalStorage { path, milvus_path });
     let storage = match bucket {
-        Some(place) => Some(Storage::S3(S3Storage { place, milvus_endpoint })),
+        Some(place) => Some(Storage::S3(Box::new(S3Storage { place, milvus_endpoint }))),
         None => folder.map(Storage::Local),
     };
     Some(Milvus { address: address?, cluster, config_file, storage })
@@ -166,6 +166,6 @@ fn repository(reader: &mut Reader<'_>) -> Option<Repository> {
     let staging = reader.get("repository.staging", parse::path);
     reader.only_one("repository.s3.bucket", "repository.local.path");
     let bucket = s3::read(reader, "repository.s3");
-    let place = bucket.map(Place::S3).or(path.map(Place::Folder))?;
+    let place = bucket.map(|bucket| Place::S3(Box::new(bucket))).or(path.map(Place::Folder))?;
     Some(Repository { place, min_free, staging })
 }

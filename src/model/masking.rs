@@ -1,6 +1,6 @@
 //! Stars in the place of secrets, for lines that people are shown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::{Position, YamlNode, YamlValue};
 
@@ -54,10 +54,15 @@ fn stars(text: &str) -> String {
 struct Places {
     all: BTreeSet<Position>,
     secret: BTreeSet<Position>,
+    /// Nodes that were here, which aliases may name any number of times.
+    seen: HashSet<(usize, bool)>,
 }
 
 impl Places {
     fn collect(&mut self, node: &YamlNode, secret: bool) {
+        if !self.seen.insert((std::ptr::from_ref(node).addr(), secret)) {
+            return;
+        }
         self.all.insert(node.position);
         match &node.value {
             YamlValue::Null => {}

@@ -8,7 +8,7 @@ use crate::model::{KeyPrefix, S3Checksums, S3Settings};
 
 fn repository(fixture: &Fixture) -> S3Settings {
     match fixture.load().unwrap().config.repository.place {
-        Place::S3(settings) => settings,
+        Place::S3(settings) => *settings,
         Place::Folder(path) => panic!("{}", path.display()),
     }
 }

@@ -76,7 +76,7 @@ impl Bucket {
         &self,
         op: StoreOp,
         key: &ObjectKey,
-        error: SdkError<E, HttpResponse>,
+        error: &SdkError<E, HttpResponse>,
     ) -> StoreError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -127,7 +127,7 @@ pub(super) fn within(time: Duration) -> Builder {
     Builder::new().timeout_config(timeouts)
 }
 
-/// An ETag without its quotes.
+/// An `ETag` without its quotes.
 pub(super) fn bare_etag(etag: &str) -> String {
     etag.trim_matches('"').to_owned()
 }

@@ -77,7 +77,7 @@ fn with_keys(settings: &S3Settings, keys: &S3Keys, http: SharedHttpClient) -> St
     Ok(at_endpoint(config, settings))
 }
 
-/// Environment, profile, web identity, container, instance role (IMDSv2), in this order.
+/// Environment, profile, web identity, container, instance role (`IMDSv2`), in this order.
 async fn from_environment(settings: &S3Settings, http: SharedHttpClient) -> StoreResult<Builder> {
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
     if let Some(region) = &settings.region {

@@ -64,7 +64,7 @@ pub(super) async fn copy(
 async fn look_up(bucket: &Bucket, source: &S3Object) -> StoreResult<(u64, Option<String>)> {
     let place = || format!("s3://{}/{}", source.bucket, source.key);
     let request = bucket.client.head_object().bucket(&source.bucket).key(&source.key);
-    let found = request.send().await.map_err(|error| failed(StoreOp::Copy, place(), error))?;
+    let found = request.send().await.map_err(|error| failed(StoreOp::Copy, place(), &error))?;
     let size = found.content_length().and_then(|length| u64::try_from(length).ok());
     let size = size.ok_or_else(|| {
         let cause = "the server does not tell its size";
@@ -94,7 +94,7 @@ async fn at_once(
         .config_override(within(bucket.limits.time_to_copy(size)))
         .interceptor(date.clone());
     let answer = request.send().await;
-    let answer = answer.map_err(|error| bucket.failed(StoreOp::Copy, to, error))?;
+    let answer = answer.map_err(|error| bucket.failed(StoreOp::Copy, to, &error))?;
     let result = answer.copy_object_result();
     let etag = bucket.etag(StoreOp::Copy, to, result.and_then(|result| result.e_tag()))?;
     Ok(Bucket::written(to, size, etag, date.get()))

@@ -72,7 +72,7 @@ async fn at_once(
     let names = names.collect::<Result<Vec<_>, _>>().map_err(broken)?;
     let batch = Delete::builder().set_objects(Some(names)).quiet(true).build().map_err(broken)?;
     let request = bucket.client.delete_objects().bucket(&bucket.name).delete(batch);
-    let answer = request.send().await.map_err(|error| failed(StoreOp::Delete, place(), error))?;
+    let answer = request.send().await.map_err(|error| failed(StoreOp::Delete, place(), &error))?;
     let mut again = Vec::new();
     let mut left = 0;
     for refusal in answer.errors() {
@@ -119,6 +119,6 @@ async fn singly(bucket: &Bucket, keys: &[ObjectKey], report: &mut DeleteReport) 
 async fn one(bucket: &Bucket, key: ObjectKey) -> (ObjectKey, StoreResult<()>) {
     let request = bucket.client.delete_object().bucket(&bucket.name).key(bucket.full(&key));
     let deleted = request.send().await.map(drop);
-    let deleted = deleted.map_err(|error| bucket.failed(StoreOp::Delete, &key, error));
+    let deleted = deleted.map_err(|error| bucket.failed(StoreOp::Delete, &key, &error));
     (key, deleted)
 }

@@ -27,24 +27,25 @@ type Verdict = (StoreErrorKind, Option<&'static str>);
 pub(super) fn failed<E>(
     op: StoreOp,
     place: impl Display,
-    error: SdkError<E, HttpResponse>,
+    error: &SdkError<E, HttpResponse>,
 ) -> StoreError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let status = error.raw_response().map_or(0, |response| response.status().as_u16());
-    let ((kind, hint), cause) = match &error {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the SDK may add variants")]
+    let ((kind, hint), cause) = match error {
         SdkError::ServiceError(service) => {
             let (code, message) = (service.err().code(), service.err().message());
             (of_answer(code, status), answer(status, code, message))
         }
         // A page of a proxy, half an answer.
-        SdkError::ResponseError(_) => (of_garbage(status), chain(&error)),
-        SdkError::TimeoutError(_) => ((StoreErrorKind::Transient, None), chain(&error)),
+        SdkError::ResponseError(_) => (of_garbage(status), chain(error)),
+        SdkError::TimeoutError(_) => ((StoreErrorKind::Transient, None), chain(error)),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-            ((StoreErrorKind::Transient, None), chain(&error))
+            ((StoreErrorKind::Transient, None), chain(error))
         }
-        _ => (of_the_way(&error), chain(&error)),
+        _ => (of_the_way(error), chain(error)),
     };
     StoreError::new(op, place, kind, cause).with_hint(hint)
 }

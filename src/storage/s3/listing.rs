@@ -66,7 +66,7 @@ pub(super) async fn list_folders(
 pub(super) async fn look(bucket: &Bucket) -> StoreResult<()> {
     let request = bucket.client.list_objects_v2().bucket(&bucket.name).max_keys(1);
     let looked = request.prefix(bucket.prefix.as_str()).send().await;
-    looked.map(drop).map_err(|error| failed(StoreOp::Open, bucket.place(&bucket.prefix), error))
+    looked.map(drop).map_err(|error| failed(StoreOp::Open, bucket.place(&bucket.prefix), &error))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl Pages {
             Next::End => return Ok(None),
         };
         let place = || self.bucket.place(&self.prefix);
-        let page = request.send().await.map_err(|error| failed(StoreOp::List, place(), error))?;
+        let page = request.send().await.map_err(|error| failed(StoreOp::List, place(), &error))?;
         self.next = self.after(&page)?;
         Ok(Some(page))
     }

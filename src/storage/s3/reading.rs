@@ -17,7 +17,7 @@ use super::errors::chain;
 /// Size and fingerprint of one object.
 pub(super) async fn head(bucket: &Bucket, key: &ObjectKey) -> StoreResult<ObjectMeta> {
     let request = bucket.client.head_object().bucket(&bucket.name).key(bucket.full(key));
-    let found = request.send().await.map_err(|error| bucket.failed(StoreOp::Head, key, error))?;
+    let found = request.send().await.map_err(|error| bucket.failed(StoreOp::Head, key, &error))?;
     Ok(ObjectMeta {
         key: key.clone(),
         size: size(bucket, StoreOp::Head, key, found.content_length())?,
@@ -38,7 +38,7 @@ pub(super) async fn exists(bucket: &Bucket, key: &ObjectKey) -> StoreResult<bool
 /// One object and its bytes.
 pub(super) async fn get(bucket: &Bucket, key: &ObjectKey) -> StoreResult<ObjectStream> {
     let request = bucket.client.get_object().bucket(&bucket.name).key(bucket.full(key));
-    let found = request.send().await.map_err(|error| bucket.failed(StoreOp::Get, key, error))?;
+    let found = request.send().await.map_err(|error| bucket.failed(StoreOp::Get, key, &error))?;
     let meta = ObjectMeta {
         key: key.clone(),
         size: size(bucket, StoreOp::Get, key, found.content_length())?,

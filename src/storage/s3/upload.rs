@@ -54,7 +54,7 @@ impl Upload {
             .key(bucket.full(key))
             .set_checksum_algorithm(algorithm)
             .set_checksum_type(whole);
-        let begun = request.send().await.map_err(|error| bucket.failed(op, key, error))?;
+        let begun = request.send().await.map_err(|error| bucket.failed(op, key, &error))?;
         let id = begun.upload_id().filter(|id| !id.is_empty()).ok_or_else(|| {
             bucket.error(op, key, StoreErrorKind::Other, "the server names no upload")
         })?;
@@ -202,7 +202,7 @@ impl Target {
             .body(SdkStream::from(part))
             .customize()
             .config_override(within(bucket.limits.time_to_send(size)));
-        let answer = request.send().await.map_err(|error| self.failed(error))?;
+        let answer = request.send().await.map_err(|error| self.failed(&error))?;
         let etag = bucket.etag(self.op, &self.key, answer.e_tag())?;
         let part = CompletedPart::builder().part_number(number).e_tag(etag);
         Ok(part.set_checksum_crc64_nvme(answer.checksum_crc64_nvme).build())
@@ -222,7 +222,7 @@ impl Target {
             .set_copy_source_if_match(range.etag)
             .customize()
             .config_override(within(bucket.limits.time_to_copy(range.last - range.first)));
-        let answer = request.send().await.map_err(|error| self.failed(error))?;
+        let answer = request.send().await.map_err(|error| self.failed(&error))?;
         let result = answer.copy_part_result();
         let etag = bucket.etag(self.op, &self.key, result.and_then(|result| result.e_tag()))?;
         Ok(CompletedPart::builder().part_number(number).e_tag(etag).build())
@@ -247,7 +247,7 @@ impl Target {
             .customize()
             .config_override(within(bucket.limits.time_to_copy(size)))
             .interceptor(date.clone());
-        let answer = request.send().await.map_err(|error| self.failed(error))?;
+        let answer = request.send().await.map_err(|error| self.failed(&error))?;
         let etag = bucket.etag(self.op, &self.key, answer.e_tag())?;
         Ok(Bucket::written(&self.key, size, etag, date.get()))
     }
@@ -257,7 +257,7 @@ impl Target {
         let request = bucket.client.abort_multipart_upload().bucket(&bucket.name);
         let request = request.key(bucket.full(&self.key)).upload_id(&self.id);
         if let Err(error) = request.send().await {
-            let error = self.failed(error);
+            let error = self.failed(&error);
             if error.kind() != StoreErrorKind::NotFound {
                 tracing::warn!(
                     key = %self.key,
@@ -271,7 +271,7 @@ impl Target {
 
     fn failed<E>(
         &self,
-        error: aws_sdk_s3::error::SdkError<E, aws_sdk_s3::config::http::HttpResponse>,
+        error: &aws_sdk_s3::error::SdkError<E, aws_sdk_s3::config::http::HttpResponse>,
     ) -> StoreError
     where
         E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

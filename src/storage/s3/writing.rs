@@ -36,7 +36,7 @@ pub(super) async fn put(
         .config_override(within(bucket.limits.time_to_send(size)))
         .interceptor(date.clone());
     let answer = request.send().await;
-    let answer = answer.map_err(|error| bucket.failed(StoreOp::Put, key, error))?;
+    let answer = answer.map_err(|error| bucket.failed(StoreOp::Put, key, &error))?;
     let etag = bucket.etag(StoreOp::Put, key, answer.e_tag())?;
     Ok(Bucket::written(key, size, etag, date.get()))
 }

@@ -21,7 +21,7 @@ async fn moto_keeps_the_contract_with_checksums_and_usual_sizes() {
     conformance(open(&settings, S3Limits::default()).await).await;
 }
 
-/// What s3s-fs cannot do, since its objects are files: a list has no ETags, a folder looks like
+/// What s3s-fs cannot do, since its objects are files: a list has no `ETag`s, a folder looks like
 /// an object, and a key that names a folder cannot be deleted.
 const BROKEN: &[&str] = &["read", "absent", "delete"];
 

@@ -10,13 +10,17 @@ use milvus_backup_agent::storage::{
 };
 
 use super::faulty_server::{Fault, FaultyServer};
-use super::limits::{SMALL, key, keys, kind, pattern};
+use super::limits::{SMALL, key, keys, kind, open, pattern, settings};
+use super::moto;
 
 const SLOW_DOWN: &str = "<Error><Code>SlowDown</Code><Message>less</Message></Error>";
 const DENIED: &str = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";
 
 async fn put(store: &S3Store, name: &str) {
-    store.put(&key(name), Bytes::from_static(b"content"), PutMode::Overwrite).await.unwrap();
+    store
+        .put(&key(name), Bytes::from_static(b"content"), PutMode::Overwrite)
+        .await
+        .expect("it is written");
 }
 
 #[tokio::test]
@@ -110,6 +114,23 @@ async fn wrong_settings_are_named_at_once() {
     let ca_file = Some("/etc/hostname".into());
     let no_pem = opened(S3Settings { ca_file, ..good }).await;
     assert_eq!(no_pem.kind(), StoreErrorKind::Misconfigured);
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_when_it_is_named() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (mut server, address) = moto::with_tls(folder.path());
+    let unknown = settings(&address, "one", "tls");
+    let ca_file = Some(folder.path().join("ca.pem"));
+    let known = S3Settings { ca_file, ..unknown.clone() };
+    let store = open(&known, SMALL).await;
+    put(&store, "x").await;
+    assert_eq!(store.get_bytes(&key("x")).await.unwrap(), "content");
+    let error = opened(unknown).await;
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error:?}");
+    assert!(error.hint().unwrap().contains("ca_file"));
+    server.kill().unwrap();
+    server.wait().unwrap();
 }
 
 #[tokio::test]

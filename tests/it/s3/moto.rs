@@ -1,7 +1,7 @@
 //! moto's server, started once for all tests and gone with this process.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
@@ -11,17 +11,23 @@ pub(super) const BUCKETS: [&str; 2] = ["one", "two"];
 /// The address of the server. Tests work in prefixes of their own.
 pub(super) fn address() -> &'static str {
     static SERVER: OnceLock<(Child, String)> = OnceLock::new();
-    let (_, address) = SERVER.get_or_init(start);
+    let (_, address) = SERVER.get_or_init(|| start(&[]));
     address
 }
 
-fn start() -> (Child, String) {
+/// A server with TLS, whose authority's certificate lies in `folder` as `ca.pem`.
+pub(super) fn with_tls(folder: &Path) -> (Child, String) {
+    start(&["--tls", folder.to_str().expect("a plain name")])
+}
+
+fn start(options: &[&str]) -> (Child, String) {
     let lab = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/lab");
     let setup = Command::new(lab.join("setup.sh")).arg("s3").output().expect("the lab is set up");
     let python = String::from_utf8(setup.stdout).expect("the lab prints text");
     // It ends with its standard input, so with this process, however that ends.
     let mut server = Command::new(python.trim())
         .arg(lab.join("s3_server.py"))
+        .args(options)
         .args(BUCKETS)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -31,7 +37,7 @@ fn start() -> (Child, String) {
     let mut address = String::new();
     BufReader::new(output).read_line(&mut address).expect("moto prints its address");
     let address = address.trim().to_owned();
-    assert!(address.starts_with("http://"), "moto did not start");
+    assert!(address.starts_with("http"), "moto did not start");
     (server, address)
 }
 

@@ -100,7 +100,7 @@ fn counted(
         }
     }
     let (held, peak) = (Arc::clone(held), Arc::clone(peak));
-    let chunks = usize::try_from(size / 65_536).unwrap();
+    let chunks = usize::try_from(size / 65_536).expect("it fits");
     stream::iter(0..chunks)
         .map(move |_| {
             let now = held.fetch_add(65_536, Ordering::SeqCst) + 65_536;
@@ -115,7 +115,7 @@ fn counted(
 async fn what_is_held_is_bounded() {
     const MIB: u64 = 1024 * 1024;
     let server = FaultyServer::start().await;
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_mins(1);
     let limits = S3Limits { memory_bytes: 2 * MIB, patience, ..SMALL };
     let store = server.store(limits).await;
     server.fail(Method::PUT, "partNumber=", 1000, Fault::Silence);
