@@ -11,7 +11,7 @@ use crate::config::{Config, Place, Storage};
 use crate::job::{JobContext, JobError, JobResult, Staging};
 use crate::milvus::{GrpcMilvus, MilvusApi};
 use crate::model::{ClusterName, ErrorKind, S3Settings, SystemClock};
-use crate::storage::{Access, ObjectStore, StoreErrorKind, open_folder, open_s3};
+use crate::storage::{Access, FirstLook, ObjectStore, StoreErrorKind, open_folder, open_s3};
 use crate::transfer::Progress;
 
 /// Builds what a workflow works with.
@@ -71,7 +71,9 @@ async fn source(config: &Config) -> JobResult<Option<Arc<dyn ObjectStore>>> {
     let folder = match &config.milvus.storage {
         None => return Ok(None),
         Some(Storage::S3(bucket)) => {
-            return Ok(Some(open_s3(&bucket.place, config.transfer.retries).await?));
+            // Backups are listed, verified and restored where Milvus's own bucket is gone.
+            let retries = config.transfer.retries;
+            return Ok(Some(open_s3(&bucket.place, retries, FirstLook::Later).await?));
         }
         Some(Storage::Local(folder)) => &folder.path,
     };
@@ -89,7 +91,9 @@ async fn source(config: &Config) -> JobResult<Option<Arc<dyn ObjectStore>>> {
 
 async fn repository(config: &Config, access: Access) -> JobResult<Arc<dyn ObjectStore>> {
     let path = match &config.repository.place {
-        Place::S3(bucket) => return Ok(open_s3(bucket, config.transfer.retries).await?),
+        Place::S3(bucket) => {
+            return Ok(open_s3(bucket, config.transfer.retries, FirstLook::Now).await?);
+        }
         Place::Folder(path) => path,
     };
     match open_folder(path, access).await {

@@ -33,7 +33,7 @@ pub mod testing;
 pub use error::{StoreError, StoreErrorKind, StoreOp, StoreResult};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
-pub use open::{Access, open_folder, open_s3};
+pub use open::{Access, FirstLook, open_folder, open_s3};
 pub use probe::probe_conditional_put;
 pub use s3::{S3Limits, S3Store};
 pub use store::{ObjectStore, ObjectStoreExt};

@@ -24,9 +24,26 @@ pub async fn open_folder(folder: &Path, access: Access) -> StoreResult<Arc<dyn O
     })
 }
 
+/// When a bucket is asked whether it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstLook {
+    /// Before anything else.
+    Now,
+    /// With the first call: for what a command may not need.
+    Later,
+}
+
 /// Opens a bucket as a store; `retries` is how often a request that failed for a moment is
 /// sent again.
-pub async fn open_s3(settings: &S3Settings, retries: u32) -> StoreResult<Arc<dyn ObjectStore>> {
+pub async fn open_s3(
+    settings: &S3Settings,
+    retries: u32,
+    look: FirstLook,
+) -> StoreResult<Arc<dyn ObjectStore>> {
     let limits = S3Limits { retries, ..S3Limits::default() };
-    Ok(Arc::new(S3Store::open(settings, limits).await?))
+    let store = match look {
+        FirstLook::Now => S3Store::open(settings, limits).await?,
+        FirstLook::Later => S3Store::connect(settings, limits).await?,
+    };
+    Ok(Arc::new(store))
 }

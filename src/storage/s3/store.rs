@@ -33,8 +33,15 @@ pub struct S3Store {
 }
 
 impl S3Store {
-    /// Connects, and looks whether the bucket is there and may be listed.
+    /// Looks at once whether the bucket is there and may be listed.
     pub async fn open(settings: &S3Settings, limits: S3Limits) -> StoreResult<Self> {
+        let store = Self::connect(settings, limits).await?;
+        listing::look(&store.bucket).await?;
+        Ok(store)
+    }
+
+    /// Asks the server nothing before the first call.
+    pub async fn connect(settings: &S3Settings, limits: S3Limits) -> StoreResult<Self> {
         let client = client::connect(settings, &limits).await?;
         let units = usize::try_from(Bucket::memory_units(&limits)).unwrap_or(usize::MAX >> 4);
         let checksum = client::sends_checksums(settings).then_some(ChecksumAlgorithm::Crc64Nvme);
@@ -56,7 +63,6 @@ impl S3Store {
             deletes_singly: AtomicBool::new(false),
             completes_without_condition: AtomicBool::new(false),
         };
-        listing::look(&bucket).await?;
         Ok(Self { bucket: Arc::new(bucket), place: settings.place() })
     }
 }
