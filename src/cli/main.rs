@@ -137,10 +137,12 @@ async fn shown(
     context: &JobContext,
     work: impl Future<Output = JobResult<ExitStatus>>,
 ) -> JobResult<ExitStatus> {
-    tokio::select! {
+    let ended = tokio::select! {
         ended = work => ended,
         () = progress::show(Arc::clone(&context.progress)) => unreachable!("it shows until it is dropped"),
-    }
+    };
+    context.repository.settle().await;
+    ended
 }
 
 /// The first signal asks the workflow to end, the second does not wait for it.

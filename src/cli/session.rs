@@ -7,11 +7,13 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{ClusterIdentity, this_process};
-use crate::config::Config;
+use crate::config::{Config, Place, Storage};
 use crate::job::{JobContext, JobError, JobResult, Staging, StagingRoot};
 use crate::milvus::{GrpcMilvus, MilvusApi};
-use crate::model::{ClusterName, ErrorKind, SystemClock};
-use crate::storage::{Access, ObjectStore, StoreError, StoreErrorKind, open_folder};
+use crate::model::{ClusterName, ErrorKind, S3Settings, SystemClock};
+use crate::storage::{
+    Access, FirstLook, ObjectStore, StoreError, StoreErrorKind, open_folder, open_s3,
+};
 use crate::transfer::Progress;
 
 /// Builds what a workflow works with.
@@ -30,12 +32,11 @@ pub(super) async fn open(
         cluster: cluster_name(config, access)?,
         identity: ClusterIdentity {
             address,
-            storage: config
-                .milvus
-                .storage
-                .as_ref()
-                .map(|storage| storage.path.display().to_string())
-                .unwrap_or_default(),
+            storage: match &config.milvus.storage {
+                Some(Storage::Local(folder)) => folder.path.display().to_string(),
+                Some(Storage::S3(bucket)) => bucket.place.place(),
+                None => String::new(),
+            },
         },
         clock: Arc::new(SystemClock),
         progress: Arc::new(Progress::default()),
@@ -46,21 +47,31 @@ pub(super) async fn open(
     })
 }
 
-/// A repository inside Milvus's folder would be lost together with it, also when a link
+/// A repository inside Milvus's own place would be lost together with it, also when a link
 /// leads there.
 fn refuse_nesting(config: &Config) -> JobResult<()> {
-    let Some(storage) = &config.milvus.storage else { return Ok(()) };
-    let (repository, source) = (&config.repository.path, &storage.path);
-    if !repository.starts_with(source) && !resolved(repository).starts_with(resolved(source)) {
-        return Ok(());
-    }
-    let message = format!(
-        "the repository `{}` lies in Milvus's own folder `{}`",
-        repository.display(),
-        source.display()
-    );
+    let (inner, outer) = match (&config.repository.place, &config.milvus.storage) {
+        (Place::Folder(inner), Some(Storage::Local(outer)))
+            if inner.starts_with(&outer.path)
+                || resolved(inner).starts_with(resolved(&outer.path)) =>
+        {
+            (inner.display().to_string(), outer.path.display().to_string())
+        }
+        (Place::S3(inner), Some(Storage::S3(outer))) if is_within(inner, &outer.place) => {
+            (inner.place(), outer.place.place())
+        }
+        _ => return Ok(()),
+    };
+    let message = format!("the repository `{inner}` lies in Milvus's own folder `{outer}`");
     Err(JobError::new(ErrorKind::Usage, message)
-        .hint("set `repository.local.path` to a folder elsewhere, best on another disk"))
+        .hint("put the repository elsewhere, best on another disk or in another bucket"))
+}
+
+fn is_within(inner: &S3Settings, outer: &S3Settings) -> bool {
+    let server = |settings: &S3Settings| settings.endpoint.clone().filter(|_| !settings.is_aws());
+    server(inner) == server(outer)
+        && inner.bucket == outer.bucket
+        && inner.prefix.as_str().starts_with(outer.prefix.as_str())
 }
 
 /// The path without links, as far as it exists.
@@ -72,11 +83,19 @@ fn resolved(path: &Path) -> PathBuf {
 }
 
 async fn source(config: &Config) -> JobResult<Option<Arc<dyn ObjectStore>>> {
-    let Some(storage) = &config.milvus.storage else { return Ok(None) };
-    match open_folder(&storage.path, Access::Read).await {
+    let folder = match &config.milvus.storage {
+        None => return Ok(None),
+        Some(Storage::S3(bucket)) => {
+            // Backups are listed, verified and restored where Milvus's own bucket is gone.
+            let retries = config.transfer.retries;
+            return Ok(Some(open_s3(&bucket.place, retries, FirstLook::Later).await?));
+        }
+        Some(Storage::Local(folder)) => &folder.path,
+    };
+    match open_folder(folder, Access::Read).await {
         Ok(store) => Ok(Some(store)),
         Err(error) if error.kind() == StoreErrorKind::NotFound => {
-            let message = format!("Milvus's folder `{}` does not exist", storage.path.display());
+            let message = format!("Milvus's folder `{}` does not exist", folder.display());
             Err(JobError::new(ErrorKind::Usage, message).hint(
                 "check `milvus.storage.local.path`, or `localStorage.path` in `milvus.config_file`",
             ))
@@ -100,12 +119,18 @@ fn unopened(error: StoreError, message: &str, advice: &str) -> JobError {
         | StoreErrorKind::Full
         | StoreErrorKind::ReadOnly
         | StoreErrorKind::Unsupported
+        | StoreErrorKind::Misconfigured
         | StoreErrorKind::Transient => JobError::store(message, error),
     }
 }
 
 async fn repository(config: &Config, access: Access) -> JobResult<Arc<dyn ObjectStore>> {
-    let path = &config.repository.path;
+    let path = match &config.repository.place {
+        Place::S3(bucket) => {
+            return Ok(open_s3(bucket, config.transfer.retries, FirstLook::Now).await?);
+        }
+        Place::Folder(path) => path,
+    };
     match open_folder(path, access).await {
         Err(error) if error.kind() == StoreErrorKind::NotFound => {
             let message = format!("there is no repository at `{}`", path.display());
@@ -157,7 +182,7 @@ fn fix_name(state: &Path, file: &Path, name: &ClusterName) -> JobResult<()> {
 
 /// Where a restore puts files for Milvus to read.
 pub(super) async fn staging(config: &Config, context: &JobContext) -> JobResult<Staging> {
-    let folder = staging_folder(config, context);
+    let folder = staging_folder(config, context)?;
     let store = open_folder(&folder, Access::Write).await.map_err(|error| {
         let advice = "set `repository.staging` to a folder that the agent can write";
         unopened(error, "the staging folder cannot be opened", advice)
@@ -165,9 +190,21 @@ pub(super) async fn staging(config: &Config, context: &JobContext) -> JobResult<
     Ok(Staging { seen_by_milvus: seen_by_milvus(config, &folder).display().to_string(), store })
 }
 
-fn staging_folder(config: &Config, context: &JobContext) -> PathBuf {
-    let beside = || config.repository.path.join(context.cluster.as_str()).join("_staging");
-    config.repository.staging.clone().unwrap_or_else(beside)
+fn staging_folder(config: &Config, context: &JobContext) -> JobResult<PathBuf> {
+    if let Some(Storage::S3(bucket)) = &config.milvus.storage {
+        let message = format!("this Milvus reads from `{}`", bucket.place.place());
+        return Err(JobError::new(ErrorKind::Usage, message)
+            .hint("restores into a Milvus on object storage arrive with a later version"));
+    }
+    match (&config.repository.staging, &config.repository.place) {
+        (Some(folder), _) => Ok(folder.clone()),
+        (None, Place::Folder(path)) => Ok(path.join(context.cluster.as_str()).join("_staging")),
+        (None, Place::S3(bucket)) => {
+            let message = format!("Milvus cannot read files from `{}`", bucket.place());
+            Err(JobError::new(ErrorKind::Usage, message)
+                .hint("set `repository.staging` to a folder that Milvus can read"))
+        }
+    }
 }
 
 /// The staging folder, to clean up after dead restores; none if no restore ever made it.
@@ -176,7 +213,7 @@ pub(super) async fn staging_root(
     context: &JobContext,
     access: Access,
 ) -> JobResult<Option<StagingRoot>> {
-    let folder = staging_folder(config, context);
+    let Ok(folder) = staging_folder(config, context) else { return Ok(None) };
     match open_folder(&folder, access).await {
         Ok(store) => Ok(Some(StagingRoot { store, shared: config.repository.staging.is_some() })),
         Err(error) if error.kind() == StoreErrorKind::NotFound => Ok(None),
@@ -189,11 +226,9 @@ pub(super) async fn staging_root(
 
 /// A folder below Milvus's own is seen where Milvus sees its own.
 fn seen_by_milvus(config: &Config, folder: &Path) -> PathBuf {
-    let storage = config.milvus.storage.as_ref();
-    storage
-        .and_then(|storage| {
-            let below = folder.strip_prefix(&storage.path).ok()?;
-            Some(storage.milvus_path.join(below))
-        })
-        .unwrap_or_else(|| folder.to_owned())
+    let Some(Storage::Local(storage)) = &config.milvus.storage else { return folder.to_owned() };
+    match folder.strip_prefix(&storage.path) {
+        Ok(below) => storage.milvus_path.join(below),
+        Err(_) => folder.to_owned(),
+    }
 }

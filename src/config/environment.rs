@@ -2,21 +2,51 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
-use super::keys::{KEYS, Key, VARIABLE_PREFIX};
+use super::keys::{Key, VARIABLE_PREFIX};
 use super::layers::Layer;
 use super::origin::Origin;
+use super::table::KEYS;
 use crate::model::{Diagnostic, nearest};
 
-/// Environment variables; only those that start with `MBA__` matter.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Environment(BTreeMap<OsString, OsString>);
+/// Where systemd puts credentials.
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
+/// Environment variables; only those that start with `MBA__` matter, and the folder of
+/// credentials. Values may be secrets, so `Debug` shows only names.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment {
+    ours: BTreeMap<OsString, OsString>,
+    credentials: Option<PathBuf>,
+}
+
+impl Environment {
+    /// `$CREDENTIALS_DIRECTORY`.
+    pub(crate) fn credentials(&self) -> Option<&Path> {
+        self.credentials.as_deref()
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.ours.keys()).finish()
+    }
+}
 
 impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
-        let ours = |name: &OsString| name.to_string_lossy().starts_with(VARIABLE_PREFIX);
-        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self(variables.filter(|(name, _)| ours(name)).collect())
+        let mut environment = Self::default();
+        for (name, value) in variables {
+            let (name, value) = (name.into(), value.into());
+            if name == CREDENTIALS_DIRECTORY {
+                environment.credentials = Some(value.into());
+            } else if name.to_string_lossy().starts_with(VARIABLE_PREFIX) {
+                environment.ours.insert(name, value);
+            }
+        }
+        environment
     }
 }
 
@@ -25,7 +55,7 @@ pub(crate) fn read(environment: &Environment) -> (Layer, Vec<Diagnostic>) {
     let variables: Vec<(String, &Key)> = KEYS.iter().map(|key| (key.variable(), key)).collect();
     let mut layer = Layer::new("environment");
     let mut problems = Vec::new();
-    for (name, value) in &environment.0 {
+    for (name, value) in &environment.ours {
         let name = name.to_string_lossy();
         let origin = Origin::Environment(name.clone().into_owned());
         let Some((_, key)) = variables.iter().find(|(known, _)| *known == *name) else {

@@ -1,8 +1,10 @@
-//! The table of keys.
+//! What a key is, and how one is found.
 
 use std::fmt;
 
 use crate::model::nearest;
+
+use super::table::KEYS;
 
 /// What a key takes, in the words of the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,13 @@ pub enum Kind {
     Number,
     /// A length of time, such as `48h` or `3d`.
     Duration,
+    /// Any text.
+    Text,
+    /// A prefix of a bucket, such as `backups/prod`.
+    Prefix,
+    /// Text that is never shown. Instead of the value, `<key>_file` may name a file that holds
+    /// it, or a file of the key's name may lie in `$CREDENTIALS_DIRECTORY`.
+    Secret,
     /// One of a few words.
     Word(&'static [&'static str]),
 }
@@ -32,6 +41,9 @@ impl fmt::Display for Kind {
             Self::Space => f.write_str("bytes or percentage"),
             Self::Number => f.write_str("number"),
             Self::Duration => f.write_str("duration"),
+            Self::Text => f.write_str("text"),
+            Self::Prefix => f.write_str("prefix"),
+            Self::Secret => f.write_str("secret"),
             Self::Word(words) => f.write_str(&words.join(", ")),
         }
     }
@@ -75,106 +87,6 @@ impl Key {
 /// What every environment variable of ours starts with.
 pub(crate) const VARIABLE_PREFIX: &str = "MBA__";
 
-/// The words of `log.level`, the least first.
-pub(crate) const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
-
-/// The words of `log.format`.
-pub(crate) const LOG_FORMATS: &[&str] = &["text", "json"];
-
-/// Every key, in the order in which they are shown.
-pub const KEYS: &[Key] = &[
-    Key {
-        path: "milvus.address",
-        kind: Kind::Url,
-        help: "where Milvus answers gRPC",
-        fallback: Fallback::Value("http://127.0.0.1:19530"),
-    },
-    Key {
-        path: "milvus.cluster",
-        kind: Kind::Name,
-        help: "the name under which everything is stored",
-        fallback: Fallback::Described("host name at the first run"),
-    },
-    Key {
-        path: "milvus.config_file",
-        kind: Kind::Path,
-        help: "Milvus's own milvus.yaml, which says where Milvus keeps its files",
-        fallback: Fallback::Described("none"),
-    },
-    Key {
-        path: "milvus.storage.local.path",
-        kind: Kind::Path,
-        help: "the folder of Milvus's files, as the agent sees it",
-        fallback: Fallback::Described("from milvus.config_file"),
-    },
-    Key {
-        path: "milvus.storage.local.milvus_path",
-        kind: Kind::Path,
-        help: "the same folder as Milvus sees it",
-        fallback: Fallback::Described("milvus.storage.local.path"),
-    },
-    Key {
-        path: "repository.local.path",
-        kind: Kind::Path,
-        help: "the folder that holds the backups",
-        fallback: Fallback::Value("/var/lib/milvus-backup-agent/repository"),
-    },
-    Key {
-        path: "repository.local.min_free",
-        kind: Kind::Space,
-        help: "the free space that no backup may use",
-        fallback: Fallback::Described("the larger of 10% and 5GiB"),
-    },
-    Key {
-        path: "repository.staging",
-        kind: Kind::Path,
-        help: "a folder that Milvus can read, for files on their way back",
-        fallback: Fallback::Described("<cluster>/_staging in the repository"),
-    },
-    Key {
-        path: "state",
-        kind: Kind::Path,
-        help: "the folder of the agent's journal",
-        fallback: Fallback::Value("/var/lib/milvus-backup-agent"),
-    },
-    Key {
-        path: "transfer.concurrency",
-        kind: Kind::Number,
-        help: "how many files are copied at once, 1 to 1024",
-        fallback: Fallback::Value("64"),
-    },
-    Key {
-        path: "retention.delete_grace",
-        kind: Kind::Duration,
-        help: "how long a deleted backup can be brought back",
-        fallback: Fallback::Value("48h"),
-    },
-    Key {
-        path: "retention.orphan_grace",
-        kind: Kind::Duration,
-        help: "how long a file must be seen to be in no backup before it is deleted",
-        fallback: Fallback::Value("24h"),
-    },
-    Key {
-        path: "retention.failed_ttl",
-        kind: Kind::Duration,
-        help: "how long a run that made no backup stays listed",
-        fallback: Fallback::Value("3d"),
-    },
-    Key {
-        path: "log.level",
-        kind: Kind::Word(LOG_LEVELS),
-        help: "how much is logged",
-        fallback: Fallback::Value("info"),
-    },
-    Key {
-        path: "log.format",
-        kind: Kind::Word(LOG_FORMATS),
-        help: "for people or for programs",
-        fallback: Fallback::Value("text"),
-    },
-];
-
 /// What a dotted path stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -215,7 +127,8 @@ fn strip_section<'p>(path: &'p str, section: &str) -> Option<&'p str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, KEYS, find};
+    use super::{Found, find};
+    use crate::config::table::KEYS;
 
     #[test]
     fn the_table_is_consistent() {
@@ -240,7 +153,7 @@ mod tests {
             ("milvus.storage.locla", Found::Unknown(Some("local"))),
             ("address", Found::Unknown(Some("milvus.address"))),
             ("milvus.address.x", Found::Unknown(None)),
-            ("transfer.retries", Found::Unknown(None)),
+            ("transfer.max_bytes", Found::Unknown(None)),
             ("milvus.storage", Found::Section),
             ("mil", Found::Unknown(None)),
         ] {

@@ -1,17 +1,25 @@
 //! Which layer's value wins.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use config::{ConfigError, Map, Source, Value, ValueKind};
 
-use super::keys::{Fallback, KEYS, Key};
+use super::keys::{Fallback, Key};
 use super::origin::{Origin, Origins};
+use super::table::KEYS;
 
-/// A value as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A value as written. It may be a secret, so `Debug` shows only its origin.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Written {
     pub(crate) text: String,
     pub(crate) origin: Origin,
+}
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Written").field("origin", &self.origin).finish_non_exhaustive()
+    }
 }
 
 /// The values of one place, by dotted path.
@@ -85,6 +93,16 @@ impl Effective {
     /// The value of a key, if it has one.
     pub(crate) fn get(&self, path: &str) -> Option<&Written> {
         self.0.get(path)
+    }
+
+    /// Replaces the value of a key.
+    pub(crate) fn set(&mut self, key: &Key, written: Written) {
+        self.0.insert(key.path, written);
+    }
+
+    /// The value of a key, if someone wrote it.
+    pub(crate) fn written(&self, path: &str) -> Option<&Written> {
+        self.get(path).filter(|written| written.origin != Origin::Default)
     }
 
     /// Where the values were written.

@@ -6,16 +6,21 @@ use std::path::Path;
 use super::environment::{self, Environment};
 use super::error::ConfigError;
 use super::file;
-use super::keys::{Found, KEYS, Key, find};
+use super::keys::{Found, Key, Kind, find};
 use super::layers::{Effective, Layer, Written};
-use super::milvus_yaml::{self, Storage};
+use super::milvus_yaml::{self, Known};
 use super::origin::{Origin, Origins};
 use super::parse;
+use super::secrets;
 use super::settings::{self, Config};
+use super::table::KEYS;
 use crate::model::Diagnostic;
 
 /// The file that is read if none is named; it need not exist.
 pub const DEFAULT_FILE: &str = "/etc/milvus-backup-agent/config.yaml";
+
+/// What is shown of a secret.
+const HIDDEN: &str = "(set)";
 
 /// A configuration, and where each value came from.
 #[derive(Debug, Clone)]
@@ -32,7 +37,7 @@ pub struct Loaded {
 pub struct Row {
     /// The key; its default text says what holds where there is no value.
     pub key: &'static Key,
-    /// The value as written.
+    /// The value as written, or `(set)` for a secret.
     pub value: Option<String>,
     /// Where it was written.
     pub origin: Origin,
@@ -43,7 +48,9 @@ impl Loaded {
     pub fn rows(&self) -> Vec<Row> {
         let row = |key: &'static Key| Row {
             key,
-            value: self.values.get(key.path).map(|written| written.text.clone()),
+            value: self.values.get(key.path).map(|written| {
+                if key.kind == Kind::Secret { HIDDEN.to_owned() } else { written.text.clone() }
+            }),
             origin: self.origins.of(key.path).clone(),
         };
         KEYS.iter().map(row).collect()
@@ -85,6 +92,8 @@ pub(crate) fn load_from(
         }
         Err(error) => (Layer::new("file"), vec![unreadable(file, &error)]),
     };
+    let (credentials, more) = secrets::credentials(environment.credentials());
+    problems.extend(more);
     let (environment, more) = environment::read(environment);
     problems.extend(more);
 
@@ -96,7 +105,8 @@ pub(crate) fn load_from(
     let mut defaults = Layer::defaults();
     default_milvus_path(&mut defaults, &written);
 
-    let values = Effective::of(&[&defaults, &milvus_yaml, &file, &environment]);
+    let mut values = Effective::of(&[&defaults, &milvus_yaml, &credentials, &file, &environment]);
+    problems.extend(secrets::resolve(&mut values));
     let config = settings::read(&values, problems).map_err(ConfigError::new)?;
     Ok(Loaded { config, origins: values.origins(), values })
 }
@@ -123,9 +133,12 @@ fn milvus_yaml(written: &Effective) -> Result<Layer, Diagnostic> {
     let Some((origin, file)) = key.and_then(named) else {
         return Ok(Layer::new("milvus.yaml"));
     };
-    let storage = match written.get("milvus.storage.local.path") {
-        Some(_) => Storage::KnownToBeLocal,
-        None => Storage::Unknown,
+    let local = written.get("milvus.storage.local.path").is_some();
+    let s3 = written.get("milvus.storage.s3.bucket").is_some();
+    let storage = match (local, s3) {
+        (true, _) => Known::Local,
+        (false, true) => Known::S3,
+        (false, false) => Known::Nothing,
     };
     let bytes = std::fs::read(&file).map_err(|error| {
         let file = file.display();

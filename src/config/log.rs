@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use super::keys::{LOG_FORMATS, LOG_LEVELS};
 use super::parse::{Invalid, word};
+use super::table::{LOG_FORMATS, LOG_LEVELS};
 
 /// The least severe event that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::keys::{Found, find};
 use super::layers::Layer;
+use super::minio::Minio;
 use super::origin::Origin;
 use super::parse;
 use crate::model::{Diagnostic, Position, SourceLine, YamlDocument, YamlValue};
@@ -15,52 +16,55 @@ const DEFAULT_LOCAL_PATH: &str = "/var/lib/milvus/data";
 
 /// What the configuration says about Milvus's storage, beside milvus.yaml.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Storage {
+pub(crate) enum Known {
     /// `milvus.storage.local.path` is set, so the storage is local whatever milvus.yaml says.
-    KnownToBeLocal,
+    Local,
+    /// `milvus.storage.s3.bucket` is set, so the storage is a bucket.
+    S3,
     /// Nothing.
-    Unknown,
+    Nothing,
 }
 
-/// Reads the bytes of `file`. A storage that is not local is a problem only where nothing
-/// else says that it is: in containers, Milvus's environment outdoes its file.
-pub(crate) fn read(file: &Path, bytes: &[u8], storage: Storage) -> Result<Layer, Diagnostic> {
+/// Reads the bytes of `file`. What the configuration knows better is left out: in containers,
+/// Milvus's environment outdoes its file.
+pub(crate) fn read(file: &Path, bytes: &[u8], known: Known) -> Result<Layer, Diagnostic> {
     let document = YamlDocument::parse(file, bytes)?;
     let mut layer = Layer::new("milvus.yaml");
-    if let Err(problem) = check_storage_type(file, &document) {
-        return match storage {
-            Storage::KnownToBeLocal => Ok(layer),
-            Storage::Unknown => Err(problem),
-        };
-    }
-    let (line, text) = local_path(file, &document)?;
-    for path in ["milvus.storage.local.path", "milvus.storage.local.milvus_path"] {
-        if let Found::Key(key) = find(path) {
-            layer.set(key, &text, Origin::MilvusYaml(line.clone()));
+    match (storage_type(&document)?, known) {
+        (StorageType::Local, Known::Local | Known::Nothing) => {
+            let (line, text) = local_path(file, &document)?;
+            for path in ["milvus.storage.local.path", "milvus.storage.local.milvus_path"] {
+                if let Found::Key(key) = find(path) {
+                    layer.set(key, &text, Origin::MilvusYaml(line.clone()));
+                }
+            }
         }
+        (StorageType::Remote, Known::S3 | Known::Nothing) => {
+            Minio { file, document: &document }.fill(&mut layer)?;
+        }
+        (StorageType::Local, Known::S3) | (StorageType::Remote, Known::Local) => {}
     }
     Ok(layer)
 }
 
-fn check_storage_type(file: &Path, document: &YamlDocument) -> Result<(), Diagnostic> {
-    let problem = Diagnostic::new("this Milvus keeps its files in object storage").hint(
-        "object storage arrives with a later version; set `milvus.storage.local.path` only if \
-         this Milvus does use local storage, such as with COMMON_STORAGETYPE=local in its \
-         environment",
-    );
-    let Some(node) = document.find("common.storageType") else {
-        return Err(problem
-            .in_place(file.display().to_string())
-            .label("`common.storageType` is not set, which means remote"));
-    };
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StorageType {
+    Local,
+    Remote,
+}
+
+/// `common.storageType`; without one, Milvus uses object storage.
+fn storage_type(document: &YamlDocument) -> Result<StorageType, Diagnostic> {
+    let Some(node) = document.find("common.storageType") else { return Ok(StorageType::Remote) };
     match &node.value {
-        YamlValue::Scalar(text) if text == "local" => Ok(()),
-        YamlValue::Null => Err(problem
-            .at(document.line(node.position))
-            .label("`common.storageType` is empty, which means remote")),
-        value @ (YamlValue::Scalar(_) | YamlValue::List(_) | YamlValue::Map(_)) => Err(problem
-            .at(document.line(node.position))
-            .label(format!("`common.storageType` is {}", value.describe()))),
+        YamlValue::Null => Ok(StorageType::Remote),
+        YamlValue::Scalar(text) if text == "local" => Ok(StorageType::Local),
+        YamlValue::Scalar(text) if text == "remote" || text == "minio" => Ok(StorageType::Remote),
+        value @ (YamlValue::Scalar(_) | YamlValue::List(_) | YamlValue::Map(_)) => {
+            Err(Diagnostic::new("`common.storageType`: expected local, minio or remote")
+                .at(document.line(node.position))
+                .label(format!("found {}", value.describe())))
+        }
     }
 }
 
@@ -90,13 +94,13 @@ fn local_path(file: &Path, document: &YamlDocument) -> Result<(SourceLine, Strin
 mod tests {
     use std::path::Path;
 
-    use super::{Storage, read};
+    use super::{Known, read};
     use crate::config::layers::{Effective, Layer};
 
     const FILE: &str = "/milvus/configs/milvus.yaml";
 
-    fn layer(text: &str, storage: Storage) -> Result<Layer, String> {
-        read(Path::new(FILE), text.as_bytes(), storage).map_err(|problem| problem.to_string())
+    fn layer(text: &str, known: Known) -> Result<Layer, String> {
+        read(Path::new(FILE), text.as_bytes(), known).map_err(|problem| problem.to_string())
     }
 
     #[test]
@@ -109,7 +113,7 @@ mod tests {
             ("common: {storageType: local}\nx: &a [1]\ny: *a\n", "/var/lib/milvus/data"),
             ("common: {storageType: local}\nlocalStorage: {path: }\n", "/var/lib/milvus/data"),
         ] {
-            let layer = layer(text, Storage::Unknown).unwrap();
+            let layer = layer(text, Known::Nothing).unwrap();
             let effective = Effective::of(&[&layer]);
             for key in ["milvus.storage.local.path", "milvus.storage.local.milvus_path"] {
                 let written = effective.get(key).unwrap();
@@ -119,20 +123,71 @@ mod tests {
         }
     }
 
+    fn value(layer: &Layer, key: &str) -> Option<String> {
+        let effective = Effective::of(&[layer]);
+        effective.get(&format!("milvus.storage.{key}")).map(|written| written.text.clone())
+    }
+
     #[test]
-    fn object_storage_is_refused_unless_known_to_be_local() {
-        for (text, label) in [
-            ("common:\n  storageType: minio\n", "`common.storageType` is `minio`"),
-            ("common:\n  storageType: remote # x\n", "`common.storageType` is `remote`"),
-            ("common:\n  storageType:\n", "`common.storageType` is empty, which means remote"),
-            ("etcd: {}\n", "`common.storageType` is not set, which means remote"),
-            ("", "`common.storageType` is not set, which means remote"),
-        ] {
-            let problem = layer(text, Storage::Unknown).unwrap_err();
-            assert!(problem.contains(label), "{text:?}: {problem}");
-            let silent = layer(text, Storage::KnownToBeLocal).unwrap();
-            assert!(Effective::of(&[&silent]).get("milvus.storage.local.path").is_none());
+    fn object_storage_has_milvus_s_own_defaults() {
+        for text in ["common:\n  storageType: minio\n", "common: {storageType: remote}", "", "a: 1"]
+        {
+            let layer = layer(text, Known::Nothing).unwrap();
+            for (key, expected) in [
+                ("s3.endpoint", Some("http://localhost:9000")),
+                ("s3.bucket", Some("a-bucket")),
+                ("s3.prefix", Some("files")),
+                ("s3.access_key_id", Some("minioadmin")),
+                ("s3.secret_access_key", Some("minioadmin")),
+                ("s3.region", None),
+                ("s3.path_style", None),
+                ("local.path", None),
+            ] {
+                assert_eq!(value(&layer, key).as_deref(), expected, "{text:?} {key}");
+            }
         }
+    }
+
+    #[test]
+    fn the_section_minio_is_read() {
+        let text = "common: {storageType: remote}\nminio:\n  address: s3.example.com\n  \
+                    port: 443\n  useSSL: true\n  useIAM: true\n  bucketName: prod\n  rootPath: \
+                    /x/y/\n  region: eu-1\n  useVirtualHost: true\n";
+        let layer = layer(text, Known::S3).unwrap();
+        for (key, expected) in [
+            ("s3.endpoint", Some("https://s3.example.com:443")),
+            ("s3.bucket", Some("prod")),
+            ("s3.prefix", Some("/x/y/")),
+            ("s3.access_key_id", None),
+            ("s3.region", Some("eu-1")),
+            ("s3.path_style", Some("false")),
+        ] {
+            assert_eq!(value(&layer, key).as_deref(), expected, "{key}");
+        }
+        let whole = "minio: {address: \"minio:9001\", port: 9000, rootPath: \"\"}";
+        let layer = self::layer(whole, Known::Nothing).unwrap();
+        assert_eq!(value(&layer, "s3.endpoint").as_deref(), Some("http://minio:9001"));
+        assert_eq!(value(&layer, "s3.prefix"), None, "the whole bucket");
+    }
+
+    #[test]
+    fn what_is_known_better_is_left_out() {
+        for (text, known) in
+            [("common: {storageType: local}", Known::S3), ("minio: {}", Known::Local)]
+        {
+            let layer = layer(text, known).unwrap();
+            assert_eq!(value(&layer, "s3.bucket"), None);
+            assert_eq!(value(&layer, "local.path"), None);
+        }
+        for text in ["common: {storageType: gcs}", "common: {storageType: [a]}"] {
+            let problem = layer(text, Known::Nothing).unwrap_err();
+            assert!(
+                problem.starts_with("error: `common.storageType`: expected local"),
+                "{problem}"
+            );
+        }
+        let azure = layer("minio: {cloudProvider: azure}", Known::Nothing).unwrap_err();
+        assert!(azure.contains("Azure"), "{azure}");
     }
 
     #[test]
@@ -144,6 +199,6 @@ error: `localStorage.path`: expected a path
 2 | localStorage: {path: [a]}
   |                      ^ found a list";
         let text = "common: {storageType: local}\nlocalStorage: {path: [a]}\n";
-        assert_eq!(layer(text, Storage::Unknown).unwrap_err(), expected);
+        assert_eq!(layer(text, Known::Nothing).unwrap_err(), expected);
     }
 }

@@ -1,11 +1,11 @@
 //! Text from several places → [`Config`], or every problem at once.
 //!
 //! ```text
-//!  defaults < milvus.yaml < file < environment        (`layers`, by the crate `config`)
-//!     │            │          │         │
-//!   `keys`   `milvus_yaml`  `file`  `environment`     each: key → text, with its [`Origin`]
-//!                             ↓
-//!                         `settings`                  text → types, by `parse`
+//!  defaults < milvus.yaml < credentials < file < environment   (`layers`, by `config`)
+//!     │            │            │          │         │
+//!  `table`   `milvus_yaml`  `secrets`    `file`  `environment`   each: key → text, [`Origin`]
+//!                               ↓
+//!                          `settings`, `s3`                      text → types, by `parse`
 //! ```
 //!
 //! One table, [`KEYS`], names every key. What it does not name is an error, wherever it is
@@ -23,7 +23,13 @@
 //! # What it does not do
 //!
 //! It does not expand `~` or variables, watch the file, or read anything but the file, the
-//! environment it is given and the milvus.yaml that they name.
+//! environment it is given, the milvus.yaml and the files of secrets that they name.
+//!
+//! # Secrets
+//!
+//! A secret is a value, a file that `<key>_file` names, or a file of the key's name in
+//! `$CREDENTIALS_DIRECTORY`. None is shown: not by [`Loaded::rows`], not in the line under a
+//! problem, not by `Debug`.
 
 mod environment;
 mod error;
@@ -34,19 +40,27 @@ mod load;
 mod log;
 mod milvus_yaml;
 mod min_free;
+mod minio;
 mod origin;
 mod parse;
+mod reader;
 mod retention;
+mod s3;
+mod secrets;
 mod settings;
+mod table;
 #[cfg(test)]
 mod tests;
 
 pub use environment::Environment;
 pub use error::ConfigError;
-pub use keys::{KEYS, Key, Kind};
+pub use keys::{Key, Kind};
 pub use load::{DEFAULT_FILE, Loaded, Row, load};
 pub use log::{LogFormat, LogLevel};
 pub use min_free::MinFree;
 pub use origin::{Origin, Origins};
 pub use retention::Retention;
-pub use settings::{Config, LocalStorage, Log, Milvus, Repository, Transfer};
+pub use settings::{
+    Config, LocalStorage, Log, Milvus, Place, Repository, S3Storage, Storage, Transfer,
+};
+pub use table::KEYS;

@@ -5,7 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use url::Url;
 
-use crate::model::{ClusterName, Diagnostic, nearest};
+use super::table::{CHECKSUMS, SWITCH};
+use crate::model::{ClusterName, Diagnostic, KeyPrefix, S3Checksums, nearest};
 
 /// Why a text is not a value of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +100,66 @@ pub(crate) fn concurrency(text: &str) -> Result<NonZeroU32, Invalid> {
     text.parse().ok().filter(|number: &NonZeroU32| number.get() <= MAX_CONCURRENCY).ok_or_else(
         || Invalid::expected(&format!("a number between 1 and {MAX_CONCURRENCY}"), text),
     )
+}
+
+/// The most that a request is sent again.
+const MAX_RETRIES: u32 = 100;
+
+/// A number of retries.
+pub(crate) fn retries(text: &str) -> Result<u32, Invalid> {
+    text.parse()
+        .ok()
+        .filter(|number| *number <= MAX_RETRIES)
+        .ok_or_else(|| Invalid::expected(&format!("a number between 0 and {MAX_RETRIES}"), text))
+}
+
+/// The address of an S3 server.
+pub(crate) fn endpoint(text: &str) -> Result<Url, Invalid> {
+    let expected = || Invalid::expected("an address such as https://s3.example.com:9000", text);
+    let url = Url::parse(text).map_err(|_| expected())?;
+    if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
+        return Err(expected());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Invalid::new("must not hold a user or a password"));
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(Invalid::expected("only a host and a port", text)
+            .hint("the bucket and the prefix are keys of their own"));
+    }
+    Ok(url)
+}
+
+/// The name of a bucket.
+pub(crate) fn bucket(text: &str) -> Result<String, Invalid> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if (3..=255).contains(&text.len()) && text.chars().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err(Invalid::expected("the name of a bucket, without a slash", text)
+        .hint("a folder in the bucket is the key `prefix`"))
+}
+
+/// A folder in a bucket.
+pub(crate) fn prefix(text: &str) -> Result<KeyPrefix, Invalid> {
+    KeyPrefix::new(text.trim_matches('/')).map_err(|error| Invalid::new(error.to_string()))
+}
+
+/// Any text.
+#[expect(clippy::unnecessary_wraps, reason = "every key has a parser that may refuse")]
+pub(crate) fn text(text: &str) -> Result<String, Invalid> {
+    Ok(text.to_owned())
+}
+
+/// Yes or no.
+pub(crate) fn switch(text: &str) -> Result<bool, Invalid> {
+    word(SWITCH, text).map(|index| index == 0)
+}
+
+/// Whether checksums travel with the bytes.
+pub(crate) fn checksums(text: &str) -> Result<S3Checksums, Invalid> {
+    let all = [S3Checksums::Auto, S3Checksums::WhenSupported, S3Checksums::WhenRequired];
+    word(CHECKSUMS, text).map(|index| all[index])
 }
 
 /// The place of `text` among the `words` of a key.

@@ -8,9 +8,11 @@ use url::Url;
 use super::layers::Effective;
 use super::log::{LogFormat, LogLevel};
 use super::min_free::MinFree;
-use super::parse::{self, Invalid};
+use super::parse;
+use super::reader::Reader;
 use super::retention::{Retention, duration};
-use crate::model::{ClusterName, Diagnostic};
+use super::s3;
+use crate::model::{ClusterName, Diagnostic, S3Settings};
 
 /// The whole configuration, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +42,25 @@ pub struct Milvus {
     pub config_file: Option<PathBuf>,
     /// Where it keeps its files. Without this, there is nothing to back up from; set
     /// `milvus.config_file` or `milvus.storage.local.path`.
-    pub storage: Option<LocalStorage>,
+    pub storage: Option<Storage>,
+}
+
+/// Where Milvus keeps its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// In a folder.
+    Local(LocalStorage),
+    /// In a bucket.
+    S3(Box<S3Storage>),
+}
+
+/// A bucket in which Milvus keeps its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Storage {
+    /// The bucket as the agent reaches it.
+    pub place: S3Settings,
+    /// The same server as Milvus sees it, where that differs.
+    pub milvus_endpoint: Option<Url>,
 }
 
 /// A folder in which Milvus keeps its files.
@@ -55,12 +75,21 @@ pub struct LocalStorage {
 /// Where backups go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository {
-    /// The folder that holds the backups of all clusters.
-    pub path: PathBuf,
-    /// The free space that no backup may use.
+    /// What holds the backups of all clusters.
+    pub place: Place,
+    /// The free space that no backup may use, in a folder.
     pub min_free: MinFree,
     /// A folder that Milvus can read; without one, `<cluster>/_staging` in the repository.
     pub staging: Option<PathBuf>,
+}
+
+/// What holds backups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A folder.
+    Folder(PathBuf),
+    /// A prefix of a bucket.
+    S3(Box<S3Settings>),
 }
 
 /// How files are copied.
@@ -68,6 +97,8 @@ pub struct Repository {
 pub struct Transfer {
     /// How many at once, at most 1024.
     pub concurrency: NonZeroU32,
+    /// How often a request that failed for a moment is sent again.
+    pub retries: u32,
 }
 
 /// What is logged, and how.
@@ -90,6 +121,7 @@ pub(crate) fn read(
     let state = reader.get("state", parse::path);
     let concurrency = reader.get("transfer.concurrency", parse::concurrency);
     let retention = retention(&mut reader);
+    let retries = reader.get("transfer.retries", parse::retries);
     let level = reader.get("log.level", str::parse);
     let format = reader.get("log.format", str::parse);
     let config = || {
@@ -97,7 +129,7 @@ pub(crate) fn read(
             milvus: milvus?,
             repository: repository?,
             state: state?,
-            transfer: Transfer { concurrency: concurrency? },
+            transfer: Transfer { concurrency: concurrency?, retries: retries? },
             retention: retention?,
             log: Log { level: level?, format: format? },
         })
@@ -115,10 +147,21 @@ fn milvus(reader: &mut Reader<'_>) -> Option<Milvus> {
     let path = reader.get("milvus.storage.local.path", parse::path);
     let milvus_path = reader.get("milvus.storage.local.milvus_path", parse::path);
     if path.is_none() && milvus_path.is_some() {
-        reader.needs("milvus.storage.local.milvus_path", "milvus.storage.local.path");
+        reader.needs(
+            "milvus.storage.local.milvus_path",
+            "milvus.storage.local.path",
+            "set `milvus.storage.local.path` to the same folder as the agent sees it",
+        );
     }
-    let storage =
-        path.zip(milvus_path).map(|(path, milvus_path)| LocalStorage { path, milvus_path });
+    reader.only_one("milvus.storage.s3.bucket", "milvus.storage.local.path");
+    let milvus_endpoint = reader.get("milvus.storage.s3.milvus_endpoint", parse::endpoint);
+    let bucket = s3::read(reader, "milvus.storage.s3");
+    let folder = path.zip(milvus_path);
+    let folder = folder.map(|(path, milvus_path)| LocalStorage { path, milvus_path });
+    let storage = match bucket {
+        Some(place) => Some(Storage::S3(Box::new(S3Storage { place, milvus_endpoint }))),
+        None => folder.map(Storage::Local),
+    };
     Some(Milvus { address: address?, cluster, config_file, storage })
 }
 
@@ -126,7 +169,10 @@ fn repository(reader: &mut Reader<'_>) -> Option<Repository> {
     let path = reader.get("repository.local.path", parse::path);
     let min_free = reader.get("repository.local.min_free", str::parse).unwrap_or_default();
     let staging = reader.get("repository.staging", parse::path);
-    Some(Repository { path: path?, min_free, staging })
+    reader.only_one("repository.s3.bucket", "repository.local.path");
+    let bucket = s3::read(reader, "repository.s3");
+    let place = bucket.map(|bucket| Place::S3(Box::new(bucket))).or(path.map(Place::Folder))?;
+    Some(Repository { place, min_free, staging })
 }
 
 fn retention(reader: &mut Reader<'_>) -> Option<Retention> {
@@ -138,39 +184,4 @@ fn retention(reader: &mut Reader<'_>) -> Option<Retention> {
         orphan_grace: orphan_grace?,
         failed_ttl: failed_ttl?,
     })
-}
-
-/// Parses values and collects what is wrong with them.
-struct Reader<'v> {
-    values: &'v Effective,
-    problems: Vec<Diagnostic>,
-}
-
-impl Reader<'_> {
-    /// The value of a key; none if it has no value, or a wrong one, which is then a problem.
-    fn get<T>(&mut self, path: &str, parse: impl Fn(&str) -> Result<T, Invalid>) -> Option<T> {
-        let written = self.values.get(path)?;
-        let parsed = if written.text.is_empty() {
-            Err(Invalid::new("the value is empty").hint("to use the default, remove it"))
-        } else {
-            parse(&written.text)
-        };
-        let invalid = match parsed {
-            Ok(value) => return Some(value),
-            Err(invalid) => invalid,
-        };
-        self.problems.push(written.origin.place(invalid.of(path)));
-        None
-    }
-
-    /// Reports a key that means nothing without another one, unless something else may be
-    /// the reason.
-    fn needs(&mut self, path: &str, other: &str) {
-        let Some(written) = self.values.get(path).filter(|_| self.problems.is_empty()) else {
-            return;
-        };
-        let problem = Diagnostic::new(format!("`{path}` means nothing without `{other}`"))
-            .hint(format!("set `{other}` to the same folder as the agent sees it"));
-        self.problems.push(written.origin.place(problem));
-    }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::TryStreamExt;
 use serde::Serialize;
 use uuid::Uuid;
@@ -11,7 +10,7 @@ use crate::catalog::{self, Repository};
 use crate::milvus::{CollectionSpec, minimal_schema};
 use crate::model::{ByteSize, ErrorKind, KeyPrefix, Namespace, SegmentInfo};
 use crate::plan;
-use crate::storage::{PutMode, StoreErrorKind};
+use crate::storage::probe_conditional_put;
 
 use super::restore::{Staging, StagingArea, probe};
 use super::{JobContext, JobError, JobResult};
@@ -92,7 +91,7 @@ async fn storage(context: &JobContext) -> JobResult<String> {
     }
     let message = format!("segment {id} of {namespace} is not in `{source}/{folder}`");
     Err(JobError::new(ErrorKind::Usage, message)
-        .hint("set `milvus.storage.local.path` to where this Milvus keeps its files"))
+        .hint("set `milvus.storage` to where this Milvus keeps its files"))
 }
 
 async fn some_segment(context: &JobContext) -> JobResult<Option<(Namespace, SegmentInfo)>> {
@@ -111,24 +110,13 @@ async fn some_segment(context: &JobContext) -> JobResult<Option<(Namespace, Segm
 /// Puts an object twice: a store that lets the second through cannot be shared by agents.
 async fn repository(context: &JobContext) -> JobResult<String> {
     let store = &context.repository;
-    let key = KeyPrefix::root().key(format_args!("_check-{}", Uuid::new_v4()));
-    let body = Bytes::from_static(b"check");
-    store.put(&key, body.clone(), PutMode::IfAbsent).await?;
-    let second = store.put(&key, body, PutMode::IfAbsent).await;
-    let deleted = store.delete(std::slice::from_ref(&key)).await?;
-    if let Some((_, error)) = deleted.failed.into_iter().next() {
-        return Err(error.into());
+    if probe_conditional_put(&**store).await? {
+        return Ok(format!("{store}: writable, conditional put works"));
     }
-    match second {
-        Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {
-            Ok(format!("{store}: writable, conditional put works"))
-        }
-        Err(error) => Err(error.into()),
-        Ok(_) => Err(JobError::new(
-            ErrorKind::Failed,
-            format!("{store} overwrites an object that a conditional put should have kept"),
-        )),
-    }
+    Err(JobError::new(
+        ErrorKind::Failed,
+        format!("{store} overwrites an object that a conditional put should have kept"),
+    ))
 }
 
 /// Whether the cluster's folder, if there is one, is this Milvus's.

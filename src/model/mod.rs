@@ -9,8 +9,11 @@ mod diagnostic;
 mod error_kind;
 mod inventory;
 mod key;
+mod masking;
 mod names;
 mod nearest;
+mod s3;
+mod secret;
 mod yaml;
 
 pub use byte_size::ByteSize;
@@ -24,4 +27,6 @@ pub use inventory::{
 pub use key::{InvalidKey, KeyPrefix, ObjectKey};
 pub use names::{BackupName, ClusterName, InvalidName, Namespace};
 pub use nearest::nearest;
+pub use s3::{S3Checksums, S3Keys, S3Settings};
+pub use secret::Secret;
 pub use yaml::{YamlDocument, YamlEntry, YamlNode, YamlValue};

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use serde_saphyr::granit_parser::{Event, Marker, Options, Parser, ScalarStyle, ScanError, Span};
 
-use super::{Diagnostic, Position, SourceLine};
+use super::{Diagnostic, Position, SourceLine, masking};
 
 /// A parsed file.
 #[derive(Debug, Clone)]
 pub struct YamlDocument {
     file: PathBuf,
-    text: String,
+    /// The text, with stars for secrets.
+    shown: String,
     root: Option<Arc<YamlNode>>,
 }
 
@@ -72,7 +73,7 @@ impl YamlDocument {
         let text = decode(file, bytes)?;
         let root = Builder::new(text).document().map_err(|error| {
             let position = position(error.marker());
-            let line = SourceLine::new(file, text, position);
+            let line = SourceLine::new(file, &masking::mask_lines(text), position);
             let raw = text.lines().nth(position.line.saturating_sub(1)).unwrap_or_default();
             let indent: &str = &raw[..raw.len() - raw.trim_start().len()];
             let problem = Diagnostic::new(format!("not valid YAML: {}", error.info())).at(line);
@@ -82,7 +83,8 @@ impl YamlDocument {
                 problem
             }
         })?;
-        Ok(Self { file: file.to_owned(), text: text.to_owned(), root })
+        let shown = root.as_ref().map_or_else(|| text.to_owned(), |root| masking::mask(text, root));
+        Ok(Self { file: file.to_owned(), shown, root })
     }
 
     /// The value of the whole document; none if the file has only comments.
@@ -90,9 +92,10 @@ impl YamlDocument {
         self.root.as_deref()
     }
 
-    /// The line at `position`, to show in a diagnostic or to remember.
+    /// The line at `position`, to show in a diagnostic or to remember. The values of keys that
+    /// sound like secrets are stars in it.
     pub fn line(&self, position: Position) -> SourceLine {
-        SourceLine::new(&self.file, &self.text, position)
+        SourceLine::new(&self.file, &self.shown, position)
     }
 
     /// The value at a dotted path, if maps lead there. Of duplicates, the first.

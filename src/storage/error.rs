@@ -61,6 +61,8 @@ pub enum StoreErrorKind {
     ReadOnly,
     /// The store cannot do this at all.
     Unsupported,
+    /// The settings cannot be right: no such bucket, another region, an unknown certificate.
+    Misconfigured,
     /// It may work later: time-outs, resets, throttling.
     Transient,
     /// Anything else.
@@ -81,6 +83,7 @@ pub struct StoreError {
     op: StoreOp,
     place: String,
     kind: StoreErrorKind,
+    hint: Option<&'static str>,
     #[source]
     source: Box<dyn std::error::Error + Send + Sync>,
 }
@@ -93,7 +96,14 @@ impl StoreError {
         kind: StoreErrorKind,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { op, place: place.to_string(), kind, source: source.into() }
+        Self { op, place: place.to_string(), kind, hint: None, source: source.into() }
+    }
+
+    /// Says what to do, where the store knows better than the kind.
+    #[must_use]
+    pub fn with_hint(mut self, hint: Option<&'static str>) -> Self {
+        self.hint = hint;
+        self
     }
 
     /// The call that failed.
@@ -116,6 +126,7 @@ impl StoreError {
         match self.kind {
             StoreErrorKind::NotFound => ErrorKind::NotFound,
             StoreErrorKind::PermissionDenied => ErrorKind::NotAuthorised,
+            StoreErrorKind::Misconfigured => ErrorKind::Usage,
             StoreErrorKind::AlreadyExists
             | StoreErrorKind::Full
             | StoreErrorKind::ReadOnly
@@ -127,15 +138,16 @@ impl StoreError {
 
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<&'static str> {
-        match self.kind {
+        self.hint.or(match self.kind {
             StoreErrorKind::PermissionDenied => Some("give the agent's user access to this path"),
             StoreErrorKind::Full => Some("free space or choose another repository"),
             StoreErrorKind::ReadOnly => Some("mount it read-write, or choose another repository"),
             StoreErrorKind::NotFound
             | StoreErrorKind::AlreadyExists
             | StoreErrorKind::Unsupported
+            | StoreErrorKind::Misconfigured
             | StoreErrorKind::Transient
             | StoreErrorKind::Other => None,
-        }
+        })
     }
 }

@@ -176,6 +176,8 @@ impl ObjectStore for MemoryStore {
     fn copy_source(&self, _key: &ObjectKey) -> Option<CopySource> {
         None
     }
+
+    async fn settle(&self) {}
 }
 
 /// A clock that moves by a second whenever it is read.
@@ -201,6 +203,7 @@ fn failed(op: StoreOp, key: &ObjectKey, kind: StoreErrorKind) -> StoreError {
         | StoreErrorKind::PermissionDenied
         | StoreErrorKind::Full
         | StoreErrorKind::ReadOnly
+        | StoreErrorKind::Misconfigured
         | StoreErrorKind::Transient
         | StoreErrorKind::Other => "memory cannot do this",
     };

@@ -1,7 +1,8 @@
 //! Where bytes live: one narrow trait, its adapters and its fakes.
 //!
 //! [`ObjectStore`] is what an object storage service offers and no more; [`LocalStore`]
-//! keeps a folder to the same contract and [`MemoryStore`] is the reference.
+//! keeps a folder to the same contract, [`S3Store`] speaks to such a service and
+//! [`MemoryStore`] is the reference.
 //! `testing::conformance` holds every store to the contract, `testing::FaultyStore`
 //! makes any of them fail on a script.
 //!
@@ -22,6 +23,8 @@ mod error;
 mod local;
 mod memory;
 mod open;
+mod probe;
+mod s3;
 mod store;
 mod types;
 
@@ -31,6 +34,11 @@ pub mod testing;
 pub use error::{StoreError, StoreErrorKind, StoreOp, StoreResult};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
-pub use open::{Access, open_folder};
+pub use open::{Access, FirstLook, open_folder, open_s3};
+pub use probe::probe_conditional_put;
+pub use s3::{S3Limits, S3Store};
 pub use store::{ObjectStore, ObjectStoreExt};
-pub use types::{ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStream, PutMode, Space};
+pub use types::{
+    ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStream, PutMode, S3Object, S3Reach,
+    Space,
+};

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{LocalStore, MemoryStore, ObjectStore, StoreErrorKind, StoreResult};
+use crate::model::S3Settings;
+
+use super::{LocalStore, MemoryStore, ObjectStore, S3Limits, S3Store, StoreErrorKind, StoreResult};
 
 /// What a command will do with a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,4 +36,28 @@ pub async fn open_folder(folder: &Path, access: Access) -> StoreResult<Arc<dyn O
         (Ok(_), Access::WriteExisting) => Ok(Arc::new(LocalStore::open(folder).await?)),
         (Ok(store), _) => Ok(Arc::new(store)),
     }
+}
+
+/// When a bucket is asked whether it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstLook {
+    /// Before anything else.
+    Now,
+    /// With the first call: for what a command may not need.
+    Later,
+}
+
+/// Opens a bucket as a store; `retries` is how often a request that failed for a moment is
+/// sent again.
+pub async fn open_s3(
+    settings: &S3Settings,
+    retries: u32,
+    look: FirstLook,
+) -> StoreResult<Arc<dyn ObjectStore>> {
+    let limits = S3Limits { retries, ..S3Limits::default() };
+    let store = match look {
+        FirstLook::Now => S3Store::open(settings, limits).await?,
+        FirstLook::Later => S3Store::connect(settings, limits).await?,
+    };
+    Ok(Arc::new(store))
 }

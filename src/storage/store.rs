@@ -61,6 +61,10 @@ pub trait ObjectStore: Debug + Display + Send + Sync + 'static {
 
     /// This object as another store of the same family can reach it, if any can.
     fn copy_source(&self, key: &ObjectKey) -> Option<CopySource>;
+
+    /// Waits, for a bounded time, until what dropped calls had begun is cleaned up. The last
+    /// call before the process ends.
+    async fn settle(&self);
 }
 
 /// What can be said in terms of [`ObjectStore`]; nobody implements this.

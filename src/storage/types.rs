@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 
-use crate::model::ObjectKey;
+use crate::model::{ObjectKey, Secret};
 
 use super::{StoreError, StoreResult};
 
@@ -20,7 +20,8 @@ pub struct ObjectMeta {
     pub size: u64,
     /// The store's fingerprint of the content, without quotes; `None` for a folder.
     pub etag: Option<String>,
-    /// When it was last written, by the store's own clock.
+    /// When it was last written, by the store's own clock. Head, get and list agree; what a
+    /// write answers may be off by a second or two.
     pub modified: Timestamp,
 }
 
@@ -64,6 +65,29 @@ pub enum PutMode {
 pub enum CopySource {
     /// A file.
     File(PathBuf),
+    /// An object of an S3 server.
+    S3(S3Object),
+}
+
+/// An object of an S3 server, and who may read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Object {
+    /// The server and the identity that reads there. A copy is made within the server only if
+    /// the destination's are the same.
+    pub reach: S3Reach,
+    /// The bucket.
+    pub bucket: String,
+    /// The whole key in the bucket.
+    pub key: String,
+}
+
+/// A server, and as whom the agent speaks to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Reach {
+    /// The address; none for AWS.
+    pub endpoint: Option<String>,
+    /// The fixed access key; none where the identity comes from around the process.
+    pub access_key_id: Option<Secret<String>>,
 }
 
 /// What a batch delete did.

@@ -14,6 +14,7 @@ mod names;
 mod restore;
 mod restore_failures;
 mod reuse;
+mod s3;
 mod source;
 mod steps;
 mod store;

@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
-# Makes the lab: a virtual environment with the real Milvus server and pymilvus.
+# Makes the lab: a virtual environment with the real Milvus server and pymilvus, or with
+# argument `s3` the one with moto's S3 server; their requirements do not fit together.
 # Safe to call any number of times and from several processes; prints the path of its python.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 lab="${MBA_LAB:-/var/tmp/mba-lab}"
-venv="$lab/venv"
+case "${1:-milvus}" in
+    milvus) requirements="$here/requirements.txt" venv="$lab/venv" modules="pymilvus, milvus" ;;
+    s3) requirements="$here/requirements-s3.txt" venv="$lab/venv-s3" modules="moto.server" ;;
+    *) echo "setup.sh: no environment \`$1\`" >&2; exit 2 ;;
+esac
 stamp="$venv/.requirements.sha256"
-digest="$(sha256sum <"$here/requirements.txt")"
+digest="$(sha256sum <"$requirements")"
 
 done_already() { [[ -x "$venv/bin/python" && -f "$stamp" && "$(<"$stamp")" == "$digest" ]]; }
 
@@ -27,8 +32,8 @@ if ! done_already; then # another process may have finished while we waited
         DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3-venv >&2
     fi
     python3 -m venv --clear "$venv" >&2
-    "$venv/bin/pip" install --quiet --no-input --disable-pip-version-check -r "$here/requirements.txt" >&2
-    "$venv/bin/python" -c 'import pymilvus, milvus' >&2
+    "$venv/bin/pip" install --quiet --no-input --disable-pip-version-check -r "$requirements" >&2
+    "$venv/bin/python" -c "import $modules" >&2
     echo "$digest" >"$stamp"
 fi
 echo "$venv/bin/python"

@@ -2,4 +2,5 @@
 
 mod fixture;
 mod problems;
+mod s3;
 mod values;

@@ -7,26 +7,6 @@ use crate::config::load::{Presence, load_from};
 use crate::config::{Environment, load};
 
 #[test]
-fn a_path_of_its_own_outdoes_object_storage_in_milvus_yaml() {
-    let fixture = Fixture::new("");
-    let milvus_yaml = fixture.file("milvus.yaml", "common:\n  storageType: minio\n");
-    let fixture = fixture.variable("MBA__MILVUS__CONFIG_FILE", milvus_yaml.to_str().unwrap());
-    let expected = "\
-error: this Milvus keeps its files in object storage
- --> /etc/milvus.yaml:2:16
-  |
-2 |   storageType: minio
-  |                ^ `common.storageType` is `minio`
-  = hint: object storage arrives with a later version; set `milvus.storage.local.path` only if \
-this Milvus does use local storage, such as with COMMON_STORAGETYPE=local in its environment";
-    assert_eq!(fixture.problems(), expected);
-
-    let fixture = fixture.variable("MBA__MILVUS__STORAGE__LOCAL__PATH", "/data");
-    let storage = fixture.load().unwrap().config.milvus.storage.unwrap();
-    assert_eq!((storage.path, storage.milvus_path), ("/data".into(), "/data".into()));
-}
-
-#[test]
 fn a_milvus_yaml_that_is_not_there_is_named_with_its_key() {
     let expected = "\
 error: `milvus.config_file` cannot be read: /nowhere/milvus.yaml: No such file or directory \

@@ -3,7 +3,12 @@
 use std::path::Path;
 
 use super::fixture::Fixture;
-use crate::config::{KEYS, LogFormat, LogLevel, MinFree};
+use crate::config::{KEYS, LocalStorage, LogFormat, LogLevel, MinFree, Place, Storage};
+
+fn local(storage: Option<Storage>) -> LocalStorage {
+    let Some(Storage::Local(folder)) = storage else { panic!("{storage:?}") };
+    folder
+}
 
 fn row(value: &str, origin: &str) -> (Option<String>, String) {
     (Some(value.to_owned()), origin.to_owned())
@@ -17,7 +22,9 @@ fn nothing_written_means_the_defaults() {
         assert_eq!(config.milvus.cluster, None);
         assert_eq!(config.milvus.config_file, None);
         assert_eq!(config.milvus.storage, None);
-        assert_eq!(config.repository.path, Path::new("/var/lib/milvus-backup-agent/repository"));
+        let default = "/var/lib/milvus-backup-agent/repository";
+        assert_eq!(config.repository.place, Place::Folder(default.into()));
+        assert_eq!(config.transfer.retries, 5);
         assert_eq!(config.repository.min_free, MinFree::Auto);
         assert_eq!(config.repository.staging, None);
         assert_eq!(config.state, Path::new("/var/lib/milvus-backup-agent"));
@@ -45,11 +52,11 @@ log: {level: debug, format: json}
 ",
     );
     let config = fixture.load().unwrap().config;
-    let storage = config.milvus.storage.unwrap();
+    let storage = local(config.milvus.storage);
     assert_eq!(config.milvus.cluster.unwrap().as_str(), "prod");
     assert_eq!(storage.path, Path::new("/data"));
     assert_eq!(storage.milvus_path, Path::new("/var/lib/milvus"));
-    assert_eq!(config.repository.path, Path::new("/backup"));
+    assert_eq!(config.repository.place, Place::Folder("/backup".into()));
     assert_eq!(config.repository.min_free, MinFree::Percent(7));
     assert_eq!(config.repository.staging.unwrap(), Path::new("/staging"));
     assert_eq!(config.state, Path::new("/state"));
@@ -98,6 +105,6 @@ fn milvus_yaml_says_where_the_files_are() {
         assert_eq!(fixture.row(key), row("/milvus/data/", "milvus.yaml /etc/milvus.yaml"));
     }
     let fixture = fixture.variable("MBA__MILVUS__STORAGE__LOCAL__PATH", "/mnt");
-    let storage = fixture.load().unwrap().config.milvus.storage.unwrap();
+    let storage = local(fixture.load().unwrap().config.milvus.storage);
     assert_eq!((storage.path, storage.milvus_path), ("/mnt".into(), "/milvus/data".into()));
 }

@@ -8,7 +8,7 @@ use rustix::fs::{AtFlags, CWD, linkat};
 use rustix::io::Errno;
 
 use crate::model::ObjectKey;
-use crate::storage::{ObjectMeta, PutMode, StoreErrorKind, StoreOp, StoreResult};
+use crate::storage::{ObjectMeta, PutMode, StoreError, StoreErrorKind, StoreOp, StoreResult};
 
 use super::durable::in_its_folder;
 use super::errors::At;
@@ -44,6 +44,13 @@ fn copy_to(root: &Root, source: &Path, path: &Path, key: ObjectKey) -> StoreResu
     };
     root.unsynced.touch(&root.folder, path);
     Ok(meta)
+}
+
+/// The answer to a source that is no file.
+pub(super) fn unreachable(root: &Root, to: &ObjectKey) -> StoreError {
+    let place = root.folder.join(to.as_str());
+    let cause = "the source is not in a folder";
+    StoreError::new(StoreOp::Copy, place.display(), StoreErrorKind::Unsupported, cause)
 }
 
 /// Links what a symbolic link means, not the symbolic link.

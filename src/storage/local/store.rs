@@ -108,7 +108,10 @@ impl ObjectStore for LocalStore {
     }
 
     async fn copy_from(&self, source: &CopySource, to: &ObjectKey) -> StoreResult<ObjectMeta> {
-        let CopySource::File(source) = source.clone();
+        let source = match source {
+            CopySource::File(source) => source.clone(),
+            CopySource::S3(_) => return Err(copying::unreachable(&self.root, to)),
+        };
         let to = to.clone();
         self.run(move |root| copying::copy(root, &source, to)).await
     }
@@ -133,6 +136,8 @@ impl ObjectStore for LocalStore {
     fn copy_source(&self, key: &ObjectKey) -> Option<CopySource> {
         self.root.to_read(StoreOp::Copy, key).ok().map(CopySource::File)
     }
+
+    async fn settle(&self) {}
 }
 
 /// What a user without privileges can still write where the folder is or would be.

@@ -216,6 +216,10 @@ impl ObjectStore for FaultyStore {
     fn copy_source(&self, key: &ObjectKey) -> Option<CopySource> {
         self.inner.copy_source(key)
     }
+
+    async fn settle(&self) {
+        self.inner.settle().await;
+    }
 }
 
 fn lock(script: &Mutex<Script>) -> MutexGuard<'_, Script> {

@@ -9,6 +9,6 @@ mod conformance;
 mod faulty;
 mod script;
 
-pub use conformance::conformance;
+pub use conformance::{conformance, conformance_without};
 pub use faulty::FaultyStore;
 pub use script::Cut;

@@ -158,6 +158,10 @@ impl ObjectStore for MortalStore {
     fn copy_source(&self, key: &ObjectKey) -> Option<CopySource> {
         self.inner.copy_source(key)
     }
+
+    async fn settle(&self) {
+        self.inner.settle().await;
+    }
 }
 
 #[derive(Debug)]

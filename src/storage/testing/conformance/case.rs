@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{KeyPrefix, ObjectKey};
 use crate::storage::{
@@ -14,6 +14,8 @@ use crate::storage::{
 
 /// More than a store hands on at once.
 pub(super) const LARGE_BYTES: usize = 3 * 1024 * 1024;
+
+const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(2);
 
 /// A clause's own corner of the store.
 pub(super) struct Case {
@@ -74,6 +76,14 @@ impl Case {
     pub(super) async fn holds_nothing(&self, why: &str) {
         assert_eq!(self.names(&self.folder).await, [""; 0], "{why} is listed");
     }
+}
+
+/// What a write answers is what is found, but for a second or two between two clocks.
+pub(super) fn assert_written(found: &ObjectMeta, written: &ObjectMeta) {
+    let apart = found.modified.duration_since(written.modified).abs();
+    assert!(apart <= CLOCKS_APART, "written at {}, found {}", written.modified, found.modified);
+    let modified = found.modified;
+    assert_eq!(found, &ObjectMeta { modified, ..written.clone() }, "found is not what was written");
 }
 
 /// How a call failed, if it did.

@@ -10,4 +10,4 @@ mod streams;
 mod suite;
 mod writes;
 
-pub use suite::conformance;
+pub use suite::{conformance, conformance_without};

@@ -1,0 +1,253 @@
+//! The table of keys.
+
+use super::keys::{Fallback, Key, Kind};
+
+/// The words of `log.level`, the least first.
+pub(crate) const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
+
+/// The words of `log.format`.
+pub(crate) const LOG_FORMATS: &[&str] = &["text", "json"];
+
+/// The words of yes and no.
+pub(crate) const SWITCH: &[&str] = &["true", "false"];
+
+/// The words of `checksums`, in the order of [`crate::model::S3Checksums`].
+pub(crate) const CHECKSUMS: &[&str] = &["auto", "when_supported", "when_required"];
+
+/// Every key, in the order in which they are shown.
+pub const KEYS: &[Key] = &[
+    Key {
+        path: "milvus.address",
+        kind: Kind::Url,
+        help: "where Milvus answers gRPC",
+        fallback: Fallback::Value("http://127.0.0.1:19530"),
+    },
+    Key {
+        path: "milvus.cluster",
+        kind: Kind::Name,
+        help: "the name under which everything is stored",
+        fallback: Fallback::Described("host name at the first run"),
+    },
+    Key {
+        path: "milvus.config_file",
+        kind: Kind::Path,
+        help: "Milvus's own milvus.yaml, which says where Milvus keeps its files",
+        fallback: Fallback::Described("none"),
+    },
+    Key {
+        path: "milvus.storage.local.path",
+        kind: Kind::Path,
+        help: "the folder of Milvus's files, as the agent sees it",
+        fallback: Fallback::Described("from milvus.config_file"),
+    },
+    Key {
+        path: "milvus.storage.local.milvus_path",
+        kind: Kind::Path,
+        help: "the same folder as Milvus sees it",
+        fallback: Fallback::Described("milvus.storage.local.path"),
+    },
+    Key {
+        path: "milvus.storage.s3.bucket",
+        kind: Kind::Text,
+        help: "the bucket of Milvus's files, which must exist",
+        fallback: Fallback::Described("from milvus.config_file"),
+    },
+    Key {
+        path: "milvus.storage.s3.prefix",
+        kind: Kind::Prefix,
+        help: "the folder of Milvus's files in the bucket",
+        fallback: Fallback::Described("from milvus.config_file"),
+    },
+    Key {
+        path: "milvus.storage.s3.endpoint",
+        kind: Kind::Url,
+        help: "the address of the S3 server",
+        fallback: Fallback::Described("from milvus.config_file"),
+    },
+    Key {
+        path: "milvus.storage.s3.region",
+        kind: Kind::Text,
+        help: "the region of the bucket",
+        fallback: Fallback::Described("from milvus.config_file"),
+    },
+    Key {
+        path: "milvus.storage.s3.access_key_id",
+        kind: Kind::Secret,
+        help: "the access key; without keys: environment, profile, role",
+        fallback: Fallback::Described("from milvus.config_file"),
+    },
+    Key {
+        path: "milvus.storage.s3.access_key_id_file",
+        kind: Kind::Path,
+        help: "a file that holds the access key",
+        fallback: Fallback::Described("none"),
+    },
+    Key {
+        path: "milvus.storage.s3.secret_access_key",
+        kind: Kind::Secret,
+        help: "the secret of the access key",
+        fallback: Fallback::Described("from milvus.config_file"),
+    },
+    Key {
+        path: "milvus.storage.s3.secret_access_key_file",
+        kind: Kind::Path,
+        help: "a file that holds the secret",
+        fallback: Fallback::Described("none"),
+    },
+    Key {
+        path: "milvus.storage.s3.path_style",
+        kind: Kind::Word(SWITCH),
+        help: "whether the bucket is in the path, else in the host name",
+        fallback: Fallback::Described("true with an endpoint, else false"),
+    },
+    Key {
+        path: "milvus.storage.s3.ca_file",
+        kind: Kind::Path,
+        help: "certificates in PEM to trust beside the system's",
+        fallback: Fallback::Described("none"),
+    },
+    Key {
+        path: "milvus.storage.s3.checksums",
+        kind: Kind::Word(CHECKSUMS),
+        help: "whether checksums travel with the bytes",
+        fallback: Fallback::Value("auto"),
+    },
+    Key {
+        path: "milvus.storage.s3.milvus_endpoint",
+        kind: Kind::Url,
+        help: "the address of the same server as Milvus sees it",
+        fallback: Fallback::Described("milvus.storage.s3.endpoint"),
+    },
+    Key {
+        path: "repository.local.path",
+        kind: Kind::Path,
+        help: "the folder that holds the backups",
+        fallback: Fallback::Value("/var/lib/milvus-backup-agent/repository"),
+    },
+    Key {
+        path: "repository.local.min_free",
+        kind: Kind::Space,
+        help: "the free space that no backup may use",
+        fallback: Fallback::Described("the larger of 10% and 5GiB"),
+    },
+    Key {
+        path: "repository.s3.bucket",
+        kind: Kind::Text,
+        help: "the bucket of the backups, which must exist",
+        fallback: Fallback::Described("none"),
+    },
+    Key {
+        path: "repository.s3.prefix",
+        kind: Kind::Prefix,
+        help: "the folder of the backups in the bucket",
+        fallback: Fallback::Described("the whole bucket"),
+    },
+    Key {
+        path: "repository.s3.endpoint",
+        kind: Kind::Url,
+        help: "the address of the S3 server",
+        fallback: Fallback::Described("AWS"),
+    },
+    Key {
+        path: "repository.s3.region",
+        kind: Kind::Text,
+        help: "the region of the bucket",
+        fallback: Fallback::Described("AWS_REGION, else us-east-1 where the server is not AWS"),
+    },
+    Key {
+        path: "repository.s3.access_key_id",
+        kind: Kind::Secret,
+        help: "the access key; without keys: environment, profile, role",
+        fallback: Fallback::Described("none"),
+    },
+    Key {
+        path: "repository.s3.access_key_id_file",
+        kind: Kind::Path,
+        help: "a file that holds the access key",
+        fallback: Fallback::Described("none"),
+    },
+    Key {
+        path: "repository.s3.secret_access_key",
+        kind: Kind::Secret,
+        help: "the secret of the access key",
+        fallback: Fallback::Described("none"),
+    },
+    Key {
+        path: "repository.s3.secret_access_key_file",
+        kind: Kind::Path,
+        help: "a file that holds the secret",
+        fallback: Fallback::Described("none"),
+    },
+    Key {
+        path: "repository.s3.path_style",
+        kind: Kind::Word(SWITCH),
+        help: "whether the bucket is in the path, else in the host name",
+        fallback: Fallback::Described("true with an endpoint, else false"),
+    },
+    Key {
+        path: "repository.s3.ca_file",
+        kind: Kind::Path,
+        help: "certificates in PEM to trust beside the system's",
+        fallback: Fallback::Described("none"),
+    },
+    Key {
+        path: "repository.s3.checksums",
+        kind: Kind::Word(CHECKSUMS),
+        help: "whether checksums travel with the bytes",
+        fallback: Fallback::Value("auto"),
+    },
+    Key {
+        path: "repository.staging",
+        kind: Kind::Path,
+        help: "a folder that Milvus can read, for files on their way back",
+        fallback: Fallback::Described("<cluster>/_staging in the repository"),
+    },
+    Key {
+        path: "state",
+        kind: Kind::Path,
+        help: "the folder of the agent's journal",
+        fallback: Fallback::Value("/var/lib/milvus-backup-agent"),
+    },
+    Key {
+        path: "transfer.concurrency",
+        kind: Kind::Number,
+        help: "how many files are copied at once, 1 to 1024",
+        fallback: Fallback::Value("64"),
+    },
+    Key {
+        path: "transfer.retries",
+        kind: Kind::Number,
+        help: "how often a request that failed for a moment is sent again, 0 to 100",
+        fallback: Fallback::Value("5"),
+    },
+    Key {
+        path: "retention.delete_grace",
+        kind: Kind::Duration,
+        help: "how long a deleted backup can be brought back",
+        fallback: Fallback::Value("48h"),
+    },
+    Key {
+        path: "retention.orphan_grace",
+        kind: Kind::Duration,
+        help: "how long a file must be seen to be in no backup before it is deleted",
+        fallback: Fallback::Value("24h"),
+    },
+    Key {
+        path: "retention.failed_ttl",
+        kind: Kind::Duration,
+        help: "how long a run that made no backup stays listed",
+        fallback: Fallback::Value("3d"),
+    },
+    Key {
+        path: "log.level",
+        kind: Kind::Word(LOG_LEVELS),
+        help: "how much is logged",
+        fallback: Fallback::Value("info"),
+    },
+    Key {
+        path: "log.format",
+        kind: Kind::Word(LOG_FORMATS),
+        help: "for people or for programs",
+        fallback: Fallback::Value("text"),
+    },
+];

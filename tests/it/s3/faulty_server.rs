@@ -1,0 +1,222 @@
+//! `s3s-fs` in this process, and in front of it a script of faults.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::stream::{ByteStream as S3sStream, DynByteStream, RemainingLength};
+use s3s::{Body, HttpResponse};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use milvus_backup_agent::model::S3Settings;
+use milvus_backup_agent::storage::{S3Limits, S3Store};
+
+use super::limits::{self, settings};
+
+/// What happens to a request instead of its answer.
+#[derive(Debug, Clone)]
+pub(super) enum Fault {
+    /// This answer; the request is not carried out.
+    Answer(u16, &'static str),
+    /// The request is carried out and answered like this.
+    AnswerAfter(u16, &'static str),
+    /// The body ends after so many bytes, though its length was told.
+    Truncate(usize),
+    /// What follows this in the answer's body is taken out, up to the next `<`.
+    Without(&'static str),
+    /// No answer.
+    Silence,
+}
+
+/// A fault of the requests with this method and this in their address.
+#[derive(Debug)]
+struct Scripted {
+    method: Method,
+    contains: &'static str,
+    times: usize,
+    fault: Fault,
+}
+
+#[derive(Debug, Default)]
+struct Script {
+    faults: Vec<Scripted>,
+    /// Every request: method, and path with query.
+    log: Vec<String>,
+}
+
+/// A server with two buckets, `one` and `two`.
+pub(super) struct FaultyServer {
+    pub(super) address: String,
+    script: Arc<Mutex<Script>>,
+    _root: TempDir,
+    _tasks: JoinSet<()>,
+}
+
+impl FaultyServer {
+    pub(super) async fn start() -> Self {
+        let root = TempDir::new().expect("a folder");
+        for bucket in ["one", "two"] {
+            std::fs::create_dir(root.path().join(bucket)).expect("a bucket");
+        }
+        let files = s3s_fs::FileSystem::new(root.path()).expect("a file system");
+        let mut builder = S3ServiceBuilder::new(files);
+        builder.set_auth(SimpleAuth::from_single("key", "secret"));
+        let service = builder.build();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = format!("http://{}", listener.local_addr().expect("an address"));
+        let script = Arc::<Mutex<Script>>::default();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve(listener, service, Arc::clone(&script)));
+        Self { address, script, _root: root, _tasks: tasks }
+    }
+
+    pub(super) fn settings(&self, bucket: &str, prefix: &str) -> S3Settings {
+        settings(&self.address, bucket, prefix)
+    }
+
+    pub(super) async fn store(&self, limits: S3Limits) -> Arc<S3Store> {
+        limits::open(&self.settings("one", "a/b"), limits).await
+    }
+
+    /// Lets the next `times` requests like this one fail.
+    pub(super) fn fail(&self, method: Method, contains: &'static str, times: usize, fault: Fault) {
+        let faults = &mut self.script.lock().expect("no panic").faults;
+        faults.push(Scripted { method, contains, times, fault });
+    }
+
+    /// How many requests like this one came, failed ones too.
+    pub(super) fn count(&self, method: &Method, contains: &str) -> usize {
+        let start = format!("{method} ");
+        let script = self.script.lock().expect("no panic");
+        let like = |line: &&String| line.starts_with(&start) && line.contains(contains);
+        script.log.iter().filter(like).count()
+    }
+}
+
+async fn serve(listener: TcpListener, service: S3Service, script: Arc<Mutex<Script>>) {
+    let mut connections = JoinSet::new();
+    while let Ok((socket, _)) = listener.accept().await {
+        let (service, script) = (service.clone(), Arc::clone(&script));
+        connections.spawn(async move {
+            let answer = service_fn(|request| {
+                let (service, script) = (service.clone(), Arc::clone(&script));
+                async move { Ok::<_, Infallible>(answer(&service, &script, request).await) }
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(socket), answer);
+            // A client that goes away, or a body that breaks off as told.
+            connection.await.ok();
+        });
+    }
+}
+
+async fn answer(
+    service: &S3Service,
+    script: &Mutex<Script>,
+    request: Request<Incoming>,
+) -> HttpResponse {
+    let fault = {
+        let mut script = script.lock().expect("no panic");
+        let path = request.uri().path_and_query().map_or("", |path| path.as_str()).to_owned();
+        script.log.push(format!("{} {path}", request.method()));
+        let hit = script.faults.iter_mut().find(|scripted| {
+            scripted.times > 0
+                && scripted.method == *request.method()
+                && path.contains(scripted.contains)
+        });
+        hit.map(|scripted| {
+            scripted.times -= 1;
+            scripted.fault.clone()
+        })
+    };
+    match fault {
+        Some(Fault::Answer(status, body)) => {
+            // The client sends its body before it reads.
+            drain(request.into_body()).await;
+            canned(status, body)
+        }
+        Some(Fault::Silence) => std::future::pending().await,
+        Some(Fault::AnswerAfter(status, body)) => {
+            pass(service, request).await;
+            canned(status, body)
+        }
+        Some(Fault::Truncate(bytes)) => truncated(pass(service, request).await, bytes).await,
+        Some(Fault::Without(start)) => without(pass(service, request).await, start).await,
+        None => pass(service, request).await,
+    }
+}
+
+/// s3s-fs looks for an object and writes it in two steps: writers go one by one.
+async fn pass(service: &S3Service, request: Request<Incoming>) -> HttpResponse {
+    static ONE_WRITER: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let reads = [Method::GET, Method::HEAD].contains(request.method());
+    let _alone = if reads { None } else { Some(ONE_WRITER.lock().await) };
+    service.call(request.map(Body::from)).await.unwrap_or_else(|_| canned(500, ""))
+}
+
+async fn drain(body: Incoming) {
+    Body::from(body).store_all_limited(usize::MAX).await.ok();
+}
+
+fn canned(status: u16, body: &'static str) -> HttpResponse {
+    let mut response = Response::new(Body::from(Bytes::from_static(body.as_bytes())));
+    *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+    response
+}
+
+/// The first bytes, then an error, under the length of the whole.
+async fn truncated(response: HttpResponse, bytes: usize) -> HttpResponse {
+    let (head, mut body) = response.into_parts();
+    let whole = body.store_all_limited(usize::MAX).await.expect("a body");
+    let kept: Result<Bytes, s3s::StdError> = Ok(whole.slice(..bytes));
+    let end = stream::once(async {
+        // What came before has left by then.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Err("cut".into())
+    });
+    let chunks = stream::iter([kept]).chain(end).boxed();
+    let body: DynByteStream = Box::pin(Unsized(Mutex::new(chunks)));
+    Response::from_parts(head, Body::from(body))
+}
+
+async fn without(response: HttpResponse, start: &str) -> HttpResponse {
+    let (mut head, mut body) = response.into_parts();
+    let whole = body.store_all_limited(usize::MAX).await.expect("a body");
+    let text = String::from_utf8(whole.to_vec()).expect("text");
+    let Some(from) = text.find(start).map(|at| at + start.len()) else {
+        return Response::from_parts(head, Body::from(text));
+    };
+    let to = from + text[from..].find('<').expect("the answer is XML");
+    head.headers.remove("content-length");
+    Response::from_parts(head, Body::from(format!("{}{}", &text[..from], &text[to..])))
+}
+
+/// A stream that does not tell its length.
+struct Unsized(Mutex<stream::BoxStream<'static, Result<Bytes, s3s::StdError>>>);
+
+impl futures::Stream for Unsized {
+    type Item = Result<Bytes, s3s::StdError>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.get_mut().expect("no panic").poll_next_unpin(context)
+    }
+}
+
+impl S3sStream for Unsized {
+    fn remaining_length(&self) -> RemainingLength {
+        RemainingLength::unknown()
+    }
+}

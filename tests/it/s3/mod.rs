@@ -1,0 +1,10 @@
+//! The S3 store against two servers that are not ours: `s3s-fs` in this process, with faults
+//! where a test wants them, and moto in another.
+
+mod conformance;
+mod copies;
+mod faults;
+mod faulty_server;
+mod limits;
+mod moto;
+mod uploads;
