@@ -156,23 +156,27 @@ impl Lease {
 
     /// When the store says that the last heartbeat was written: its own clock, now.
     pub async fn store_time(&self) -> CatalogResult<Timestamp> {
-        Ok(self.cluster.repository.store().head(&self.key()).await?.modified)
+        match self.cluster.repository.store().head(&self.key()).await {
+            Ok(meta) => Ok(meta.modified),
+            Err(error) if error.kind() == StoreErrorKind::NotFound => Err(self.loss("it is gone")),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Proves that the lease is still ours, and that nobody took it over.
     pub async fn check(&self) -> CatalogResult<()> {
         if self.lost.is_cancelled() {
-            return self.is_lost("heartbeats could not be written");
+            return Err(self.loss("heartbeats could not be written"));
         }
         if numbers(&self.cluster, &self.name).await?.last().is_some_and(|last| *last > self.number)
         {
-            return self.is_lost("it was taken over");
+            return Err(self.loss("it was taken over"));
         }
         let token = lock(&self.pulse).record.token.clone();
         match self.cluster.repository.read::<LeaseRecord>("lease", &self.key()).await? {
             Some(record) if record.token == token && !record.released => Ok(()),
-            Some(_) => self.is_lost("another holder is in it"),
-            None => self.is_lost("it is gone"),
+            Some(_) => Err(self.loss("another holder is in it")),
+            None => Err(self.loss("it is gone")),
         }
     }
 
@@ -181,13 +185,13 @@ impl Lease {
     pub async fn check_half(&self) -> CatalogResult<()> {
         self.check().await?;
         if lock(&self.pulse).renewed.elapsed() > INTERVAL * PATIENCE / 2 {
-            return self.is_lost("its heartbeats are late");
+            return Err(self.loss("its heartbeats are late"));
         }
         Ok(())
     }
 
-    fn is_lost(&self, why: &str) -> CatalogResult<()> {
-        Err(CatalogError::LeaseLost { lease: self.name.clone(), why: why.to_owned() })
+    fn loss(&self, why: &str) -> CatalogError {
+        CatalogError::LeaseLost { lease: self.name.clone(), why: why.to_owned() }
     }
 
     /// Stops beating and gives the lease back.

@@ -11,7 +11,7 @@ use crate::storage::{ObjectMeta, ObjectStoreExt, StoreResult};
 
 use super::lease::looks_alive;
 use super::record::Documents;
-use super::{BackupRecord, CatalogError, CatalogResult, Cluster, Repository};
+use super::{BackupRecord, BackupState, CatalogError, CatalogResult, Cluster, Repository};
 
 /// Folders read at once.
 const READERS: usize = 16;
@@ -23,6 +23,7 @@ pub async fn list(cluster: &Cluster, clock: &dyn Clock) -> CatalogResult<Vec<Bac
     let mut records: Vec<BackupRecord> = stream::iter(names)
         .map(|name| async move { read_record(cluster, &name, clock).await })
         .buffered(READERS)
+        .try_filter_map(|record| async move { Ok(still(cluster, record).await?) })
         .try_collect()
         .await?;
     records.sort_by_key(|record| {
@@ -50,6 +51,17 @@ pub async fn read_record(
         _ => false,
     };
     Ok(Documents { attempt, manifest, tombstone, alive }.judge(&cluster.name, name))
+}
+
+/// The record, unless its folder was deleted since it was listed.
+async fn still(cluster: &Cluster, record: BackupRecord) -> StoreResult<Option<BackupRecord>> {
+    let nothing = record.attempt.is_none() && record.manifest.is_none();
+    if !nothing || record.state != BackupState::Damaged {
+        return Ok(Some(record));
+    }
+    let folder = cluster.layout.backup(&record.name);
+    let mut objects = cluster.repository.store().list(folder.folder());
+    Ok(objects.try_next().await?.map(|_| record))
 }
 
 /// Keeps a damaged document apart from a store that failed.
@@ -88,7 +100,10 @@ pub async fn find(
         1 => {
             let cluster = found.remove(0);
             let record = read_record(&cluster, &name, clock).await?;
-            Ok((cluster, record))
+            match still(&cluster, record).await? {
+                Some(record) => Ok((cluster, record)),
+                None => Err(CatalogError::NoBackup { name, place: repository.store().to_string() }),
+            }
         }
         _ => {
             let clusters: Vec<String> =

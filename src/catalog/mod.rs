@@ -10,7 +10,7 @@
 //! | --- | --- | --- |
 //! | 1 lease `run-<token>` | nothing | the lease stops beating; prune removes it |
 //! | 2 `attempt.json`, put if absent | `running`, later `failed (interrupted)` | prune, after `failed_ttl` |
-//! | 3 plan saved | the same | the same; its files are swept |
+//! | 3 plan saved; a live sweep waited for, here and after 2 | the same | the same; its files are swept |
 //! | 4 segment files | the same | the next run adopts or the sweep removes them |
 //! | 5 one sync of the store | the same | the same |
 //! | 6 lists | the same | the same |
@@ -22,6 +22,23 @@
 //!
 //! A run that was suspended, cleaned up after, and then wakes, may still put its manifest.
 //! It lies without an attempt of its token then, and counts as damaged, never as a backup.
+//!
+//! # Delete
+//!
+//! Every step is durable before the next begins, as a disk may keep a later unlink and lose
+//! an earlier one. A tombstone beats a manifest wherever both are.
+//!
+//! | step | killed after it, a reader sees | who repairs it |
+//! | --- | --- | --- |
+//! | 1 `tombstone.json`, put if absent | `tombstoned` | prune, after `delete_grace`; `undelete` takes it away |
+//! | 2 `manifest.json` deleted | `tombstoned`; `undelete` is refused | the next prune, without a grace |
+//! | 3 the rest: plan, files of its own | the same | the same |
+//! | 4 `attempt.json` deleted | the same | the same |
+//! | 5 `tombstone.json` deleted | nothing | – |
+//! | 6 its shared files: seen by one sweep | – | the next sweep, after `orphan_grace` |
+//!
+//! A dead attempt goes the same way, with a tombstone put by prune. `tests/it/prune_crash.rs`
+//! walks this table. Steps 2 to 5, and `undelete`, need the lease `prune`.
 //!
 //! # Leases
 //!

@@ -153,7 +153,7 @@ pub async fn has_tombstone(cluster: &Cluster, name: &BackupName) -> CatalogResul
 }
 
 /// Removes a buried backup: manifest, the rest, attempt, and the tombstone last. Each step is
-/// durable before the next begins, since a disk may lose a later one and keep an earlier.
+/// durable before the next begins, since a disk may lose an earlier one and keep a later.
 /// What is gone already is no obstacle. Shared files are the sweep's.
 pub async fn remove_backup(cluster: &Cluster, name: &BackupName) -> CatalogResult<()> {
     let keys = cluster.layout.backup(name);

@@ -122,7 +122,9 @@ mod tests {
     fn what_is_written_is_read_and_what_is_cut_off_is_damage() {
         let all = ["_segments/insert_log/1/2/3/0/7", "_lists/a.jsonl.zst"].map(sighting);
         let mut writer = SightingsWriter::default();
-        all.iter().for_each(|one| writer.push(one));
+        for one in &all {
+            writer.push(one);
+        }
         let bytes = writer.finish();
         let read: Result<Vec<_>, _> = read_sightings(&bytes).unwrap().collect();
         assert_eq!(read.unwrap(), all);
@@ -130,7 +132,7 @@ mod tests {
             let whole = read_sightings(&bytes[..cut]).is_ok_and(|read| read.flatten().count() == 2);
             let clean =
                 read_sightings(&bytes[..cut]).is_ok_and(|mut read| read.all(|one| one.is_ok()));
-            assert!(!(clean && !whole), "{cut} of {} bytes read as a whole", bytes.len());
+            assert!(!clean || whole, "{cut} of {} bytes read as a whole", bytes.len());
         }
     }
 

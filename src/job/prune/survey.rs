@@ -91,14 +91,19 @@ async fn staged(
     }
     let mut owners: HashMap<String, bool> = HashMap::new();
     let mut know = |name: String, alive: bool| *owners.entry(name).or_default() |= alive;
-    restores.iter().for_each(|one| know(format!("restore-{}", one.id), one.alive));
-    leases.iter().for_each(|one| know(one.name.clone(), one.alive));
+    for one in restores {
+        know(format!("restore-{}", one.id), one.alive);
+    }
+    for one in leases {
+        know(one.name.clone(), one.alive);
+    }
     for other in own.repository.clusters().await?.iter().filter(|other| other.name != own.name) {
-        self::restores(other)
-            .await?
-            .iter()
-            .for_each(|one| know(format!("restore-{}", one.id), one.alive));
-        self::leases(other).await?.iter().for_each(|one| know(one.name.clone(), one.alive));
+        for one in self::restores(other).await? {
+            know(format!("restore-{}", one.id), one.alive);
+        }
+        for one in self::leases(other).await? {
+            know(one.name, one.alive);
+        }
     }
     let mut facts = Vec::new();
     for folder in folders {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::catalog::{self, CatalogError, Cluster, Lease, SWEEP};
 use crate::manifest::{DocumentError, FileId, Sighting, SightingsWriter, read_sightings};
-use crate::model::ByteSize;
+use crate::model::{ByteSize, ErrorKind};
 use crate::plan::{BackupFacts, Obstacle, References, Sieve, Verdict, goes_at, is_due, references};
 use crate::storage::ObjectMeta;
 
@@ -118,9 +118,9 @@ async fn delete(
 ) -> JobResult<Vec<u8>> {
     let mut left = SightingsWriter::default();
     let mut batch: Vec<Sighting> = Vec::new();
-    let sightings = read_sightings(&scan.sightings).map_err(unreadable)?;
+    let sightings = read_sightings(&scan.sightings).map_err(|error| unreadable(&error))?;
     for sighting in sightings {
-        let sighting = sighting.map_err(unreadable)?;
+        let sighting = sighting.map_err(|error| unreadable(&error))?;
         if !scan.is_due(&sighting, references) {
             left.push(&sighting);
             continue;
@@ -163,8 +163,8 @@ async fn delete_batch(
     Ok(())
 }
 
-fn unreadable(error: DocumentError) -> JobError {
-    JobError::new(crate::model::ErrorKind::Failed, error.to_string())
+fn unreadable(error: &DocumentError) -> JobError {
+    JobError::new(ErrorKind::Failed, error.to_string())
 }
 
 /// Files of one kind that nothing refers to.
@@ -278,7 +278,7 @@ async fn scan(
                 match cluster.layout.segments().strip(&meta.key).and_then(FileId::parse) {
                     None => scan.segments.strange += 1,
                     Some(id) if needed.contains(&id) => {}
-                    Some(_) => see(cluster, meta, (&mut sieve, &mut writer), |sighting| {
+                    Some(_) => see(cluster, &meta, (&mut sieve, &mut writer), |sighting| {
                         scan.note(sighting, references);
                     }),
                 }
@@ -290,7 +290,7 @@ async fn scan(
         match cluster.layout.digest_of(&meta.key) {
             None => scan.lists.strange += 1,
             Some(digest) if references.names_list(digest) => {}
-            Some(_) => see(cluster, meta, (&mut sieve, &mut writer), |sighting| {
+            Some(_) => see(cluster, &meta, (&mut sieve, &mut writer), |sighting| {
                 scan.note(sighting, references);
             }),
         }
@@ -301,7 +301,7 @@ async fn scan(
 
 fn see<I: Iterator<Item = Sighting>>(
     cluster: &Cluster,
-    meta: ObjectMeta,
+    meta: &ObjectMeta,
     (sieve, writer): (&mut Sieve<I>, &mut SightingsWriter),
     note: impl FnOnce(&Sighting),
 ) {
@@ -361,9 +361,8 @@ async fn needed(
             Ok(_) => "it names files of another collection".to_owned(),
             Err(error) => {
                 let error = JobError::from(error);
-                let kind = error.kind();
-                use crate::model::ErrorKind::{Damaged, NotFound, Refused};
-                if ![Damaged, NotFound, Refused].contains(&kind) {
+                let telling = [ErrorKind::Damaged, ErrorKind::NotFound, ErrorKind::Refused];
+                if !telling.contains(&error.kind()) {
                     return Err(error);
                 }
                 error.chain()

@@ -10,8 +10,8 @@ use futures::{StreamExt, TryStreamExt};
 
 use crate::model::{KeyPrefix, ObjectKey};
 use crate::storage::{
-    ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space,
-    StoreErrorKind, StoreOp, StoreResult,
+    ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStoreExt, ObjectStream,
+    PutMode, Space, StoreErrorKind, StoreOp, StoreResult,
 };
 
 use super::script::{Cut, Script, failed};
@@ -40,6 +40,8 @@ impl FaultyStore {
         let inherited = script.inherited.iter().chain(&script.unsynced).cloned().collect();
         let next = Self::new(Arc::clone(&self.inner));
         next.script().inherited = inherited;
+        let deleted = script.inherited_deleted.iter().chain(&script.deleted).cloned().collect();
+        next.script().inherited_deleted = deleted;
         next
     }
 
@@ -55,8 +57,10 @@ impl FaultyStore {
         script.lives_for = Some(script.writes + writes);
     }
 
-    /// What a power cut takes: everything streamed or copied since the last sync.
+    /// What a power cut takes: everything streamed or copied since the last sync. What was
+    /// deleted since then is back.
     pub async fn lose_unsynced(&self) -> StoreResult<()> {
+        self.lose_deletes(|_| true).await?;
         let lost = {
             let mut script = self.script();
             let mut lost = std::mem::take(&mut script.unsynced);
@@ -64,6 +68,28 @@ impl FaultyStore {
             lost
         };
         self.inner.delete(&lost).await.map(drop)
+    }
+
+    /// Brings back some of what was deleted since the last sync, by its number from the oldest:
+    /// a disk may lose an earlier deletion and keep a later one.
+    pub async fn lose_deletes(&self, is_lost: impl Fn(usize) -> bool) -> StoreResult<()> {
+        let deleted: Vec<(ObjectKey, Bytes)> = {
+            let mut script = self.script();
+            let mut deleted = std::mem::take(&mut script.inherited_deleted);
+            deleted.append(&mut script.deleted);
+            deleted
+        };
+        for (index, (key, content)) in deleted.into_iter().enumerate() {
+            if is_lost(index) {
+                let put = self.inner.put(&key, content, PutMode::IfAbsent).await;
+                if let Err(error) = put
+                    && error.kind() != StoreErrorKind::AlreadyExists
+                {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Fails the next `times` calls of `op` whose key or prefix contains `key_contains`.
@@ -181,7 +207,12 @@ impl ObjectStore for FaultyStore {
             let admitted = self.script().write(StoreOp::Delete, key.as_str());
             match admitted {
                 Ok(()) => {
+                    let content = self.inner.find_bytes(key).await?;
                     let one = self.inner.delete(std::slice::from_ref(key)).await?;
+                    match content {
+                        Some(content) => self.script().deleted.push((key.clone(), content)),
+                        None => self.script().meet_deleted(key),
+                    }
                     report.deleted += one.deleted;
                     report.failed.extend(one.failed);
                 }
@@ -199,11 +230,13 @@ impl ObjectStore for FaultyStore {
         let before = {
             let mut script = self.script();
             script.write(StoreOp::Sync, "")?;
-            std::mem::take(&mut script.unsynced)
+            let deleted = std::mem::take(&mut script.deleted);
+            (std::mem::take(&mut script.unsynced), deleted)
         };
         let synced = self.inner.sync().await;
         if synced.is_err() {
-            self.script().unsynced.extend(before);
+            self.script().unsynced.extend(before.0);
+            self.script().deleted.extend(before.1);
         }
         synced
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+
 use crate::model::ObjectKey;
 use crate::storage::{StoreError, StoreErrorKind, StoreOp, StoreResult};
 
@@ -27,6 +29,10 @@ pub(super) struct Script {
     pub(super) unsynced: Vec<ObjectKey>,
     /// The same of processes that died before; a sync covers only what this one met.
     pub(super) inherited: Vec<ObjectKey>,
+    /// What was deleted since the last sync, oldest first, with its content.
+    pub(super) deleted: Vec<(ObjectKey, Bytes)>,
+    /// The same of processes that died before.
+    pub(super) inherited_deleted: Vec<(ObjectKey, Bytes)>,
     faults: Vec<Fault>,
     cuts: Vec<Truncation>,
 }
@@ -68,6 +74,14 @@ impl Script {
         if let Some(at) = self.inherited.iter().position(|left| left == key) {
             let key = self.inherited.remove(at);
             self.unsynced.push(key);
+        }
+    }
+
+    /// What a dead process deleted, and this one deletes again: the same.
+    pub(super) fn meet_deleted(&mut self, key: &ObjectKey) {
+        if let Some(at) = self.inherited_deleted.iter().position(|(left, _)| left == key) {
+            let left = self.inherited_deleted.remove(at);
+            self.deleted.push(left);
         }
     }
 

@@ -12,4 +12,4 @@ pub(crate) use lab::{Lab, PARTITION, backup_name, namespace, request, restore_of
 pub(crate) use look::{
     assert_sound, assert_verifies, collections, keys, leases, ledgers, snapshot, state, states,
 };
-pub(crate) use mortal::Process;
+pub(crate) use mortal::{Process, Stop};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,17 +26,73 @@ pub(crate) struct Process {
     lives_for: usize,
     calls: Arc<AtomicUsize>,
     dead: CancellationToken,
+    halt: Option<Halt>,
+}
+
+/// Where a process stops for a while, and how.
+#[derive(Debug, Clone)]
+struct Halt {
+    at: usize,
+    how: Stop,
+    reached: CancellationToken,
+    go_on: CancellationToken,
+    deleting: Arc<AtomicBool>,
+}
+
+/// What stops of a process that stops for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// One call is slow; its leases go on beating.
+    OneCall,
+    /// Everything, as with SIGSTOP.
+    Everything,
 }
 
 impl Process {
     /// A process that completes `calls` calls and begins no other.
     pub(crate) fn killed_after(calls: usize) -> Self {
-        Self { lives_for: calls, calls: Arc::default(), dead: CancellationToken::new() }
+        Self { lives_for: calls, calls: Arc::default(), dead: CancellationToken::new(), halt: None }
     }
 
     /// A process that nobody kills.
     pub(crate) fn immortal() -> Self {
         Self::killed_after(usize::MAX)
+    }
+
+    /// A process that stops before its call of number `at` until it is told to go on.
+    pub(crate) fn halted_before(at: usize, how: Stop) -> Self {
+        let (reached, go_on) = (CancellationToken::new(), CancellationToken::new());
+        Self {
+            halt: Some(Halt { at, how, reached, go_on, deleting: Arc::default() }),
+            ..Self::immortal()
+        }
+    }
+
+    /// Runs a workflow of this process, and another in the midst of it, at its halt; it goes on
+    /// when the other has ended. Without the halt, if it ends before it.
+    pub(crate) async fn amid<T, U>(
+        &self,
+        work: impl Future<Output = T>,
+        other: impl Future<Output = U>,
+    ) -> (T, U) {
+        let halt = self.halt.clone().expect("a process with a halt");
+        let work = async {
+            let done = work.await;
+            halt.reached.cancel();
+            done
+        };
+        let other = async {
+            halt.reached.cancelled().await;
+            let done = other.await;
+            halt.go_on.cancel();
+            done
+        };
+        tokio::join!(Box::pin(work), Box::pin(other))
+    }
+
+    /// Whether the halt came between the decision to delete something and its deletion.
+    pub(crate) fn was_deleting(&self) -> bool {
+        self.halt.as_ref().is_some_and(|halt| halt.deleting.load(Ordering::Relaxed))
     }
 
     /// The calls that were begun.
@@ -66,17 +122,19 @@ impl Process {
         self.dead.run_until_cancelled(work).await
     }
 
-    fn dies(&self) -> bool {
-        let dies = self.calls.fetch_add(1, Ordering::Relaxed) >= self.lives_for;
-        if dies {
-            self.dead.cancel();
-        }
-        dies
-    }
-
     async fn call(&self) {
-        if self.dies() {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        if number >= self.lives_for {
+            self.dead.cancel();
             pending::<()>().await;
+        }
+        let Some(halt) = &self.halt else { return };
+        if number == halt.at {
+            halt.reached.cancel();
+        }
+        let stopped = halt.how == Stop::Everything && halt.reached.is_cancelled();
+        if number == halt.at || stopped {
+            halt.go_on.cancelled().await;
         }
     }
 }
@@ -96,7 +154,10 @@ impl fmt::Display for MortalStore {
 #[async_trait]
 impl ObjectStore for MortalStore {
     fn list(&self, under: &KeyPrefix) -> BoxStream<'static, StoreResult<ObjectMeta>> {
-        if self.process.dies() { stream::pending().boxed() } else { self.inner.list(under) }
+        let (process, inner, under) =
+            (self.process.clone(), Arc::clone(&self.inner), under.clone());
+        let called = stream::once(async move { process.call().await });
+        called.flat_map(move |()| inner.list(&under)).boxed()
     }
 
     async fn list_folders(&self, under: &KeyPrefix) -> StoreResult<Vec<String>> {
@@ -137,6 +198,11 @@ impl ObjectStore for MortalStore {
     async fn delete(&self, keys: &[ObjectKey]) -> StoreResult<DeleteReport> {
         let mut report = DeleteReport::default();
         for key in keys {
+            if let Some(halt) = &self.process.halt
+                && halt.at == self.process.calls()
+            {
+                halt.deleting.store(true, Ordering::Relaxed);
+            }
             self.process.call().await;
             let one = self.inner.delete(std::slice::from_ref(key)).await?;
             report.deleted += one.deleted;
