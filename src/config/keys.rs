@@ -15,6 +15,8 @@ pub enum Kind {
     Name,
     /// A number of bytes or a percentage, such as `5GiB` or `10%`.
     Space,
+    /// A number of bytes, or `unlimited`.
+    Rate,
     /// A whole number.
     Number,
     /// One of a few words.
@@ -28,6 +30,7 @@ impl fmt::Display for Kind {
             Self::Path => f.write_str("path"),
             Self::Name => f.write_str("name"),
             Self::Space => f.write_str("bytes or percentage"),
+            Self::Rate => f.write_str("bytes or `unlimited`"),
             Self::Number => f.write_str("number"),
             Self::Word(words) => f.write_str(&words.join(", ")),
         }
@@ -87,6 +90,12 @@ pub const KEYS: &[Key] = &[
         fallback: Fallback::Value("http://127.0.0.1:19530"),
     },
     Key {
+        path: "milvus.management_address",
+        kind: Kind::Url,
+        help: "where Milvus answers HTTP, to pause its garbage collection during a backup",
+        fallback: Fallback::Described("port 9091 of milvus.address"),
+    },
+    Key {
         path: "milvus.cluster",
         kind: Kind::Name,
         help: "the name under which everything is stored",
@@ -139,6 +148,18 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Number,
         help: "how many files are copied at once, 1 to 1024",
         fallback: Fallback::Value("64"),
+    },
+    Key {
+        path: "transfer.max_bytes_per_second",
+        kind: Kind::Rate,
+        help: "what all copies of a run together read and write in a second",
+        fallback: Fallback::Value("unlimited"),
+    },
+    Key {
+        path: "transfer.retries",
+        kind: Kind::Number,
+        help: "how often a copy is tried again that failed for a moment, 0 to 100",
+        fallback: Fallback::Value("5"),
     },
     Key {
         path: "log.level",
@@ -219,7 +240,7 @@ mod tests {
             ("milvus.storage.locla", Found::Unknown(Some("local"))),
             ("address", Found::Unknown(Some("milvus.address"))),
             ("milvus.address.x", Found::Unknown(None)),
-            ("transfer.retries", Found::Unknown(None)),
+            ("transfer.speed", Found::Unknown(None)),
             ("milvus.storage", Found::Section),
             ("mil", Found::Unknown(None)),
         ] {

@@ -1,6 +1,6 @@
 //! The configuration in types.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
 use url::Url;
@@ -10,6 +10,9 @@ use super::log::{LogFormat, LogLevel};
 use super::min_free::MinFree;
 use super::parse::{self, Invalid};
 use crate::model::{ClusterName, Diagnostic};
+
+/// Milvus's `METRICS_PORT`.
+const MANAGEMENT_PORT: u16 = 9091;
 
 /// The whole configuration, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub struct Config {
 pub struct Milvus {
     /// Where it answers gRPC: a host and a port.
     pub address: Url,
+    /// Where it answers HTTP: a host and a port.
+    pub management_address: Url,
     /// The name under which everything is stored; without one, the host name at the first run.
     pub cluster: Option<ClusterName>,
     /// Milvus's own milvus.yaml.
@@ -65,6 +70,10 @@ pub struct Repository {
 pub struct Transfer {
     /// How many at once, at most 1024.
     pub concurrency: NonZeroU32,
+    /// What all of them together may pass in a second.
+    pub max_bytes_per_second: Option<NonZeroU64>,
+    /// How often one is tried again that failed for a moment, at most 100.
+    pub retries: u32,
 }
 
 /// What is logged, and how.
@@ -85,7 +94,7 @@ pub(crate) fn read(
     let milvus = milvus(&mut reader);
     let repository = repository(&mut reader);
     let state = reader.get("state", parse::path);
-    let concurrency = reader.get("transfer.concurrency", parse::concurrency);
+    let transfer = transfer(&mut reader);
     let level = reader.get("log.level", str::parse);
     let format = reader.get("log.format", str::parse);
     let config = || {
@@ -93,7 +102,7 @@ pub(crate) fn read(
             milvus: milvus?,
             repository: repository?,
             state: state?,
-            transfer: Transfer { concurrency: concurrency? },
+            transfer: transfer?,
             log: Log { level: level?, format: format? },
         })
     };
@@ -105,6 +114,7 @@ pub(crate) fn read(
 
 fn milvus(reader: &mut Reader<'_>) -> Option<Milvus> {
     let address = reader.get("milvus.address", parse::address);
+    let management = reader.get("milvus.management_address", parse::address);
     let cluster = reader.get("milvus.cluster", parse::cluster);
     let config_file = reader.get("milvus.config_file", parse::path);
     let path = reader.get("milvus.storage.local.path", parse::path);
@@ -114,7 +124,16 @@ fn milvus(reader: &mut Reader<'_>) -> Option<Milvus> {
     }
     let storage =
         path.zip(milvus_path).map(|(path, milvus_path)| LocalStorage { path, milvus_path });
-    Some(Milvus { address: address?, cluster, config_file, storage })
+    let address = address?;
+    let management_address = management.unwrap_or_else(|| beside(&address));
+    Some(Milvus { address, management_address, cluster, config_file, storage })
+}
+
+/// Milvus's own default: the same host, another port.
+fn beside(address: &Url) -> Url {
+    let mut management = address.clone();
+    management.set_port(Some(MANAGEMENT_PORT)).expect("an address has a host");
+    management
 }
 
 fn repository(reader: &mut Reader<'_>) -> Option<Repository> {
@@ -122,6 +141,13 @@ fn repository(reader: &mut Reader<'_>) -> Option<Repository> {
     let min_free = reader.get("repository.local.min_free", str::parse).unwrap_or_default();
     let staging = reader.get("repository.staging", parse::path);
     Some(Repository { path: path?, min_free, staging })
+}
+
+fn transfer(reader: &mut Reader<'_>) -> Option<Transfer> {
+    let concurrency = reader.get("transfer.concurrency", parse::concurrency);
+    let rate = reader.get("transfer.max_bytes_per_second", parse::rate);
+    let retries = reader.get("transfer.retries", parse::retries);
+    Some(Transfer { concurrency: concurrency?, max_bytes_per_second: rate?, retries: retries? })
 }
 
 /// Parses values and collects what is wrong with them.

@@ -6,7 +6,8 @@
 //!
 //! # Stopping
 //!
-//! The context's token ends a workflow at its next await. A backup records the end in its
+//! Garbage collection in Milvus is paused during a backup where the server can, and resumed
+//! however the backup ends. The context's token ends a workflow at its next await. A backup records the end in its
 //! attempt and gives its lease back; a restore keeps its ledger, from which a rerun cleans
 //! up and goes on. A process that is killed does neither, and loses nothing by it: the
 //! essay of [`crate::catalog`] says what the next reader sees.
@@ -20,9 +21,11 @@
 mod backup;
 mod check;
 mod context;
+mod copying;
 mod error;
 mod gather;
 mod list;
+mod pause;
 mod report;
 mod restore;
 mod survey;

@@ -74,9 +74,12 @@ async fn a_collection_dropped_during_the_run_costs_only_itself() {
     let (report, _) = tokio::join!(backup(&lab, "b"), dropped);
     let report = report.unwrap();
     assert_eq!(report.outcome, RunOutcome::Partial);
-    assert_eq!(failures(&report), [("books", "default.books was dropped meanwhile")]);
+    let failed = failures(&report);
+    assert_eq!((failed.len(), failed[0].0), (1, "books"));
+    assert!(failed[0].1.starts_with("default.books was dropped meanwhile"), "{failed:?}");
     assert_eq!(state(&lab, "b").await, Some(BackupState::Partial));
-    assert_eq!(reasons(&lab).await, "default.books: default.books was dropped meanwhile");
+    let reasons = reasons(&lab).await;
+    assert!(reasons.starts_with("default.books: default.books was dropped"), "{reasons}");
     assert_verifies(&lab, "b").await;
 }
 
@@ -90,7 +93,7 @@ async fn a_run_without_any_good_collection_fails_and_says_why() {
     assert_eq!(error.kind(), ErrorKind::Failed);
     assert!(error.to_string().contains("default.films: Flush: scripted"), "{error}");
     assert_eq!(state(&lab, "b").await, Some(BackupState::Failed));
-    assert!(reasons(&lab).await.starts_with("failed: no collection could be backed up"));
+    assert!(reasons(&lab).await.starts_with("no collection could be backed up"));
     assert!(leases(&lab).await.is_empty());
 }
 
@@ -192,7 +195,7 @@ async fn a_run_whose_lease_cannot_be_renewed_ends() {
     };
     let (ended, ()) = tokio::join!(run_backup(&context, request("b")), fail);
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::Locked);
-    assert_eq!(reasons(&lab).await, "failed: the run's lease could not be renewed");
+    assert_eq!(reasons(&lab).await, "the run's lease could not be renewed");
     assert!(leases(&lab).await.is_empty());
 }
 
@@ -223,7 +226,7 @@ async fn a_full_repository_is_refused_before_the_first_byte() {
     let error = run_backup(&context, request("b")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
     assert!(error.remedy().is_some_and(|hint| hint.contains("min_free")), "{error:?}");
-    assert!(error.chain().contains("1048576 bytes free"), "{}", error.chain());
+    assert!(error.chain().contains("1.00 MiB free"), "{}", error.chain());
     assert!(!keys(&lab.repository).await.iter().any(|key| key.contains("_segments")));
     assert_eq!(state(&lab, "b").await, Some(BackupState::Failed));
     assert!(leases(&lab).await.is_empty());
@@ -270,6 +273,7 @@ async fn a_file_of_milvus_that_breaks_off_costs_its_collection() {
         source.truncate("insert_log", 3, cut);
         let mut context = lab.context();
         context.source = Some(source);
+        context.retries = 0;
         let ended = run_backup(&context, request("b")).await;
         assert_sound(&lab).await;
         match ended {

@@ -11,11 +11,15 @@ mod live;
 mod milvus_fake;
 mod milvus_live;
 mod names;
+
+mod pause;
 mod restore;
 mod restore_failures;
+mod resume;
 mod reuse;
 mod source;
 mod steps;
 mod store;
 mod support;
+mod vanish;
 mod wrong_input;

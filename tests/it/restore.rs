@@ -99,8 +99,9 @@ async fn an_existing_collection_is_refused_with_both_ways_out() {
     let lab = lab().await;
     let error = lab.restore(&restore_of("b")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
+    let said = format!("{error} {}", error.remedy().unwrap_or_default());
     for part in ["default.films exists", "other.books exists", "--suffix", "--drop-existing"] {
-        assert!(error.to_string().contains(part), "{error}");
+        assert!(said.contains(part), "{said}");
     }
     assert_nothing_left(&lab).await;
 }
