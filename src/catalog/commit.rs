@@ -10,7 +10,7 @@ use crate::plan::Damage;
 use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
 
 use super::repository::AGENT;
-use super::{CatalogError, CatalogResult, Cluster, Lease, this_process};
+use super::{CatalogError, CatalogResult, Cluster, Lease, resume, this_process};
 
 /// What a run says of itself when it reserves a name.
 #[derive(Debug, Clone)]
@@ -21,6 +21,17 @@ pub struct Reservation {
     pub policy: String,
     /// What started it.
     pub trigger: String,
+    /// What to do where a run without a backup has the name.
+    pub unfinished: Unfinished,
+}
+
+/// What to do with a name that a run has reserved and left without a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfinished {
+    /// Take its place, once that run is over.
+    TakeOver,
+    /// Leave it alone.
+    Leave,
 }
 
 /// A run with a reserved name and a live lease.
@@ -53,7 +64,7 @@ impl Run {
             end: None,
         };
         let run = Self { cluster: cluster.clone(), attempt, lease };
-        match run.put_attempt(clock).await {
+        match run.put_attempt(reservation.unfinished, clock).await {
             Ok(()) => Ok(run),
             Err(error) => {
                 run.lease.release().await;
@@ -62,7 +73,7 @@ impl Run {
         }
     }
 
-    async fn put_attempt(&self, clock: &dyn Clock) -> CatalogResult<()> {
+    async fn put_attempt(&self, unfinished: Unfinished, clock: &dyn Clock) -> CatalogResult<()> {
         let name = &self.attempt.name;
         let keys = self.cluster.layout.backup(name);
         let key = keys.attempt();
@@ -76,6 +87,13 @@ impl Run {
         let found = self.cluster.repository.read::<Attempt>("attempt", &key).await;
         match found {
             Ok(Some(found)) if found.run == self.attempt.run => Ok(()),
+            Ok(Some(found))
+                if unfinished == Unfinished::TakeOver
+                    && resume::take_over(&self.cluster, &found, &self.attempt).await? =>
+            {
+                tracing::info!(%name, run = %found.run, "the place of an unfinished run is taken");
+                Ok(())
+            }
             _ if error.kind() == StoreErrorKind::AlreadyExists => Err(self.taken(clock).await),
             _ => Err(error.into()),
         }
@@ -100,7 +118,12 @@ impl Run {
         &self.lease
     }
 
-    /// Saves what the run is about to refer to, before the first copy.
+    /// Where the run's checkpoint lies.
+    pub fn checkpoint(&self) -> ObjectKey {
+        self.cluster.layout.backup(&self.attempt.name).checkpoint()
+    }
+
+    /// Saves what the run is about to refer to, before the first copy of it.
     pub async fn save_plan(&self, references: &FileList) -> CatalogResult<()> {
         let key = self.cluster.layout.backup(&self.attempt.name).plan();
         let body = references.encode().bytes.into();
@@ -137,7 +160,7 @@ impl Run {
         match self.publish(manifest, lists).await {
             Ok(()) => {
                 let plan = self.cluster.layout.backup(&self.attempt.name).plan();
-                self.discard(&[plan]).await;
+                self.discard(&[plan, self.checkpoint()]).await;
                 self.lease.release().await;
                 Ok(())
             }
@@ -214,7 +237,7 @@ impl Run {
 
     async fn discard(&self, keys: &[ObjectKey]) {
         if let Err(error) = self.cluster.repository.store().delete(keys).await {
-            tracing::warn!(%error, "the plan of a finished run could not be removed");
+            tracing::warn!(%error, "the plan and checkpoint of a finished run could not be removed");
         }
     }
 }

@@ -11,7 +11,9 @@ use crate::storage::{ObjectMeta, ObjectStoreExt, StoreResult};
 
 use super::lease::looks_alive;
 use super::record::Documents;
-use super::{BackupRecord, BackupState, CatalogError, CatalogResult, Cluster, Repository};
+use super::{
+    BackupRecord, BackupState, CatalogError, CatalogResult, Checkpoints, Cluster, Repository,
+};
 
 /// Folders read at once.
 const READERS: usize = 16;
@@ -122,12 +124,29 @@ pub async fn load_list(cluster: &Cluster, digest: &str) -> CatalogResult<FileLis
 }
 
 /// What the repository has of a collection: the newest committed list of it that can be
-/// read, and one listing of its folders.
+/// read, what [`super::checkpoints`] say of it, and one listing of its folders.
 pub async fn known_files(
     cluster: &Cluster,
     records: &[BackupRecord],
+    checkpoints: &Checkpoints,
     collection: i64,
 ) -> CatalogResult<Known> {
+    let committed = newest_list(cluster, records, collection).await;
+    let checkpointed = checkpoints.of(collection);
+    if committed.is_none() && checkpointed.is_none() {
+        return Ok(Known::default());
+    }
+    let listing = files_of(cluster, collection).await?.into_iter();
+    let listing = listing.map(|(id, found)| (id, found.size, found.etag));
+    Ok(Known::new(&committed.unwrap_or_default(), listing)
+        .with_checkpoints(checkpointed.cloned().unwrap_or_default()))
+}
+
+async fn newest_list(
+    cluster: &Cluster,
+    records: &[BackupRecord],
+    collection: i64,
+) -> Option<FileList> {
     let newest_first = records.iter().rev().filter(|record| record.is_committed());
     let digests = newest_first
         .filter_map(|record| record.manifest.as_ref())
@@ -136,17 +155,13 @@ pub async fn known_files(
         .map(|(_, content)| content.list.as_str());
     for digest in digests {
         match load_list(cluster, digest).await {
-            Ok(list) => {
-                let listing = files_of(cluster, collection).await?.into_iter();
-                let listing = listing.map(|(id, found)| (id, found.size, found.etag));
-                return Ok(Known::new(&list, listing));
-            }
+            Ok(list) => return Some(list),
             Err(error) => {
                 tracing::warn!(%digest, %error, "a list cannot be read; it is not reused");
             }
         }
     }
-    Ok(Known::default())
+    None
 }
 
 /// Everything that lies in a collection's two folders.

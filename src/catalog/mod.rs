@@ -11,12 +11,12 @@
 //! | 1 lease `run-<token>` | nothing | the lease stops beating; prune removes it |
 //! | 2 `attempt.json`, put if absent | `running`, later `failed (interrupted)` | prune, after `failed_ttl` |
 //! | 3 plan saved; a live sweep waited for, here and after 2 | the same | the same; its files are swept |
-//! | 4 segment files | the same | the next run adopts or the sweep removes them |
+//! | 4 segment files, now and then a sync and a checkpoint of them | the same | the next run adopts or the sweep removes them |
 //! | 5 one sync of the store | the same | the same |
 //! | 6 lists | the same | the same |
 //! | 7 every file listed again, attempt and lease read | the same | the same |
 //! | 8 `manifest.json`, put if absent | **the backup, complete** | – |
-//! | 9 plan deleted, lease released | the backup, complete | prune removes both |
+//! | 9 plan and checkpoint deleted, lease released | the backup, complete | prune removes both |
 //!
 //! `tests/it/crash.rs` walks this table: it stops a run after every single write.
 //!
@@ -39,6 +39,27 @@
 //!
 //! A dead attempt goes the same way, with a tombstone put by prune. `tests/it/prune_crash.rs`
 //! walks this table. Steps 2 to 5, and `undelete`, need the lease `prune`.
+//!
+//! # Resuming
+//!
+//! What a checkpoint names was durable before it was written and never changes, so any later
+//! run uses it without copying or reading it, if the source still has its fingerprint and the
+//! copy is listed with its size. What no checkpoint names is compared before it is used.
+//!
+//! A run that is given the name of an unfinished one takes its place in these steps:
+//!
+//! | step | killed after it | who repairs it |
+//! | --- | --- | --- |
+//! | 1 the old run has ended, or its lease is dead | as before | – |
+//! | 2 lease `heir-<old run>-<n>`, put if absent: one taker of all | as before | the next taker, with `n+1`; prune removes it |
+//! | 3 attempt, manifest and tombstone read again | the same | the same |
+//! | 4 the old plan deleted, its checkpoint stays | the same | the same |
+//! | 5 `attempt.json` overwritten, with the token of the new run | `running`, later `failed (interrupted)` | as after step 2 of a commit |
+//!
+//! The old run may wake at any time. It finds another token in its attempt, does not commit
+//! and records no end; its late checkpoint is as true as ever. If it wakes between its last
+//! look at the attempt and its manifest, the name is damaged and both runs fail: nothing
+//! that does not restore is ever listed as complete.
 //!
 //! # Leases
 //!
@@ -67,9 +88,10 @@ mod listing;
 mod record;
 mod removal;
 mod repository;
+mod resume;
 
 pub use cluster::{ClusterIdentity, adopt, claim, recognise};
-pub use commit::{Reservation, Run};
+pub use commit::{Reservation, Run, Unfinished};
 pub use error::{CatalogError, CatalogResult};
 pub use holder::{machine_id, this_process};
 pub use lease::{Lease, Liveness, PRUNE, SWEEP, last_heard, observe, remove_lease, wait_for_sweep};
@@ -81,3 +103,4 @@ pub use removal::{
     put_sightings, read_sightings, remove_backup, restores,
 };
 pub use repository::{Cluster, Repository};
+pub use resume::{Checkpoints, checkpoints};

@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::{ClusterIdentity, this_process};
 use crate::config::{Config, Place, Storage};
 use crate::job::{JobContext, JobError, JobResult, Staging, StagingRoot};
-use crate::milvus::{GrpcMilvus, MilvusApi};
+use crate::milvus::{GrpcMilvus, HttpManagement, MilvusApi};
 use crate::model::{ClusterName, ErrorKind, S3Settings, SystemClock};
 use crate::storage::{
     Access, FirstLook, ObjectStore, StoreError, StoreErrorKind, open_folder, open_s3,
 };
-use crate::transfer::Progress;
+use crate::transfer::{CheckpointPace, Progress};
 
 /// Builds what a workflow works with.
 pub(super) async fn open(
@@ -27,6 +27,7 @@ pub(super) async fn open(
     let address = milvus.address().to_owned();
     Ok(JobContext {
         milvus: Arc::new(milvus),
+        gc: Some(Arc::new(HttpManagement::new(config.milvus.management_address.clone()))),
         source: source(config).await?,
         repository: repository(config, access).await?,
         cluster: cluster_name(config, access)?,
@@ -42,6 +43,9 @@ pub(super) async fn open(
         progress: Arc::new(Progress::default()),
         cancel,
         concurrency: usize::try_from(config.transfer.concurrency.get()).unwrap_or(usize::MAX),
+        retries: config.transfer.retries,
+        max_bytes_per_second: config.transfer.max_bytes_per_second,
+        checkpoint: CheckpointPace::default(),
         min_free: config.repository.min_free,
         retention: config.retention,
     })

@@ -17,6 +17,8 @@ pub enum Kind {
     Name,
     /// A number of bytes or a percentage, such as `5GiB` or `10%`.
     Space,
+    /// A number of bytes, or `unlimited`.
+    Rate,
     /// A whole number.
     Number,
     /// A length of time, such as `48h` or `3d`.
@@ -39,6 +41,7 @@ impl fmt::Display for Kind {
             Self::Path => f.write_str("path"),
             Self::Name => f.write_str("name"),
             Self::Space => f.write_str("bytes or percentage"),
+            Self::Rate => f.write_str("bytes or `unlimited`"),
             Self::Number => f.write_str("number"),
             Self::Duration => f.write_str("duration"),
             Self::Text => f.write_str("text"),
@@ -153,7 +156,7 @@ mod tests {
             ("milvus.storage.locla", Found::Unknown(Some("local"))),
             ("address", Found::Unknown(Some("milvus.address"))),
             ("milvus.address.x", Found::Unknown(None)),
-            ("transfer.max_bytes", Found::Unknown(None)),
+            ("transfer.speed", Found::Unknown(None)),
             ("milvus.storage", Found::Section),
             ("mil", Found::Unknown(None)),
         ] {

@@ -53,7 +53,14 @@ impl FromStr for MinFree {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let invalid = || Invalid::expected("a size such as 5GiB or a percentage such as 10%", text);
+        Self::size(text, "a size such as 5GiB or a percentage such as 10%")
+    }
+}
+
+impl MinFree {
+    /// A size or a percentage; `expected` says which in the error.
+    pub(super) fn size(text: &str, expected: &str) -> Result<Self, Invalid> {
+        let invalid = || Invalid::expected(expected, text);
         let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, unit) = text.split_at(digits);
         let unit = unit.trim_start();

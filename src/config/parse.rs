@@ -1,10 +1,11 @@
 //! The text of a value → its type.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Component, Path, PathBuf};
 
 use url::Url;
 
+use super::min_free::MinFree;
 use super::table::{CHECKSUMS, SWITCH};
 use crate::model::{ClusterName, Diagnostic, KeyPrefix, S3Checksums, nearest};
 
@@ -46,6 +47,9 @@ impl Invalid {
 
 /// The most files copied at once; more only wait for the disk.
 const MAX_CONCURRENCY: u32 = 1024;
+
+/// The most tries of one copy after the first; with pauses of up to 20 s that is half an hour.
+const MAX_RETRIES: u32 = 100;
 
 /// An address of Milvus.
 pub(crate) fn address(text: &str) -> Result<Url, Invalid> {
@@ -95,22 +99,30 @@ pub(crate) fn path(text: &str) -> Result<PathBuf, Invalid> {
     Ok(path.components().collect())
 }
 
+/// A number of bytes in a second, or none.
+pub(crate) fn rate(text: &str) -> Result<Option<NonZeroU64>, Invalid> {
+    if text == "unlimited" {
+        return Ok(None);
+    }
+    let expected = "a number of bytes such as 50MiB, or unlimited";
+    let bytes = match MinFree::size(text, expected)? {
+        MinFree::Bytes(bytes) => NonZeroU64::new(bytes),
+        MinFree::Auto | MinFree::Percent(_) => None,
+    };
+    bytes.map(Some).ok_or_else(|| Invalid::expected(expected, text))
+}
+
+/// How often something is tried again.
+pub(crate) fn retries(text: &str) -> Result<u32, Invalid> {
+    let number = text.parse().ok().filter(|number| *number <= MAX_RETRIES);
+    number.ok_or_else(|| Invalid::expected(&format!("a number between 0 and {MAX_RETRIES}"), text))
+}
+
 /// A number of copies at once.
 pub(crate) fn concurrency(text: &str) -> Result<NonZeroU32, Invalid> {
     text.parse().ok().filter(|number: &NonZeroU32| number.get() <= MAX_CONCURRENCY).ok_or_else(
         || Invalid::expected(&format!("a number between 1 and {MAX_CONCURRENCY}"), text),
     )
-}
-
-/// The most that a request is sent again.
-const MAX_RETRIES: u32 = 100;
-
-/// A number of retries.
-pub(crate) fn retries(text: &str) -> Result<u32, Invalid> {
-    text.parse()
-        .ok()
-        .filter(|number| *number <= MAX_RETRIES)
-        .ok_or_else(|| Invalid::expected(&format!("a number between 0 and {MAX_RETRIES}"), text))
 }
 
 /// The address of an S3 server.
@@ -175,7 +187,9 @@ pub(crate) fn word(words: &[&str], text: &str) -> Result<usize, Invalid> {
 
 #[cfg(test)]
 mod tests {
-    use super::{address, concurrency, path, word};
+    use std::num::NonZeroU64;
+
+    use super::{address, concurrency, path, rate, retries, word};
 
     #[test]
     fn addresses() {
@@ -228,6 +242,21 @@ mod tests {
             ("many", false),
         ] {
             assert_eq!(concurrency(text).is_ok(), valid, "{text}");
+        }
+        for (text, expected) in [
+            ("unlimited", Some(None)),
+            ("50MiB", Some(NonZeroU64::new(50 << 20))),
+            ("1 kb", Some(NonZeroU64::new(1000))),
+            ("0", None),
+            ("0B", None),
+            ("10%", None),
+            ("50", None),
+            ("fast", None),
+        ] {
+            assert_eq!(rate(text).ok(), expected, "{text}");
+        }
+        for (text, expected) in [("0", Some(0)), ("100", Some(100)), ("101", None), ("-1", None)] {
+            assert_eq!(retries(text).ok(), expected, "{text}");
         }
         assert_eq!(word(&["text", "json"], "json"), Ok(1));
         let error = word(&["text", "json"], "JSON").unwrap_err();

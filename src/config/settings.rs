@@ -1,6 +1,6 @@
 //! The configuration in types.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
 use url::Url;
@@ -13,6 +13,9 @@ use super::reader::Reader;
 use super::retention::{Retention, duration};
 use super::s3;
 use crate::model::{ClusterName, Diagnostic, S3Settings};
+
+/// Milvus's `METRICS_PORT`.
+const MANAGEMENT_PORT: u16 = 9091;
 
 /// The whole configuration, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub struct Config {
 pub struct Milvus {
     /// Where it answers gRPC: a host and a port.
     pub address: Url,
+    /// Where it answers HTTP: a host and a port.
+    pub management_address: Url,
     /// The name under which everything is stored; without one, the host name at the first run.
     pub cluster: Option<ClusterName>,
     /// Milvus's own milvus.yaml.
@@ -97,7 +102,9 @@ pub enum Place {
 pub struct Transfer {
     /// How many at once, at most 1024.
     pub concurrency: NonZeroU32,
-    /// How often a request that failed for a moment is sent again.
+    /// What all of them together may pass in a second.
+    pub max_bytes_per_second: Option<NonZeroU64>,
+    /// How often a request or a copy that failed for a moment is sent again, at most 100.
     pub retries: u32,
 }
 
@@ -119,9 +126,8 @@ pub(crate) fn read(
     let milvus = milvus(&mut reader);
     let repository = repository(&mut reader);
     let state = reader.get("state", parse::path);
-    let concurrency = reader.get("transfer.concurrency", parse::concurrency);
+    let transfer = transfer(&mut reader);
     let retention = retention(&mut reader);
-    let retries = reader.get("transfer.retries", parse::retries);
     let level = reader.get("log.level", str::parse);
     let format = reader.get("log.format", str::parse);
     let config = || {
@@ -129,7 +135,7 @@ pub(crate) fn read(
             milvus: milvus?,
             repository: repository?,
             state: state?,
-            transfer: Transfer { concurrency: concurrency?, retries: retries? },
+            transfer: transfer?,
             retention: retention?,
             log: Log { level: level?, format: format? },
         })
@@ -142,6 +148,7 @@ pub(crate) fn read(
 
 fn milvus(reader: &mut Reader<'_>) -> Option<Milvus> {
     let address = reader.get("milvus.address", parse::address);
+    let management = reader.get("milvus.management_address", parse::address);
     let cluster = reader.get("milvus.cluster", parse::cluster);
     let config_file = reader.get("milvus.config_file", parse::path);
     let path = reader.get("milvus.storage.local.path", parse::path);
@@ -162,7 +169,16 @@ fn milvus(reader: &mut Reader<'_>) -> Option<Milvus> {
         Some(place) => Some(Storage::S3(Box::new(S3Storage { place, milvus_endpoint }))),
         None => folder.map(Storage::Local),
     };
-    Some(Milvus { address: address?, cluster, config_file, storage })
+    let address = address?;
+    let management_address = management.unwrap_or_else(|| beside(&address));
+    Some(Milvus { address, management_address, cluster, config_file, storage })
+}
+
+/// Milvus's own default: the same host, another port.
+fn beside(address: &Url) -> Url {
+    let mut management = address.clone();
+    management.set_port(Some(MANAGEMENT_PORT)).expect("an address has a host");
+    management
 }
 
 fn repository(reader: &mut Reader<'_>) -> Option<Repository> {
@@ -184,4 +200,11 @@ fn retention(reader: &mut Reader<'_>) -> Option<Retention> {
         orphan_grace: orphan_grace?,
         failed_ttl: failed_ttl?,
     })
+}
+
+fn transfer(reader: &mut Reader<'_>) -> Option<Transfer> {
+    let concurrency = reader.get("transfer.concurrency", parse::concurrency);
+    let rate = reader.get("transfer.max_bytes_per_second", parse::rate);
+    let retries = reader.get("transfer.retries", parse::retries);
+    Some(Transfer { concurrency: concurrency?, max_bytes_per_second: rate?, retries: retries? })
 }

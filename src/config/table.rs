@@ -23,6 +23,12 @@ pub const KEYS: &[Key] = &[
         fallback: Fallback::Value("http://127.0.0.1:19530"),
     },
     Key {
+        path: "milvus.management_address",
+        kind: Kind::Url,
+        help: "where Milvus answers HTTP, to pause its garbage collection during a backup",
+        fallback: Fallback::Described("port 9091 of milvus.address"),
+    },
+    Key {
         path: "milvus.cluster",
         kind: Kind::Name,
         help: "the name under which everything is stored",
@@ -215,9 +221,15 @@ pub const KEYS: &[Key] = &[
         fallback: Fallback::Value("64"),
     },
     Key {
+        path: "transfer.max_bytes_per_second",
+        kind: Kind::Rate,
+        help: "what all copies of a run together read and write in a second",
+        fallback: Fallback::Value("unlimited"),
+    },
+    Key {
         path: "transfer.retries",
         kind: Kind::Number,
-        help: "how often a request that failed for a moment is sent again, 0 to 100",
+        help: "how often a request or copy that failed for a moment is tried again, 0 to 100",
         fallback: Fallback::Value("5"),
     },
     Key {

@@ -1,25 +1,28 @@
 //! One backup: gather → plan → save the plan → copy → lists → commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::catalog::{self, Cluster, Repository, Reservation, Run};
-use crate::manifest::{
-    CollectionOutcome, CollectionRecord, FileId, FileList, Manifest, ManifestOutcome,
-};
+use crate::catalog::{self, Checkpoints, Cluster, Repository, Reservation, Run, Unfinished};
+use crate::manifest::{CollectionOutcome, CollectionRecord, FileList, Manifest, ManifestOutcome};
 use crate::milvus::MilvusVersion;
-use crate::model::{BackupName, ErrorKind, KeyPrefix, Namespace};
-use crate::plan::BackupPlan;
+use crate::model::{BackupName, ErrorKind, Namespace};
 use crate::policy::CollectionSelector;
-use crate::transfer::{Copier, CopyReport, SpaceGuard, Stage, TransferError};
+use crate::transfer::{Checkpoint, CopyReport, Stage};
 
+use super::copying::Copying;
+use super::pause::GcPause;
 use super::report::PlannedCollection;
 use super::survey::{Survey, make_plan, select};
 use super::{
     BackupReport, CollectionReport, JobContext, JobError, JobResult, PlanReport, RunOutcome,
 };
+
+/// How long the last checkpoint of a run that ends early may take.
+const LAST_CHECKPOINT: Duration = Duration::from_secs(10);
 
 /// What someone wants backed up.
 #[derive(Debug, Clone)]
@@ -38,8 +41,14 @@ pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResu
     let prepared = context.cancel.run_until_cancelled(prepare(context, &request)).await;
     let (cluster, cluster_id, version, selected) = prepared.ok_or_else(JobError::cancelled)??;
     let run = reserve(context, &cluster, &request).await?;
-    let attempt = Attempt { context, cluster: &cluster, cluster_id, version, started };
-    let work = attempt.work(&run, selected);
+    let store = Arc::clone(&context.repository);
+    let checkpoint = Arc::new(Checkpoint::new(store, run.checkpoint(), context.checkpoint));
+    let attempt = Attempt { context, cluster: &cluster, cluster_id, version, started, checkpoint };
+    let pause = GcPause::begin(context.gc.clone());
+    let work = async {
+        pause.settled().await;
+        attempt.work(&run, selected).await
+    };
     let lost = run.lease().lost().clone();
     let ended = tokio::select! {
         () = context.cancel.cancelled() => Err(JobError::cancelled()),
@@ -48,6 +57,7 @@ pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResu
         }
         done = work => done,
     };
+    pause.end().await;
     let committed = match ended {
         Ok((manifest, lists, report)) => match run.commit(&manifest, &lists).await {
             Ok(()) => return Ok(report),
@@ -56,6 +66,10 @@ pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResu
         Err(error) => (run, error),
     };
     let (run, error) = committed;
+    if error.kind() != ErrorKind::Locked {
+        // A store that is slow to answer must not hold up the end of a run.
+        timeout(LAST_CHECKPOINT, attempt.checkpoint.try_flush()).await.unwrap_or_default();
+    }
     let cancelled = error.kind() == ErrorKind::Cancelled;
     let outcome = if cancelled { RunOutcome::Cancelled } else { RunOutcome::Failed };
     run.end(outcome.as_str(), error.chain(), context.clock.now()).await;
@@ -80,16 +94,24 @@ async fn prepare(context: &JobContext, request: &BackupRequest) -> JobResult<Pre
 pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResult<PlanReport> {
     context.supported_version().await?;
     let selected = select(context, &request.selector).await?;
-    let records = match context.open_repository().await {
+    let (records, checkpoints) = match context.open_repository().await {
         Ok(repository) => {
-            catalog::list(&repository.cluster(&context.cluster), &*context.clock).await?
+            let cluster = repository.cluster(&context.cluster);
+            let records = catalog::list(&cluster, &*context.clock).await?;
+            let checkpoints = catalog::checkpoints(&cluster, &records).await?;
+            (records, checkpoints)
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(error) if error.kind() == ErrorKind::NotFound => (Vec::new(), Checkpoints::default()),
         Err(error) => return Err(error),
     };
     let cluster = Repository::unopened(Arc::clone(&context.repository)).cluster(&context.cluster);
-    let started = Instant::now();
-    let survey = Survey { context, cluster: &cluster, records: &records, started };
+    let survey = Survey {
+        context,
+        cluster: &cluster,
+        records: &records,
+        checkpoints: &checkpoints,
+        started: Instant::now(),
+    };
     let plan = make_plan(&survey, selected).await?;
     let (files_reused, bytes_reused) = plan.reused();
     let planned = plan.collections.iter().map(|planned| {
@@ -117,17 +139,23 @@ async fn reserve(
     cluster: &Cluster,
     request: &BackupRequest,
 ) -> JobResult<Run> {
-    let reservation =
-        |name| Reservation { name, policy: String::new(), trigger: request.trigger.clone() };
+    let reservation = |name, unfinished| Reservation {
+        name,
+        policy: String::new(),
+        trigger: request.trigger.clone(),
+        unfinished,
+    };
     if let Some(name) = &request.name {
-        return Ok(Run::reserve(cluster, reservation(name.clone()), &*context.clock).await?);
+        let reservation = reservation(name.clone(), Unfinished::TakeOver);
+        return Ok(Run::reserve(cluster, reservation, &*context.clock).await?);
     }
     let base = default_name(context.clock.now());
     let mut number = 1;
     loop {
         let name = if number == 1 { base.clone() } else { format!("{base}_{number}") };
         let name = BackupName::new(name).expect("letters, digits and `_`, a letter first");
-        match Run::reserve(cluster, reservation(name), &*context.clock).await {
+        let reservation = reservation(name, Unfinished::Leave);
+        match Run::reserve(cluster, reservation, &*context.clock).await {
             Err(catalog::CatalogError::NameTaken { .. }) if number < 100 => number += 1,
             reserved => return Ok(reserved?),
         }
@@ -144,6 +172,7 @@ struct Attempt<'a> {
     cluster_id: String,
     version: MilvusVersion,
     started: Instant,
+    checkpoint: Arc<Checkpoint>,
 }
 
 type Work = (Manifest, Vec<(i64, FileList)>, BackupReport);
@@ -154,22 +183,25 @@ impl Attempt<'_> {
         context.progress.enter(Stage::Gather, 0);
         catalog::wait_for_sweep(self.cluster).await?;
         let records = catalog::list(self.cluster, &*context.clock).await?;
-        let survey =
-            Survey { context, cluster: self.cluster, records: &records, started: self.started };
+        let checkpoints = catalog::checkpoints(self.cluster, &records).await?;
+        let survey = Survey {
+            context,
+            cluster: self.cluster,
+            records: &records,
+            checkpoints: &checkpoints,
+            started: self.started,
+        };
         let mut plan = make_plan(&survey, selected).await?;
         if plan.collections.is_empty() {
             return Err(all_failed(context, &plan.failed));
         }
+        let copying = Copying { survey: &survey, run, checkpoint: &self.checkpoint };
+        let copied = copying.run(&mut plan).await?;
         for record in &plan.failed {
             let error = record.error.as_deref().unwrap_or_default();
             tracing::warn!(namespace = %record.namespace(), error, "a collection cannot be backed up");
         }
-        run.save_plan(&plan.references()).await?;
-        if catalog::wait_for_sweep(self.cluster).await? {
-            self.relist(&mut plan).await?;
-        }
         let reused = plan.reused();
-        let copied = self.copy(&plan).await?;
         context.progress.enter(Stage::Commit, 0);
         context.repository.sync().await?;
         let mut records = plan.failed;
@@ -189,34 +221,6 @@ impl Attempt<'_> {
         let manifest = self.manifest(run, records);
         let report = self.report(&manifest, &copied, reused);
         Ok((manifest, lists, report))
-    }
-
-    /// A sweep that began before the plan was saved may have taken files that it reuses.
-    async fn relist(&self, plan: &mut BackupPlan) -> JobResult<()> {
-        for planned in &mut plan.collections {
-            let collection = planned.record().id;
-            planned.relist(&catalog::sizes_of(self.cluster, collection).await?);
-        }
-        Ok(())
-    }
-
-    async fn copy(&self, plan: &BackupPlan) -> JobResult<CopyReport> {
-        let context = self.context;
-        let space = Arc::new(SpaceGuard::new(context.min_free));
-        let fits = space.fits(&*context.repository, plan.copy_bytes()).await?;
-        fits.map_err(TransferError::Space)?;
-        context.progress.enter(Stage::Copy, plan.copy_bytes());
-        let copier = Copier {
-            source: Arc::clone(context.source()?),
-            destination: Arc::clone(&context.repository),
-            concurrency: context.concurrency,
-            space,
-            progress: Arc::clone(&context.progress),
-            cancel: context.cancel.clone(),
-        };
-        let root = KeyPrefix::root();
-        let place = |id: &FileId| (root.key(id.tail()), self.cluster.layout.segment_file(id));
-        Ok(copier.run(plan.copies().cloned().collect(), place).await?)
     }
 
     fn manifest(&self, run: &Run, collections: Vec<CollectionRecord>) -> Manifest {

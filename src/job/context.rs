@@ -1,15 +1,16 @@
 //! What every workflow works with.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{ClusterIdentity, Repository};
 use crate::config::{MinFree, Retention};
-use crate::milvus::{MilvusApi, MilvusVersion, Support};
+use crate::milvus::{GcControl, MilvusApi, MilvusVersion, Support};
 use crate::model::{Clock, ClusterName, ErrorKind};
 use crate::storage::ObjectStore;
-use crate::transfer::Progress;
+use crate::transfer::{CheckpointPace, Progress};
 
 use super::{JobError, JobResult};
 
@@ -18,6 +19,8 @@ use super::{JobError, JobResult};
 pub struct JobContext {
     /// The server.
     pub milvus: Arc<dyn MilvusApi>,
+    /// Holds its garbage collection back during a backup.
+    pub gc: Option<Arc<dyn GcControl>>,
     /// Milvus's own storage, if it is configured; only ever read.
     pub source: Option<Arc<dyn ObjectStore>>,
     /// Where backups live.
@@ -34,6 +37,12 @@ pub struct JobContext {
     pub cancel: CancellationToken,
     /// Copies at once.
     pub concurrency: usize,
+    /// How often a copy is tried again that failed for a moment.
+    pub retries: u32,
+    /// What all copies of a run together may pass in a second.
+    pub max_bytes_per_second: Option<NonZeroU64>,
+    /// How often a run writes down what it has copied.
+    pub checkpoint: CheckpointPace,
     /// What stays free in a local repository.
     pub min_free: MinFree,
     /// How long what is to be deleted stays.

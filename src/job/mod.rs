@@ -6,10 +6,12 @@
 //!
 //! # Stopping
 //!
-//! The context's token ends a workflow at its next await. A backup records the end in its
-//! attempt and gives its lease back; a restore drops what is half-filled, and keeps its
-//! ledger if anything else is left to finish. A process that is killed does neither, and
-//! loses nothing by it: the essay of [`crate::catalog`] says what the next reader sees.
+//! Garbage collection in Milvus is paused during a backup where the server can, and resumed
+//! however the backup ends. The context's token ends a workflow at its next await. A backup
+//! records the end in its attempt and gives its lease back; a restore drops what is
+//! half-filled, and keeps its ledger if anything else is left to finish. A process that is
+//! killed does neither, and loses nothing by it: the essay of [`crate::catalog`] says what
+//! the next reader sees.
 //!
 //! # Failures
 //!
@@ -20,9 +22,11 @@
 mod backup;
 mod check;
 mod context;
+mod copying;
 mod error;
 mod gather;
 mod list;
+mod pause;
 mod prune;
 mod report;
 mod restore;

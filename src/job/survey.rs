@@ -3,7 +3,7 @@
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
-use crate::catalog::{self, BackupRecord, Cluster};
+use crate::catalog::{self, BackupRecord, Checkpoints, Cluster};
 use crate::manifest::{CollectionOutcome, CollectionRecord};
 use crate::model::{ErrorKind, Namespace};
 use crate::plan::{self, BackupPlan, CollectionPlan, plan_collection};
@@ -16,8 +16,9 @@ use super::{JobContext, JobError, JobResult};
 const GATHERERS: usize = 4;
 
 /// How often a collection is looked at when what was seen does not fit together: a partition
-/// may have been dropped, or the whole collection made again, between two questions.
-const LOOKS: u32 = 2;
+/// may have been dropped, the whole collection made again, or a segment compacted and its
+/// files deleted, between two questions.
+const LOOKS: u32 = 4;
 
 /// What planning a backup looks at.
 pub(super) struct Survey<'a> {
@@ -25,6 +26,8 @@ pub(super) struct Survey<'a> {
     pub(super) cluster: &'a Cluster,
     /// What the cluster's folder has.
     pub(super) records: &'a [BackupRecord],
+    /// What runs without a manifest have copied.
+    pub(super) checkpoints: &'a Checkpoints,
     /// When the run started.
     pub(super) started: Instant,
 }
@@ -73,13 +76,23 @@ pub(super) async fn make_plan(
     survey: &Survey<'_>,
     selected: Vec<Namespace>,
 ) -> JobResult<BackupPlan> {
+    let mut plan = BackupPlan::default();
+    add_to_plan(survey, selected, &mut plan).await?;
+    Ok(plan)
+}
+
+/// As [`make_plan`], into a plan that there is already.
+pub(super) async fn add_to_plan(
+    survey: &Survey<'_>,
+    selected: Vec<Namespace>,
+    plan: &mut BackupPlan,
+) -> JobResult<()> {
     let mut planned = stream::iter(selected)
         .map(|namespace| async move {
             let result = plan_one(survey, &namespace).await;
             (namespace, result)
         })
         .buffered(GATHERERS);
-    let mut plan = BackupPlan::default();
     while let Some((namespace, result)) = planned.next().await {
         survey.context.progress.subject(&namespace.to_string());
         match result? {
@@ -87,14 +100,14 @@ pub(super) async fn make_plan(
             Err(error) => plan.failed.push(failed(&namespace, error)),
         }
     }
-    Ok(plan)
+    Ok(())
 }
 
 async fn plan_one(
     survey: &Survey<'_>,
     namespace: &Namespace,
 ) -> JobResult<Result<CollectionPlan, String>> {
-    let Survey { context, cluster, records, started } = *survey;
+    let Survey { context, cluster, records, checkpoints, started } = *survey;
     let mut problem = String::new();
     for _ in 0..LOOKS {
         let inventory = match gather(context, &**context.source()?, namespace, started).await {
@@ -105,7 +118,8 @@ async fn plan_one(
             }
             Err(error) => return give_up(error, namespace),
         };
-        let known = catalog::known_files(cluster, records, inventory.description.id).await?;
+        let id = inventory.description.id;
+        let known = catalog::known_files(cluster, records, checkpoints, id).await?;
         match plan_collection(inventory, &known) {
             Ok(planned) => return Ok(Ok(planned)),
             Err(error) => problem = error.to_string(),

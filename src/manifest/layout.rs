@@ -121,6 +121,11 @@ impl BackupLayout {
         self.root.key("plan.jsonl.zst")
     }
 
+    /// What a run has copied so far, each file of it durable.
+    pub fn checkpoint(&self) -> ObjectKey {
+        self.root.key("checkpoint.jsonl.zst")
+    }
+
     /// Makes the backup exist.
     pub fn manifest(&self) -> ObjectKey {
         self.root.key("manifest.json")
@@ -168,6 +173,7 @@ mod tests {
             (layout.staging().to_string(), "m1/_staging/"),
             (backup.attempt().to_string(), "m1/b/attempt.json"),
             (backup.plan().to_string(), "m1/b/plan.jsonl.zst"),
+            (backup.checkpoint().to_string(), "m1/b/checkpoint.jsonl.zst"),
             (backup.manifest().to_string(), "m1/b/manifest.json"),
             (backup.tombstone().to_string(), "m1/b/tombstone.json"),
         ] {

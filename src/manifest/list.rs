@@ -105,6 +105,17 @@ impl FileList {
         Self { segments }
     }
 
+    /// Files of any segments, without their rows: a checkpoint.
+    pub fn of_files(files: impl IntoIterator<Item = (FileId, FileEntry)>) -> Self {
+        let mut segments: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (id, entry) in files {
+            let segment = (id.collection, id.partition, id.segment);
+            segments.entry(segment).or_default().push((id.kind, entry));
+        }
+        let line = |(ids, entries)| SegmentFiles::new(ids, 0, entries);
+        Self::new(segments.into_iter().map(line).collect())
+    }
+
     /// The lines.
     pub fn segments(&self) -> &[SegmentFiles] {
         &self.segments
@@ -142,7 +153,7 @@ impl FileList {
         Self::parse(&lines)
     }
 
-    /// Reads a stored list that is not named by its digest: a saved plan.
+    /// Reads a stored list that is not named by its digest: a saved plan or a checkpoint.
     pub fn decode_plan(bytes: &[u8]) -> Result<Self, DocumentError> {
         let lines =
             zstd::decode_all(bytes).map_err(|error| DocumentError::damaged("plan", error))?;

@@ -11,6 +11,7 @@
 //! <root>/<cluster>/_sweep.jsonl.zst              files seen to be in no backup, since when
 //! <root>/<cluster>/<backup>/attempt.json         reserves the name
 //! <root>/<cluster>/<backup>/plan.jsonl.zst       what a run is about to refer to
+//! <root>/<cluster>/<backup>/checkpoint.jsonl.zst what a run has copied so far
 //! <root>/<cluster>/<backup>/manifest.json        makes the backup exist
 //! <root>/<cluster>/<backup>/tombstone.json       hides it again
 //! ```

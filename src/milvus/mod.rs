@@ -6,6 +6,9 @@
 //! retried only where repeating it is harmless, and turns Milvus's status into a
 //! [`MilvusErrorKind`] that callers branch on.
 //!
+//! Garbage collection is not a matter of that API: [`GcControl`] is a trait of its own, with
+//! an adapter for the management address ([`HttpManagement`]).
+//!
 //! Versions: 2.3 is run live in the tests. Older and newer servers are refused by
 //! [`MilvusVersion::support`] until their turn comes.
 //!
@@ -13,7 +16,9 @@
 
 mod api;
 mod error;
+mod gc;
 mod grpc;
+mod management;
 mod schema;
 mod types;
 mod version;
@@ -23,7 +28,9 @@ pub mod testing;
 
 pub use api::MilvusApi;
 pub use error::{MilvusError, MilvusErrorKind, MilvusResult};
+pub use gc::{GcControl, GcTicket};
 pub use grpc::GrpcMilvus;
+pub use management::HttpManagement;
 pub use schema::{FieldSummary, SchemaError, SchemaSummary, minimal_schema, rename_and_strip};
 pub use types::{CollectionSpec, ImportRequest, ImportState, ImportTask};
 pub use version::{MilvusVersion, Support};

@@ -1,11 +1,12 @@
 //! Inventory and what the repository has → what is copied, and what the manifest will say.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::manifest::{
     CollectionContent, CollectionOutcome, CollectionRecord, EncodedList, FileEntry, FileId,
     FileList, LogKind, SegmentFiles,
 };
+use crate::model::Namespace;
 
 use super::{CollectionInventory, Known, PlanError, select_files};
 
@@ -200,6 +201,16 @@ impl BackupPlan {
     /// Everything to copy, in the order of the collections.
     pub fn copies(&self) -> impl Iterator<Item = &CopyItem> {
         self.collections.iter().flat_map(CollectionPlan::copies)
+    }
+
+    /// Takes out the collections that any of these files belongs to; their names.
+    pub fn take_out(&mut self, files: &BTreeSet<FileId>) -> Vec<Namespace> {
+        let affected: BTreeSet<i64> = files.iter().map(|id| id.collection).collect();
+        let (out, stay) = std::mem::take(&mut self.collections)
+            .into_iter()
+            .partition::<Vec<_>, _>(|planned| affected.contains(&planned.record.id));
+        self.collections = stay;
+        out.iter().map(|planned| planned.record.namespace()).collect()
     }
 
     /// Bytes to copy.

@@ -8,12 +8,13 @@ use super::SourceFile;
 
 /// What the repository already has of a collection.
 ///
-/// A file is reused only if a committed list names it, the source still has the
-/// fingerprint it had when it was copied, and the listing shows our copy as it was left.
+/// A file is reused only if a committed list or a checkpoint names it, the source still has
+/// the fingerprint it had when it was copied, and the listing shows our copy as it was left.
 /// Anything less is copied again; the copier then compares instead of overwriting.
 #[derive(Debug, Default)]
 pub struct Known {
     committed: HashMap<FileId, FileEntry>,
+    checkpointed: HashMap<FileId, FileEntry>,
     present: HashMap<FileId, (u64, Option<String>)>,
 }
 
@@ -25,18 +26,33 @@ impl Known {
     ) -> Self {
         Self {
             committed: committed.files().map(|(id, entry)| (id, entry.clone())).collect(),
+            checkpointed: HashMap::new(),
             present: listing.into_iter().map(|(id, size, etag)| (id, (size, etag))).collect(),
         }
     }
 
-    /// The committed entry of a file that can be used as it is.
+    /// Adds what runs without a manifest copied and made durable before they said so.
+    #[must_use]
+    pub fn with_checkpoints(
+        mut self,
+        entries: impl IntoIterator<Item = (FileId, FileEntry)>,
+    ) -> Self {
+        self.checkpointed.extend(entries);
+        self
+    }
+
+    /// The entry of a file that can be used as it is.
     pub fn reusable(&self, file: &SourceFile) -> Option<&FileEntry> {
-        let entry = self.committed.get(&file.id)?;
-        let (size, etag) = self.present.get(&file.id)?;
+        let entries = [self.committed.get(&file.id), self.checkpointed.get(&file.id)];
+        entries.into_iter().flatten().find(|entry| self.fits(file, entry))
+    }
+
+    fn fits(&self, file: &SourceFile, entry: &FileEntry) -> bool {
+        let Some((size, etag)) = self.present.get(&file.id) else { return false };
         let unchanged = entry.size == file.size && entry.source == file.source;
         let copy = if entry.copy.is_empty() { &entry.source } else { &entry.copy };
         let intact = *size == entry.size && etag.as_ref().is_none_or(|etag| etag == copy);
-        (unchanged && intact).then_some(entry)
+        unchanged && intact
     }
 }
 
@@ -75,13 +91,17 @@ mod tests {
             ("", Some((10, None)), 10, "other", false),
         ] {
             let file = SourceFile { id: ID, size, source: source.to_owned() };
-            let found = known(copy, listed).reusable(&file).is_some();
+            let known = known(copy, listed);
+            let found = known.reusable(&file).is_some();
             assert_eq!(found, reused, "{copy} {listed:?} {size} {source}");
+            let Known { committed, present, .. } = known;
+            let checkpoint = Known { present, ..Known::default() }.with_checkpoints(committed);
+            assert_eq!(checkpoint.reusable(&file).is_some(), reused, "by a checkpoint");
         }
     }
 
     #[test]
-    fn a_file_that_no_committed_list_names_is_never_trusted() {
+    fn a_file_that_no_list_and_no_checkpoint_names_is_never_trusted() {
         let known = Known::new(&FileList::default(), [(ID, 10, None)]);
         let file = SourceFile { id: ID, size: 10, source: "s".to_owned() };
         assert!(known.reusable(&file).is_none());

@@ -1,9 +1,11 @@
 //! Runs the copies of a plan, several at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use futures::stream::FuturesUnordered;
 use futures::{StreamExt, stream};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::manifest::{FileEntry, FileId};
@@ -11,8 +13,9 @@ use crate::model::ObjectKey;
 use crate::plan::CopyItem;
 use crate::storage::{ObjectStore, StoreError};
 
-use super::method::{Copied, copy_one};
-use super::{Progress, SpaceGuard, SpaceRefused};
+use super::method::{Copied, Copy, CopyFault, pause};
+use super::room::Room;
+use super::{Checkpoint, Progress, SpaceGuard, SpaceRefused, Throttle};
 
 /// Why copying ended early.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +48,8 @@ pub struct CopyReport {
     pub entries: HashMap<FileId, FileEntry>,
     /// Files that could not be read, and why.
     pub failures: HashMap<FileId, String>,
+    /// Those of them that Milvus has deleted since they were listed.
+    pub vanished: BTreeSet<FileId>,
     /// Files and bytes that were written.
     pub written: (u64, u64),
     /// Files and bytes that an earlier, unfinished run had left.
@@ -58,78 +63,130 @@ pub struct Copier {
     pub source: Arc<dyn ObjectStore>,
     /// The repository.
     pub destination: Arc<dyn ObjectStore>,
-    /// Copies at once.
+    /// Copies at once, at most.
     pub concurrency: usize,
+    /// How often a copy is tried again that failed for a moment.
+    pub retries: u32,
+    /// Keeps all copies together below a rate.
+    pub throttle: Arc<Throttle>,
     /// Keeps the disk from filling.
     pub space: Arc<SpaceGuard>,
+    /// Told of every file that lies in the repository.
+    pub checkpoint: Arc<Checkpoint>,
     /// Told of every file.
     pub progress: Arc<Progress>,
     /// Stops the copying.
     pub cancel: CancellationToken,
 }
 
+type Ended = (CopyItem, ObjectKey, ObjectKey, Result<Copied, CopyFault>);
+
 impl Copier {
-    /// Copies all items; `place` gives the source and destination key of each.
+    /// Copies all items and adds to `report`; `place` gives the source and destination key of
+    /// each.
     pub async fn run(
         &self,
         items: Vec<CopyItem>,
         place: impl Fn(&FileId) -> (ObjectKey, ObjectKey) + Send + Sync,
-    ) -> Result<CopyReport, TransferError> {
-        let place = &place;
+        report: &mut CopyReport,
+    ) -> Result<(), TransferError> {
+        let (place, room) = (&place, &Room::new(self.concurrency));
         let mut copies = stream::iter(items)
             .map(|item| async move {
                 let (from, to) = place(&item.id);
-                let room = self.space.before(&*self.destination, item.size).await;
-                let copied = match room {
-                    Err(error) => Copied::DestinationFailed(error),
-                    Ok(Err(refused)) => return Err(TransferError::Space(refused)),
-                    Ok(Ok(())) => {
-                        copy_one(&*self.source, &*self.destination, &item, (&from, &to)).await
-                    }
-                };
+                let copied = self.copy(&item, (&from, &to), room).await?;
                 Ok((item, from, to, copied))
             })
             .buffer_unordered(self.concurrency);
-        let mut report = CopyReport::default();
+        let mut flushing = FuturesUnordered::new();
         loop {
-            let next = self.cancel.run_until_cancelled(copies.next()).await;
-            match next.ok_or(TransferError::Cancelled)? {
-                None => return Ok(report),
-                Some(done) => self.count(&mut report, done?)?,
+            if flushing.is_empty() && self.checkpoint.is_due() {
+                flushing.push(self.checkpoint.try_flush());
             }
+            let next = tokio::select! {
+                () = self.cancel.cancelled() => return Err(TransferError::Cancelled),
+                Some(()) = flushing.next() => continue,
+                next = copies.next() => next,
+            };
+            match next {
+                Some(ended) => self.count(report, ended?)?,
+                None => break,
+            }
+        }
+        while flushing.next().await.is_some() {}
+        Ok(())
+    }
+
+    /// Reads and writes one file, again and again while the failure may pass.
+    async fn copy(
+        &self,
+        item: &CopyItem,
+        (from, to): (&ObjectKey, &ObjectKey),
+        room: &Room,
+    ) -> Result<Result<Copied, CopyFault>, TransferError> {
+        let (source, destination) = (&*self.source, &*self.destination);
+        let copy = Copy { source, destination, item, from, to, throttle: &self.throttle };
+        let mut tries = 0;
+        loop {
+            let place = room.enter().await;
+            let copied = match self.space.before(&*self.destination, item.size).await {
+                Err(error) => Err(CopyFault::Destination(error)),
+                Ok(Err(refused)) => return Err(TransferError::Space(refused)),
+                Ok(Ok(())) => copy.run().await,
+            };
+            tries += 1;
+            match &copied {
+                Err(fault) if fault.is_transient() => {
+                    place.too_much();
+                    if tries > self.retries {
+                        return Ok(copied);
+                    }
+                    tracing::debug!(file = %from, tries, ?fault, "a copy is tried again");
+                }
+                Ok(_) => {
+                    place.succeeded();
+                    return Ok(copied);
+                }
+                Err(_) => return Ok(copied),
+            }
+            drop(place);
+            sleep(pause(tries)).await;
         }
     }
 
     fn count(
         &self,
         report: &mut CopyReport,
-        (item, from, to, copied): (CopyItem, ObjectKey, ObjectKey, Copied),
+        (item, from, to, copied): Ended,
     ) -> Result<(), TransferError> {
         self.progress.advance(item.size);
-        let total = match copied {
-            Copied::Written(entry) => {
-                report.entries.insert(item.id, entry);
-                &mut report.written
-            }
-            Copied::Adopted(entry) => {
-                report.entries.insert(item.id, entry);
-                &mut report.adopted
-            }
-            Copied::SourceFailed(reason) => {
-                tracing::warn!(file = %from, %reason, "a file could not be read");
-                report.failures.insert(item.id, reason);
-                return Ok(());
-            }
-            Copied::DestinationFailed(error) => return Err(TransferError::Destination(error)),
-            Copied::Conflict => {
+        let (total, entry) = match copied {
+            Ok(Copied::Written(entry)) => (&mut report.written, entry),
+            Ok(Copied::Adopted(entry)) => (&mut report.adopted, entry),
+            Err(CopyFault::Destination(error)) => return Err(TransferError::Destination(error)),
+            Err(CopyFault::Conflict) => {
                 return Err(TransferError::Conflict {
                     source_file: format!("{}/{from}", self.source),
                     destination: format!("{}/{to}", self.destination),
                 });
             }
+            Err(fault) if fault.is_vanished() => {
+                tracing::info!(file = %from, "a file has vanished");
+                report.failures.insert(item.id, fault.to_string());
+                report.vanished.insert(item.id);
+                return Ok(());
+            }
+            Err(fault) => {
+                let reason = fault.to_string();
+                tracing::warn!(file = %from, %reason, "a file could not be read");
+                report.failures.insert(item.id, reason);
+                return Ok(());
+            }
         };
         total.0 += 1;
         total.1 += item.size;
+        self.checkpoint.note(item.id, &entry);
+        report.entries.insert(item.id, entry);
         Ok(())
     }
 }

@@ -1,98 +1,74 @@
 //! One file: read, summed and written as a stream; or compared, where it already lies.
 
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
 use crate::manifest::FileEntry;
 use crate::model::ObjectKey;
 use crate::plan::CopyItem;
 use crate::storage::{ObjectStore, ObjectStream, StoreError, StoreErrorKind, StoreOp};
 
+use super::Throttle;
 use super::checksum::{RunningCrc, crc_of};
 
-/// How one file went.
+/// The first pause before a copy is tried again; each next one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// The longest.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+/// How one file came to lie in the repository.
 #[derive(Debug)]
 pub(super) enum Copied {
-    /// It lies in the repository now.
+    /// It was written.
     Written(FileEntry),
     /// It lay there already, with the same content.
     Adopted(FileEntry),
+}
+
+/// Why a file was not copied.
+#[derive(Debug)]
+pub(super) enum CopyFault {
     /// Milvus's side failed.
-    SourceFailed(String),
+    Source(StoreError),
+    /// Milvus's file is not the one that was listed.
+    Changed(String),
     /// The repository's side failed.
-    DestinationFailed(StoreError),
+    Destination(StoreError),
     /// The repository has other content under this name.
     Conflict,
 }
 
-/// Copies one file if it is absent, compares it if it is not.
-pub(super) async fn copy_one(
-    source: &dyn ObjectStore,
-    destination: &dyn ObjectStore,
-    item: &CopyItem,
-    (from, to): (&ObjectKey, &ObjectKey),
-) -> Copied {
-    let object = match open(source, item, from).await {
-        Ok(object) => object,
-        Err(reason) => return Copied::SourceFailed(reason),
-    };
-    let (body, crc) = RunningCrc::tee(object.body);
-    let stream = ObjectStream { meta: object.meta, body };
-    match destination.put_stream(to, item.size, stream).await {
-        Ok(meta) => Copied::Written(entry(item, meta.etag, crc.hex())),
-        Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {
-            compare(source, destination, item, (from, to)).await
+impl CopyFault {
+    /// Whether the same may work a little later.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Source(error) | Self::Destination(error) => {
+                error.kind() == StoreErrorKind::Transient
+            }
+            Self::Changed(_) | Self::Conflict => false,
         }
-        Err(error) if error.op() == StoreOp::Get => Copied::SourceFailed(describe(&error)),
-        Err(error) => Copied::DestinationFailed(error),
+    }
+
+    /// Whether Milvus has deleted the file since it was listed.
+    pub(super) fn is_vanished(&self) -> bool {
+        matches!(self, Self::Source(error) if error.kind() == StoreErrorKind::NotFound)
     }
 }
 
-async fn open(
-    source: &dyn ObjectStore,
-    item: &CopyItem,
-    from: &ObjectKey,
-) -> Result<ObjectStream, String> {
-    let object = source.get(from).await.map_err(|error| describe(&error))?;
-    if object.meta.size == item.size {
-        Ok(object)
-    } else {
-        Err(format!(
-            "it has {} bytes now and had {} when it was listed",
-            object.meta.size, item.size
-        ))
+impl fmt::Display for CopyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(error) | Self::Destination(error) => f.write_str(&chain(error)),
+            Self::Changed(how) => f.write_str(how),
+            Self::Conflict => f.write_str("other content has its name"),
+        }
     }
-}
-
-async fn compare(
-    source: &dyn ObjectStore,
-    destination: &dyn ObjectStore,
-    item: &CopyItem,
-    (from, to): (&ObjectKey, &ObjectKey),
-) -> Copied {
-    let theirs = match open(source, item, from).await {
-        Ok(object) => match crc_of(object).await {
-            Ok(sum) => sum,
-            Err(error) => return Copied::SourceFailed(describe(&error)),
-        },
-        Err(reason) => return Copied::SourceFailed(reason),
-    };
-    let ours = async {
-        let object = destination.get(to).await?;
-        let etag = object.meta.etag.clone();
-        Ok((crc_of(object).await?, etag))
-    };
-    match ours.await {
-        Ok((ours, etag)) if ours == theirs => Copied::Adopted(entry(item, etag, theirs.1)),
-        Ok(_) => Copied::Conflict,
-        Err(error) => Copied::DestinationFailed(error),
-    }
-}
-
-fn entry(item: &CopyItem, etag: Option<String>, crc: String) -> FileEntry {
-    let copy = etag.filter(|etag| *etag != item.source).unwrap_or_default();
-    FileEntry { log: item.id.log, size: item.size, source: item.source.clone(), copy, crc }
 }
 
 /// An error with its causes on one line.
-fn describe(error: &dyn std::error::Error) -> String {
+fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
@@ -100,4 +76,77 @@ fn describe(error: &dyn std::error::Error) -> String {
         cause = next.source();
     }
     text
+}
+
+/// How long to wait after so many tries.
+pub(super) fn pause(tries: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1))).min(LONGEST_PAUSE)
+}
+
+/// One file of a plan, from where and to where.
+#[derive(Debug)]
+pub(super) struct Copy<'a> {
+    pub(super) source: &'a dyn ObjectStore,
+    pub(super) destination: &'a dyn ObjectStore,
+    pub(super) item: &'a CopyItem,
+    pub(super) from: &'a ObjectKey,
+    pub(super) to: &'a ObjectKey,
+    pub(super) throttle: &'a Arc<Throttle>,
+}
+
+impl Copy<'_> {
+    /// Copies the file if it is absent, compares it if it is not. The stream can be read only
+    /// once, so whoever tries again reads and writes again.
+    pub(super) async fn run(&self) -> Result<Copied, CopyFault> {
+        let object = self.open().await?;
+        let (body, crc) = RunningCrc::tee(object.body);
+        let stream = ObjectStream { meta: object.meta, body };
+        match self.destination.put_stream(self.to, self.item.size, stream).await {
+            Ok(meta) => Ok(Copied::Written(self.entry(meta.etag, crc.hex()))),
+            Err(error) if error.kind() == StoreErrorKind::AlreadyExists => self.compare().await,
+            Err(error) if error.op() == StoreOp::Get => Err(CopyFault::Source(error)),
+            Err(error) => Err(CopyFault::Destination(error)),
+        }
+    }
+
+    async fn open(&self) -> Result<ObjectStream, CopyFault> {
+        let object = self.source.get(self.from).await.map_err(CopyFault::Source)?;
+        if object.meta.size == self.item.size {
+            let body = self.throttle.slow(object.body);
+            return Ok(ObjectStream { meta: object.meta, body });
+        }
+        Err(CopyFault::Changed(format!(
+            "it has {} bytes now and had {} when it was listed",
+            object.meta.size, self.item.size
+        )))
+    }
+
+    async fn compare(&self) -> Result<Copied, CopyFault> {
+        let theirs = crc_of(self.open().await?).await.map_err(CopyFault::Source)?;
+        let ours = self.destination.get(self.to).await.map_err(CopyFault::Destination)?;
+        let etag = ours.meta.etag.clone();
+        let ours = crc_of(ours).await.map_err(CopyFault::Destination)?;
+        if ours == theirs {
+            Ok(Copied::Adopted(self.entry(etag, theirs.1)))
+        } else {
+            Err(CopyFault::Conflict)
+        }
+    }
+
+    fn entry(&self, etag: Option<String>, crc: String) -> FileEntry {
+        let item = self.item;
+        let copy = etag.filter(|etag| *etag != item.source).unwrap_or_default();
+        FileEntry { log: item.id.log, size: item.size, source: item.source.clone(), copy, crc }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pause;
+
+    #[test]
+    fn pauses_grow_up_to_a_limit() {
+        let pauses = [1, 2, 3, 8, 40].map(|tries| pause(tries).as_millis());
+        assert_eq!(pauses, [200, 400, 800, 20_000, 20_000]);
+    }
 }

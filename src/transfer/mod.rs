@@ -1,7 +1,7 @@
 //! Copies segment files into the repository.
 //!
 //! The plan fixes every source and destination; this module decides only how many copies
-//! run at once. Milvus never rewrites a segment file, so copies may finish in any order
+//! run at once, how fast, and when one is tried again. Milvus never rewrites a segment file, so copies may finish in any order
 //! and may be repeated.
 //!
 //! # Order and crashes
@@ -9,11 +9,14 @@
 //! A file becomes visible whole or not at all, and is durable after the store's next sync.
 //! A run that dies leaves files that no manifest names; the next run finds them in its way,
 //! reads them back and compares. Equal content is adopted; other content under the same
-//! name is never overwritten: the run fails and names both.
+//! name is never overwritten: the run fails and names both. Now and then a run syncs and
+//! writes a checkpoint, and what that names the next run need not even read.
 //!
 //! # Failures
 //!
-//! What goes wrong on Milvus's side costs that file, and its collection. What goes wrong on
+//! What may pass is tried again, reading and writing as a pair, since a stream is read only
+//! once; and fewer copies run at once for a while, since a store that is asked too much
+//! answers so. What goes wrong on Milvus's side costs that file, and its collection. What goes wrong on
 //! the repository's side ends the run, since the next file would meet it too.
 //!
 //! # Stopping
@@ -21,13 +24,18 @@
 //! When the token fires, no new file starts and those in flight are dropped, half-written
 //! ones leaving nothing visible.
 
+mod checkpoint;
 mod checksum;
 mod copier;
 mod method;
 mod progress;
+mod room;
 mod space;
+mod throttle;
 
+pub use checkpoint::{Checkpoint, CheckpointPace};
 pub use checksum::crc_of;
 pub use copier::{Copier, CopyReport, TransferError};
 pub use progress::{Progress, ProgressSnapshot, Stage};
 pub use space::{SpaceGuard, SpaceRefused};
+pub use throttle::Throttle;

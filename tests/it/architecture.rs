@@ -35,6 +35,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 /// Crates and the only places under `src` that may name them.
 const CONFINED: &[(&[&str], &[&str])] = &[
     (&["tonic", "tonic_prost", "prost"], &["milvus/"]),
+    (&["hyper", "hyper_util", "http_body_util"], &["milvus/management.rs"]),
     (&["rustix"], &["storage/local/", "catalog/holder.rs"]),
     (&["clap", "indicatif", "comfy_table", "tracing_subscriber"], &["cli/"]),
     (&["config"], &["config/layers.rs"]),

@@ -109,6 +109,11 @@ impl FakeMilvus {
         Some(partitions.iter().map(keys).collect())
     }
 
+    /// The id of a collection, which is in the paths of its files. Panics if there is none.
+    pub fn collection_id(&self, namespace: &Namespace) -> i64 {
+        self.cluster().find(namespace).expect("the test made the collection").id
+    }
+
     /// The collection that an alias points at; `None` when it is absent or dangles.
     pub fn alias_target(&self, alias: &Namespace) -> Option<String> {
         let cluster = self.cluster();

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use milvus_backup_agent::catalog::ClusterIdentity;
@@ -17,7 +18,7 @@ use milvus_backup_agent::plan::RestoreRequest;
 use milvus_backup_agent::policy::CollectionSelector;
 use milvus_backup_agent::storage::testing::FaultyStore;
 use milvus_backup_agent::storage::{MemoryStore, ObjectStore};
-use milvus_backup_agent::transfer::Progress;
+use milvus_backup_agent::transfer::{CheckpointPace, Progress};
 use tokio_util::sync::CancellationToken;
 
 /// The partition that every collection has.
@@ -73,6 +74,7 @@ impl Lab {
         source.make_read_only();
         JobContext {
             milvus: Arc::<FakeMilvus>::clone(&self.milvus),
+            gc: None,
             source: Some(Arc::new(source)),
             repository,
             cluster: ClusterName::new("c1").expect("a name"),
@@ -84,6 +86,9 @@ impl Lab {
             progress: Arc::new(Progress::default()),
             cancel: CancellationToken::new(),
             concurrency: 2,
+            retries: 5,
+            max_bytes_per_second: None,
+            checkpoint: CheckpointPace { files: 3, interval: Duration::from_secs(5) },
             min_free: MinFree::Bytes(0),
             retention: Retention {
                 delete_grace: SignedDuration::from_hours(48),

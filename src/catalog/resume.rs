@@ -1,0 +1,118 @@
+//! What runs without a manifest leave to the next one: their files and their names.
+
+use std::collections::HashMap;
+
+use crate::manifest::{Attempt, FileEntry, FileId, FileList};
+use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
+
+use super::lease::{Liveness, observe};
+use super::{BackupRecord, BackupState, CatalogError, CatalogResult, Cluster, Lease};
+
+/// What runs without a manifest copied and wrote into their checkpoints.
+#[derive(Debug, Default)]
+pub struct Checkpoints(HashMap<i64, HashMap<FileId, FileEntry>>);
+
+impl Checkpoints {
+    fn add(&mut self, list: &FileList) {
+        for (id, entry) in list.files() {
+            self.0.entry(id.collection).or_default().insert(id, entry.clone());
+        }
+    }
+
+    /// The entry of a file.
+    pub fn entry(&self, id: &FileId) -> Option<&FileEntry> {
+        self.0.get(&id.collection)?.get(id)
+    }
+
+    /// The files of a collection.
+    pub(super) fn of(&self, collection: i64) -> Option<&HashMap<FileId, FileEntry>> {
+        self.0.get(&collection)
+    }
+}
+
+/// Reads the checkpoints of runs without a manifest. Whether such a run is alive does not
+/// matter: what a checkpoint names is durable and never changes.
+pub async fn checkpoints(
+    cluster: &Cluster,
+    records: &[BackupRecord],
+) -> CatalogResult<Checkpoints> {
+    let unfinished =
+        |record: &&BackupRecord| matches!(record.state, BackupState::Running | BackupState::Failed);
+    let mut checkpoints = Checkpoints::default();
+    for record in records.iter().filter(unfinished) {
+        let key = cluster.layout.backup(&record.name).checkpoint();
+        let Some(bytes) = cluster.repository.store().find_bytes(&key).await? else { continue };
+        match FileList::decode_plan(&bytes) {
+            Ok(list) => checkpoints.add(&list),
+            Err(error) => tracing::warn!(%key, %error, "a checkpoint cannot be read"),
+        }
+    }
+    Ok(checkpoints)
+}
+
+/// Whether an attempt's run has ended, or has proved to be dead; that may take a while.
+async fn is_over(cluster: &Cluster, attempt: &Attempt) -> CatalogResult<bool> {
+    Ok(attempt.end.is_some() || observe(cluster, &attempt.lease).await? == Liveness::Dead)
+}
+
+/// Puts `attempt` in the place of `old`, whose run is over. `false` if it is not, or if
+/// another run was faster.
+///
+/// Of all that want the place one holds the lease `heir-<run of old>-<n>`; the next `n` is
+/// tried where a holder died. Should the old run wake, its token is not that of the attempt:
+/// its commit is refused and a manifest of it does not count.
+pub(super) async fn take_over(
+    cluster: &Cluster,
+    old: &Attempt,
+    attempt: &Attempt,
+) -> CatalogResult<bool> {
+    if !is_over(cluster, old).await? {
+        return Ok(false);
+    }
+    let mut number = 1;
+    let heir = loop {
+        let name = format!("heir-{}-{number}", old.run);
+        match Lease::take(cluster, &name).await {
+            Ok(lease) => break lease,
+            Err(CatalogError::Store(error)) if error.kind() == StoreErrorKind::AlreadyExists => {
+                if observe(cluster, &name).await? == Liveness::Alive {
+                    return Ok(false);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        number += 1;
+    };
+    let replaced = replace(cluster, old, attempt, &heir).await;
+    heir.release().await;
+    replaced
+}
+
+async fn replace(
+    cluster: &Cluster,
+    old: &Attempt,
+    attempt: &Attempt,
+    heir: &Lease,
+) -> CatalogResult<bool> {
+    let keys = cluster.layout.backup(&attempt.name);
+    let store = cluster.repository.store();
+    let found = cluster.repository.read::<Attempt>("attempt", &keys.attempt()).await?;
+    if found.is_none_or(|found| found.run != old.run) {
+        return Ok(false);
+    }
+    for other in [keys.manifest(), keys.tombstone()] {
+        if store.find_bytes(&other).await?.is_some() {
+            return Ok(false);
+        }
+    }
+    // A live attempt with a plan tells a sweep what it may not touch, and this is not its plan.
+    store.delete(&[keys.plan()]).await?;
+    heir.check().await?;
+    let put = cluster.repository.write(&keys.attempt(), attempt, PutMode::Overwrite).await;
+    let Err(error) = put else { return Ok(true) };
+    let found = cluster.repository.read::<Attempt>("attempt", &keys.attempt()).await;
+    match found {
+        Ok(Some(found)) if found.run == attempt.run => Ok(true),
+        _ => Err(error.into()),
+    }
+}
