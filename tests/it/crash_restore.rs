@@ -98,7 +98,15 @@ impl World {
     async fn assert_recovers(&self, why: &str) {
         let lab = &self.lab;
         // A lease is taken before the ledger that names it: prune removes what dies between.
-        let orphans = if ledgers(lab).await.is_empty() { leases(lab).await } else { Vec::new() };
+        let named = ledgers(lab).await.join(" ");
+        let orphans: Vec<String> = leases(lab)
+            .await
+            .into_iter()
+            .filter(|lease| {
+                let id = lease.split('/').find_map(|part| part.strip_prefix("restore-"));
+                id.is_none_or(|id| !named.contains(id))
+            })
+            .collect();
         let repository = snapshot(&lab.repository).await;
         let again = self.restore(&Process::immortal()).await.expect("nobody kills it");
         let again = again.unwrap_or_else(|error| panic!("{why}: {}", error.chain()));
