@@ -54,7 +54,7 @@ state: /b
 log:
   level: [info]
   format:
-retention: {}
+triggers: {}
 ";
 
 /// What is said about [`WRONG`] and two wrong variables.
@@ -125,10 +125,10 @@ error: `log.format`: the value is empty
    |   ^
    = hint: to use the default, remove it
 
-error: unknown key `retention`
+error: unknown key `triggers`
   --> /etc/config.yaml:14:1
    |
-14 | retention: {}
+14 | triggers: {}
    | ^
    = hint: `config show` lists every key
 
