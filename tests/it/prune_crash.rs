@@ -23,12 +23,17 @@ use crate::support::{
 enum Death {
     Stop,
     PowerCut,
-    OldestComesBack,
-    NewestComesBack,
+    /// One of them, counted from the oldest.
+    OneComesBack(usize),
 }
 
-const DEATHS: [Death; 4] =
-    [Death::Stop, Death::PowerCut, Death::OldestComesBack, Death::NewestComesBack];
+const DEATHS: [Death; 5] = [
+    Death::Stop,
+    Death::PowerCut,
+    Death::OneComesBack(0),
+    Death::OneComesBack(1),
+    Death::OneComesBack(2),
+];
 
 fn hours(lab: &Lab, hours: i64) {
     lab.clock.advance(SignedDuration::from_hours(hours));
@@ -122,8 +127,7 @@ where
             match death {
                 Death::Stop => {}
                 Death::PowerCut => store.lose_unsynced().await.unwrap(),
-                Death::OldestComesBack => store.lose_deletes(|index| index == 0).await.unwrap(),
-                Death::NewestComesBack => store.lose_deletes(|index| index > 0).await.unwrap(),
+                Death::OneComesBack(one) => store.lose_deletes(|index| index == one).await.unwrap(),
             }
             assert_listed_is_whole(&lab, &why).await;
             prunes_to_the_end(&lab, &why).await;

@@ -34,7 +34,7 @@ state: /b
 log:
   level: [info]
   format:
-retention: {}
+triggers: {}
 ";
 
 /// What is said about [`WRONG`] and two wrong variables.
@@ -105,10 +105,10 @@ error: `log.format`: the value is empty
    |   ^
    = hint: to use the default, remove it
 
-error: unknown key `retention`
+error: unknown key `triggers`
   --> /etc/config.yaml:14:1
    |
-14 | retention: {}
+14 | triggers: {}
    | ^
    = hint: `config show` lists every key
 

@@ -48,6 +48,7 @@ repository:
   staging: /staging
 state: /state
 transfer: {concurrency: 8}
+retention: {delete_grace: 7d, orphan_grace: 36h, failed_ttl: 1w}
 log: {level: debug, format: json}
 ",
     );
@@ -61,6 +62,9 @@ log: {level: debug, format: json}
     assert_eq!(config.repository.staging.unwrap(), Path::new("/staging"));
     assert_eq!(config.state, Path::new("/state"));
     assert_eq!(config.transfer.concurrency.get(), 8);
+    let graces = config.retention;
+    let graces = [graces.delete_grace, graces.orphan_grace, graces.failed_ttl];
+    assert_eq!(graces.map(|grace| grace.as_hours()), [168, 36, 168]);
     assert_eq!((config.log.level, config.log.format), (LogLevel::Debug, LogFormat::Json));
 }
 
