@@ -30,7 +30,7 @@ pub struct CheckpointPace {
 impl Default for CheckpointPace {
     /// What is lost is read back, so it need not be little.
     fn default() -> Self {
-        Self { files: 1000, interval: Duration::from_secs(5) }
+        Self { files: 1000, interval: Duration::from_secs(2) }
     }
 }
 

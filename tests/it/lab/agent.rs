@@ -1,9 +1,12 @@
 //! The real program, with a configuration and a repository of its own.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -16,6 +19,7 @@ pub(crate) struct Agent {
     folder: TempDir,
     repository: PathBuf,
     cluster: String,
+    config: String,
 }
 
 /// How a command ended.
@@ -41,15 +45,37 @@ impl Agent {
 
     fn install(server: &LabServer, cluster: &str, folder: TempDir, repository: PathBuf) -> Self {
         let config = format!(
-            "milvus:\n  address: {}\n  cluster: {cluster}\n  storage:\n    local:\n      path: {}\n\
+            "milvus:\n  address: {}\n  management_address: {}\n  cluster: {cluster}\n  storage:\n    local:\n      path: {}\n\
              repository:\n  local:\n    path: {}\n    min_free: 64MiB\nstate: {}\n",
             server.address,
+            server.management,
             server.data.display(),
             repository.display(),
             folder.path().join("state").display(),
         );
-        fs::write(folder.path().join("config.yaml"), config).unwrap();
-        Self { folder, repository, cluster: cluster.to_owned() }
+        fs::write(folder.path().join("config.yaml"), &config).unwrap();
+        Self { folder, repository, cluster: cluster.to_owned(), config }
+    }
+
+    /// Adds to the configuration, in the place of what was added before.
+    pub(crate) fn configure(&self, more: &str) {
+        fs::write(self.path("config.yaml"), format!("{}{more}", self.config)).unwrap();
+    }
+
+    /// The segment files in the repository: size, and what tells that it was written anew.
+    pub(crate) fn segment_files(&self) -> BTreeMap<PathBuf, (u64, u64, SystemTime)> {
+        let files = files(&self.repository.join(&self.cluster).join("_segments"));
+        let facts = files.into_iter().map(|file| {
+            let meta = fs::metadata(&file).unwrap();
+            (file, (meta.len(), meta.ino(), meta.modified().unwrap()))
+        });
+        facts.filter(|(file, _)| !file.file_name().unwrap().as_bytes().starts_with(b".")).collect()
+    }
+
+    /// Whether an attempt has left a checkpoint.
+    pub(crate) fn has_checkpoint(&self, name: &str) -> bool {
+        let folder = self.repository.join(&self.cluster).join(name);
+        folder.join("checkpoint.jsonl.zst").exists()
     }
 
     /// A file beside the configuration, gone with the agent.

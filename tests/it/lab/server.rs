@@ -12,6 +12,8 @@ use super::printed;
 #[derive(Debug, Clone)]
 pub(crate) struct LabServer {
     pub(crate) address: String,
+    /// Where it answers HTTP.
+    pub(crate) management: String,
     /// Its local storage.
     pub(crate) data: PathBuf,
 }
@@ -44,7 +46,8 @@ impl LabServer {
         let answer: serde_json::Value =
             serde_json::from_str(&lab("milvus.py", &arguments)).expect("start prints JSON");
         let text = |key: &str| answer[key].as_str().expect("start prints texts").to_owned();
-        Self { address: text("address"), data: text("data").into() }
+        let (address, management) = (text("address"), text("management"));
+        Self { address, management, data: text("data").into() }
     }
 
     pub(crate) fn client(&self) -> GrpcMilvus {

@@ -9,6 +9,7 @@ mod alias;
 mod incremental;
 mod kill;
 mod many;
+mod resume;
 mod speed;
 mod upserts;
 mod whole;
