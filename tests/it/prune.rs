@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::SignedDuration;
-use milvus_backup_agent::catalog::{BackupState, Cluster, Lease, Repository, Reservation, Run};
+use milvus_backup_agent::catalog::{
+    BackupState, Cluster, Lease, Repository, Reservation, Run, Unfinished,
+};
 use milvus_backup_agent::job::{
     JobContext, Prune, PruneReport, Removal, RunOutcome, Sizes, StagingRoot, run_backup,
     run_delete, run_list, run_prune, run_restore, run_undelete,
@@ -238,6 +240,7 @@ async fn a_live_run_stays_and_a_sweep_gives_up_while_it_plans() {
             name: backup_name("live"),
             policy: String::new(),
             trigger: "test".to_owned(),
+            unfinished: Unfinished::Leave,
         },
         &*context.clock,
     );

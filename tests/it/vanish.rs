@@ -99,6 +99,10 @@ impl ObjectStore for Vanishing {
     fn copy_source(&self, key: &ObjectKey) -> Option<CopySource> {
         self.inner.copy_source(key)
     }
+
+    async fn settle(&self) {
+        self.inner.settle().await;
+    }
 }
 
 async fn lab() -> Lab {
