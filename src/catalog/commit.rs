@@ -193,10 +193,14 @@ impl Run {
         }
         // A run that was suspended for days may have been given up just now: prune puts the
         // tombstone first and then looks for a manifest, so one of both sees the other.
-        if store.find_bytes(&keys.tombstone()).await?.is_some() {
-            return Err(self.lost("its backup was deleted"));
+        match store.find_bytes(&keys.tombstone()).await {
+            Ok(Some(_)) => Err(self.lost("its backup was deleted")),
+            Ok(None) => Ok(()),
+            Err(error) => {
+                tracing::warn!(%error, "the backup is there; whether it was deleted meanwhile is unknown");
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     fn lost(&self, why: &str) -> CatalogError {
