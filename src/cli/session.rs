@@ -68,7 +68,7 @@ fn refuse_nesting(config: &Config) -> JobResult<()> {
     };
     let message = format!("the repository `{inner}` lies in Milvus's own folder `{outer}`");
     Err(JobError::new(ErrorKind::Usage, message)
-        .hint("put the repository elsewhere, best on another disk or in another bucket"))
+        .hint("set `repository.local.path` (or `repository.s3.*`) to a place elsewhere, best on another disk or in another bucket"))
 }
 
 fn is_within(inner: &S3Settings, outer: &S3Settings) -> bool {

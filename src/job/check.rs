@@ -91,7 +91,7 @@ async fn storage(context: &JobContext) -> JobResult<String> {
     }
     let message = format!("segment {id} of {namespace} is not in `{source}/{folder}`");
     Err(JobError::new(ErrorKind::Usage, message)
-        .hint("set `milvus.storage` to where this Milvus keeps its files"))
+        .hint("set `milvus.storage.local.path` (or `milvus.storage.s3.*`) to where this Milvus keeps its files"))
 }
 
 async fn some_segment(context: &JobContext) -> JobResult<Option<(Namespace, SegmentInfo)>> {
