@@ -67,7 +67,7 @@ impl JobContext {
     pub(super) fn source(&self) -> JobResult<&Arc<dyn ObjectStore>> {
         self.source.as_ref().ok_or_else(|| {
             JobError::new(ErrorKind::Usage, "where Milvus keeps its files is not configured").hint(
-                "set `milvus.config_file` to Milvus's own milvus.yaml, or `milvus.storage.local` or `.s3`",
+                "set `milvus.config_file` to Milvus's own milvus.yaml, or `milvus.storage.local.path` or `milvus.storage.s3.*`",
             )
         })
     }
