@@ -10,6 +10,7 @@ use super::ExitStatus;
 use super::args::CheckArguments;
 use super::output::Output;
 use super::session;
+use super::staging;
 
 pub(super) async fn run(
     config: &Config,
@@ -19,7 +20,7 @@ pub(super) async fn run(
 ) -> JobResult<ExitStatus> {
     let context = session::open(config, Access::Write, cancel).await?;
     let staging =
-        if arguments.restore { Some(session::staging(config, &context).await?) } else { None };
+        if arguments.restore { Some(staging::staging(config, &context).await?) } else { None };
     let report = job::run_check(&context, staging.as_ref()).await;
     output.print(&report, || text(&report));
     Ok(report.failure.map_or(ExitStatus::OK, ExitStatus::from))

@@ -21,6 +21,7 @@ mod progress;
 mod prune;
 mod restore;
 mod session;
+mod staging;
 mod verify;
 
 pub use args::Arguments;

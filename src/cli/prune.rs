@@ -8,7 +8,7 @@ use crate::storage::Access;
 use super::ExitStatus;
 use super::args::PruneArguments;
 use super::output::{Output, size, table};
-use super::session;
+use super::staging;
 
 /// A plan writes nothing.
 pub(super) fn access(arguments: &PruneArguments) -> Access {
@@ -22,7 +22,7 @@ pub(super) async fn run(
     output: Output,
 ) -> JobResult<ExitStatus> {
     let prune = if arguments.apply { Prune::Apply } else { Prune::Plan };
-    let staging = session::staging_root(config, context, access(arguments)).await?;
+    let staging = staging::staging_root(config, context, access(arguments)).await?;
     let report = job::run_prune(context, staging.as_ref(), prune).await?;
     output.print(&report, || text(&report));
     Ok(if report.refused.is_some() { ErrorKind::Refused.into() } else { report.outcome().into() })

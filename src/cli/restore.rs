@@ -9,7 +9,7 @@ use super::ExitStatus;
 use super::args::RestoreArguments;
 use super::backup::{plan_text, selector};
 use super::output::{Output, table};
-use super::session;
+use super::staging;
 
 /// There is nothing to restore from a repository that would have to be made first.
 pub(super) fn access(arguments: &RestoreArguments) -> Access {
@@ -40,7 +40,7 @@ pub(super) async fn run(
         output.print(&plan, || plan_text(&plan));
         return Ok(ExitStatus::OK);
     }
-    let staging = session::staging(config, context).await?;
+    let staging = staging::staging(config, context).await?;
     let report = job::run_restore(context, &staging, &options).await?;
     output.print(&report, || report_text(&report));
     Ok(report.outcome.into())

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{ClusterIdentity, this_process};
 use crate::config::{Config, Place, Storage};
-use crate::job::{JobContext, JobError, JobResult, Staging, StagingRoot};
+use crate::job::{JobContext, JobError, JobResult};
 use crate::milvus::{GrpcMilvus, HttpManagement, MilvusApi};
 use crate::model::{ClusterName, ErrorKind, S3Settings, SystemClock};
 use crate::storage::{
@@ -71,7 +71,7 @@ fn refuse_nesting(config: &Config) -> JobResult<()> {
         .hint("set `repository.local.path` (or `repository.s3.*`) to a place elsewhere, best on another disk or in another bucket"))
 }
 
-fn is_within(inner: &S3Settings, outer: &S3Settings) -> bool {
+pub(super) fn is_within(inner: &S3Settings, outer: &S3Settings) -> bool {
     let server = |settings: &S3Settings| settings.endpoint.clone().filter(|_| !settings.is_aws());
     server(inner) == server(outer)
         && inner.bucket == outer.bucket
@@ -113,7 +113,7 @@ async fn source(config: &Config) -> JobResult<Option<Arc<dyn ObjectStore>>> {
 }
 
 /// A path that was configured wrongly, or that the system refuses.
-fn unopened(error: StoreError, message: &str, advice: &str) -> JobError {
+pub(super) fn unopened(error: StoreError, message: &str, advice: &str) -> JobError {
     match error.kind() {
         StoreErrorKind::NotFound | StoreErrorKind::Other => {
             JobError::store(message, error).of_kind(ErrorKind::Usage).hint(advice)
@@ -182,57 +182,4 @@ fn fix_name(state: &Path, file: &Path, name: &ClusterName) -> JobResult<()> {
         JobError::new(ErrorKind::Failed, message)
             .hint("make `state` writable for the agent, or set `milvus.cluster`")
     })
-}
-
-/// Where a restore puts files for Milvus to read.
-pub(super) async fn staging(config: &Config, context: &JobContext) -> JobResult<Staging> {
-    let folder = staging_folder(config, context)?;
-    let store = open_folder(&folder, Access::Write).await.map_err(|error| {
-        let advice = "set `repository.staging` to a folder that the agent can write";
-        unopened(error, "the staging folder cannot be opened", advice)
-    })?;
-    Ok(Staging { seen_by_milvus: seen_by_milvus(config, &folder).display().to_string(), store })
-}
-
-fn staging_folder(config: &Config, context: &JobContext) -> JobResult<PathBuf> {
-    if let Some(Storage::S3(bucket)) = &config.milvus.storage {
-        let message = format!("this Milvus reads from `{}`", bucket.place.place());
-        return Err(JobError::new(ErrorKind::Usage, message)
-            .hint("restores into a Milvus on object storage arrive with a later version"));
-    }
-    match (&config.repository.staging, &config.repository.place) {
-        (Some(folder), _) => Ok(folder.clone()),
-        (None, Place::Folder(path)) => Ok(path.join(context.cluster.as_str()).join("_staging")),
-        (None, Place::S3(bucket)) => {
-            let message = format!("Milvus cannot read files from `{}`", bucket.place());
-            Err(JobError::new(ErrorKind::Usage, message)
-                .hint("set `repository.staging` to a folder that Milvus can read"))
-        }
-    }
-}
-
-/// The staging folder, to clean up after dead restores; none if no restore ever made it.
-pub(super) async fn staging_root(
-    config: &Config,
-    context: &JobContext,
-    access: Access,
-) -> JobResult<Option<StagingRoot>> {
-    let Ok(folder) = staging_folder(config, context) else { return Ok(None) };
-    match open_folder(&folder, access).await {
-        Ok(store) => Ok(Some(StagingRoot { store, shared: config.repository.staging.is_some() })),
-        Err(error) if error.kind() == StoreErrorKind::NotFound => Ok(None),
-        Err(error) => {
-            let advice = "set `repository.staging` to a folder that the agent can write";
-            Err(unopened(error, "the staging folder cannot be opened", advice))
-        }
-    }
-}
-
-/// A folder below Milvus's own is seen where Milvus sees its own.
-fn seen_by_milvus(config: &Config, folder: &Path) -> PathBuf {
-    let Some(Storage::Local(storage)) = &config.milvus.storage else { return folder.to_owned() };
-    match folder.strip_prefix(&storage.path) {
-        Ok(below) => storage.milvus_path.join(below),
-        Err(_) => folder.to_owned(),
-    }
 }

@@ -6,6 +6,12 @@ use super::reader::Reader;
 use super::table::KEYS;
 use crate::model::{Diagnostic, KeyPrefix, S3Keys, S3Settings, Secret};
 
+/// The default folder of staged files, below Milvus's prefix.
+const STAGING: &str = "_mba_staging";
+
+/// What Milvus keeps below its prefix.
+const MILVUS_FOLDERS: [&str; 4] = ["insert_log", "delta_log", "stats_log", "index_files"];
+
 /// The bucket of the section `section`; none if no bucket is set.
 pub(crate) fn read(reader: &mut Reader<'_>, section: &str) -> Option<S3Settings> {
     let path = |word: &str| format!("{section}.{word}");
@@ -35,6 +41,30 @@ pub(crate) fn read(reader: &mut Reader<'_>, section: &str) -> Option<S3Settings>
     };
     settings.path_style = path_style.unwrap_or(!settings.is_aws());
     Some(settings)
+}
+
+/// Where a restore stages files in Milvus's bucket: never among Milvus's own, which it lists
+/// and cleans up itself.
+pub(crate) fn staging(reader: &mut Reader<'_>, bucket: Option<&S3Settings>) -> Option<KeyPrefix> {
+    const PATH: &str = "milvus.staging_prefix";
+    let written = reader.get(PATH, parse::prefix);
+    let Some(bucket) = bucket else {
+        let hint = "it is for a Milvus on S3; the folder of any other is `repository.staging`";
+        reader.needs(PATH, "milvus.storage.s3.bucket", hint);
+        return None;
+    };
+    let staging = written.unwrap_or_else(|| bucket.prefix.join(STAGING));
+    let own = MILVUS_FOLDERS.map(|folder| bucket.prefix.join(folder));
+    let taken = own.iter().find(|own| staging.as_str().starts_with(own.as_str()));
+    let holds_all = bucket.prefix.as_str().starts_with(staging.as_str());
+    if taken.is_none() && !holds_all {
+        return Some(staging);
+    }
+    let origin = &reader.values.get(PATH)?.origin;
+    let problem = format!("`{PATH}` is `{staging}`, where Milvus keeps its own files");
+    let hint = format!("use a folder of its own, such as `{}`", bucket.prefix.join(STAGING));
+    reader.problems.push(origin.place(Diagnostic::new(problem).hint(hint)));
+    None
 }
 
 /// Both keys or none: half a pair would silently mean the environment.

@@ -12,7 +12,7 @@ use super::parse;
 use super::reader::Reader;
 use super::retention::{Retention, duration};
 use super::s3;
-use crate::model::{ClusterName, Diagnostic, S3Settings};
+use crate::model::{ClusterName, Diagnostic, KeyPrefix, S3Settings};
 
 /// Milvus's `METRICS_PORT`.
 const MANAGEMENT_PORT: u16 = 9091;
@@ -66,6 +66,8 @@ pub struct S3Storage {
     pub place: S3Settings,
     /// The same server as Milvus sees it, where that differs.
     pub milvus_endpoint: Option<Url>,
+    /// The folder of the bucket in which a restore puts files for Milvus to import.
+    pub staging: KeyPrefix,
 }
 
 /// A folder in which Milvus keeps its files.
@@ -163,10 +165,13 @@ fn milvus(reader: &mut Reader<'_>) -> Option<Milvus> {
     reader.only_one("milvus.storage.s3.bucket", "milvus.storage.local.path");
     let milvus_endpoint = reader.get("milvus.storage.s3.milvus_endpoint", parse::endpoint);
     let bucket = s3::read(reader, "milvus.storage.s3");
+    let staging = s3::staging(reader, bucket.as_ref());
     let folder = path.zip(milvus_path);
     let folder = folder.map(|(path, milvus_path)| LocalStorage { path, milvus_path });
-    let storage = match bucket {
-        Some(place) => Some(Storage::S3(Box::new(S3Storage { place, milvus_endpoint }))),
+    let storage = match bucket.zip(staging) {
+        Some((place, staging)) => {
+            Some(Storage::S3(Box::new(S3Storage { place, milvus_endpoint, staging })))
+        }
         None => folder.map(Storage::Local),
     };
     let address = address?;

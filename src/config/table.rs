@@ -35,6 +35,12 @@ pub const KEYS: &[Key] = &[
         fallback: Fallback::Described("host name at the first run"),
     },
     Key {
+        path: "milvus.staging_prefix",
+        kind: Kind::Prefix,
+        help: "where a restore puts files in Milvus's bucket, to be imported and then removed",
+        fallback: Fallback::Described("<prefix>/_mba_staging"),
+    },
+    Key {
         path: "milvus.config_file",
         kind: Kind::Path,
         help: "Milvus's own milvus.yaml, which says where Milvus keeps its files",
@@ -205,7 +211,7 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "repository.staging",
         kind: Kind::Path,
-        help: "a folder that Milvus can read, for files on their way back",
+        help: "a folder that a Milvus with local storage can read, for files on their way back",
         fallback: Fallback::Described("<cluster>/_staging in the repository"),
     },
     Key {

@@ -133,3 +133,26 @@ fn what_makes_no_bucket_is_refused() {
         assert_eq!(problems.matches("error: ").count(), 1, "{text}:\n{problems}");
     }
 }
+
+#[test]
+fn files_are_staged_beside_milvus_s_own_and_never_among_them() {
+    let bucket = "milvus:\n  storage: {s3: {bucket: a-bucket, prefix: files}}\n";
+    let staged = |more: &str| {
+        let storage =
+            Fixture::new(&format!("{bucket}{more}")).load().unwrap().config.milvus.storage;
+        match storage {
+            Some(Storage::S3(bucket)) => bucket.staging.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(staged(""), "files/_mba_staging/");
+    assert_eq!(staged("  staging_prefix: elsewhere\n"), "elsewhere/");
+    for wrong in ["files", "files/insert_log", "files/delta_log/x", "files/index_files/"] {
+        let text = format!("{bucket}  staging_prefix: {wrong}\n");
+        let problems = Fixture::new(text.as_str()).problems();
+        assert!(problems.contains("where Milvus keeps its own files"), "{wrong}: {problems}");
+    }
+    let text = "milvus:\n  staging_prefix: x\n  storage: {local: {path: /data}}\n";
+    let problems = Fixture::new(text).problems();
+    assert!(problems.contains("`repository.staging`"), "{problems}");
+}

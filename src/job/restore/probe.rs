@@ -42,9 +42,10 @@ pub(crate) async fn probe(
     let message =
         format!("Milvus cannot read the staging folder `{place}`, which it was told is `{folder}`");
     Err(JobError::new(ErrorKind::Usage, message).hint(
-        "if Milvus runs in a container, set `repository.staging` to a folder that it mounts, \
-         below `milvus.storage.local.path`, and `milvus.storage.local.milvus_path` to what it \
-         calls that; else let Milvus's user read the folder",
+        "with local storage: if Milvus runs in a container, set `repository.staging` to a folder \
+         that it mounts, below `milvus.storage.local.path`, and \
+         `milvus.storage.local.milvus_path` to what it calls that; else let Milvus's user read \
+         the folder. On S3: set `milvus.storage.s3.*` to the bucket that this Milvus uses",
     ))
 }
 
