@@ -45,7 +45,9 @@ impl ServerSide {
     }
 
     fn refuse(&self, error: &StoreError) {
-        if !self.refused.swap(true, Ordering::Relaxed) {
+        // Two servers are no news, a server that refuses is.
+        let news = error.kind() != StoreErrorKind::Unsupported;
+        if !self.refused.swap(true, Ordering::Relaxed) && news {
             let cause = std::error::Error::source(error).map(ToString::to_string);
             tracing::info!(%error, cause, "files are streamed, the server does not copy them");
         }

@@ -8,4 +8,5 @@ mod faults;
 mod faulty_server;
 mod limits;
 mod moto;
+mod unfinished;
 mod uploads;
