@@ -79,7 +79,7 @@ pub async fn check_content(object: ObjectStream, entry: &FileEntry) -> StoreResu
         }
     }
     let (name, found, written) = if md5_known {
-        let md5: String = md5.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let md5 = format!("{:032x}", u128::from_be_bytes(md5.finalize().into()));
         ("MD5", md5, etag)
     } else {
         ("CRC64NVME", hex(&crc), &entry.crc)

@@ -58,7 +58,7 @@ impl Buckets {
 
     /// A file of Milvus's, and where it lies in the repository.
     async fn a_file(&self) -> (ObjectKey, ObjectKey) {
-        let files = self.lab.source.list_all(&KeyPrefix::root()).await.unwrap();
+        let files = self.lab.source.list_all(&KeyPrefix::root()).await.expect("a list");
         let file = files.into_iter().find(|meta| meta.key.as_str().starts_with("insert_log/"));
         let file = file.expect("there are files").key;
         let copy = key(&format!("c1/_segments/{file}"));
@@ -150,11 +150,11 @@ async fn what_lies_there_is_compared_by_its_etag() {
 
     let other = Buckets::at(moto::address(), "conflict").await;
     let (_, copy) = other.a_file().await;
-    let content = Bytes::from(vec![b'x'; body.len()]);
-    other.repository.put(&copy, content.clone(), PutMode::IfAbsent).await.unwrap();
+    let wrong = Bytes::from(vec![b'x'; body.len()]);
+    other.repository.put(&copy, wrong.clone(), PutMode::IfAbsent).await.unwrap();
     let context = other.lab.context_over(Arc::<S3Store>::clone(&other.repository));
     run_backup(&context, request("a")).await.expect_err("other content has the name");
-    assert_eq!(other.repository.get_bytes(&copy).await.unwrap(), content);
+    assert_eq!(other.repository.get_bytes(&copy).await.unwrap(), wrong);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::Method;
 use jiff::{SignedDuration, Timestamp};
 use milvus_backup_agent::job::{Prune, PruneReport, run_backup, run_prune};
-use milvus_backup_agent::model::KeyPrefix;
+use milvus_backup_agent::model::{Clock, KeyPrefix, SystemClock};
 use milvus_backup_agent::storage::{ObjectStore, S3Store};
 
 use super::faulty_server::{Fault, FaultyServer};
@@ -51,7 +51,7 @@ async fn a_prune_aborts_what_is_below_its_cluster_and_nothing_else() {
     // moto says of all that they were begun in 2010.
     let early: Timestamp = "2009-01-01T00:00:00Z".parse().unwrap();
     assert_eq!(world.1.unfinished(&KeyPrefix::root(), early).await.unwrap(), []);
-    assert_eq!(world.1.unfinished(&KeyPrefix::root(), Timestamp::now()).await.unwrap().len(), 3);
+    assert_eq!(world.1.unfinished(&KeyPrefix::root(), SystemClock.now()).await.unwrap().len(), 3);
 
     let planned = prune(&world, Prune::Plan).await;
     assert_eq!(told(&planned), ["parts of 2 files, begun 24h ago or earlier"]);
@@ -66,7 +66,7 @@ async fn a_prune_aborts_what_is_below_its_cluster_and_nothing_else() {
 async fn young_uploads_and_those_elsewhere_are_left_whatever_a_server_lists() {
     let server = FaultyServer::start().await;
     let world = cluster(&server.address, "young").await;
-    let hours_ago = |hours| Timestamp::now() - SignedDuration::from_hours(hours);
+    let hours_ago = |hours| SystemClock.now() - SignedDuration::from_hours(hours);
     let upload = |key: &str, id: &str, begun: Timestamp| {
         format!(
             "<Upload><Key>{key}</Key><UploadId>{id}</UploadId><Initiated>{begun:.0}</Initiated>\
