@@ -17,6 +17,7 @@ use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::lab::{milvus, say};
 use crate::memory::{LIMIT, MIB, Noise, peak_of, segment_folder};
@@ -35,8 +36,8 @@ async fn eight_gibibytes_are_streamed_from_s3_to_s3_in_150_mebibytes() {
     let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let repository = folder.path().join("s3/backups");
     fs::create_dir_all(&repository).unwrap();
-    let source = serve(server.data.parent().unwrap()).await;
-    let destination = serve(repository.parent().unwrap()).await;
+    let (source, _source) = serve(server.data.parent().unwrap()).await;
+    let (destination, _destination) = serve(repository.parent().unwrap()).await;
     let bucket = |bucket: &str, endpoint: &str| {
         format!(
             "{{s3: {{bucket: {bucket}, endpoint: \"{endpoint}\", access_key_id: key, \
@@ -96,21 +97,23 @@ fn remember_etag(data: &Path, key: &str, number: usize) {
     fs::write(data.with_file_name(name), info).unwrap();
 }
 
-/// A server whose buckets are the folders in `root`; its address.
-async fn serve(root: &Path) -> String {
+/// A server whose buckets are the folders in `root`; its address and its life.
+async fn serve(root: &Path) -> (String, JoinSet<()>) {
     let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap());
     builder.set_auth(SimpleAuth::from_single("key", "secret"));
     let service = builder.build();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
         while let Ok((socket, _)) = listener.accept().await {
             let connection = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(socket), service.clone());
-            tokio::spawn(connection);
+            connections.spawn(connection);
         }
     });
-    address
+    (address, tasks)
 }
 
 fn bytes_in(folder: &Path) -> u64 {
