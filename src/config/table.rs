@@ -229,7 +229,7 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "transfer.max_bytes_per_second",
         kind: Kind::Rate,
-        help: "what all copies of a run together read and write in a second",
+        help: "what all copies of a run together read and write in a second; what a server copies by itself does not count",
         fallback: Fallback::Value("unlimited"),
     },
     Key {

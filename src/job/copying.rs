@@ -98,6 +98,7 @@ impl Copying<'_> {
             concurrency: context.concurrency,
             retries: context.retries,
             throttle: Arc::new(Throttle::new(context.max_bytes_per_second)),
+            server_side: Arc::default(),
             space: Arc::new(SpaceGuard::new(context.min_free)),
             checkpoint: Arc::clone(self.checkpoint),
             progress: Arc::clone(&context.progress),

@@ -9,7 +9,7 @@ use crate::manifest::{FileEntry, FileId, FileList, Manifest};
 use crate::model::{BackupName, ClusterName, ErrorKind};
 use crate::plan::{Damage, VerifyDepth};
 use crate::storage::{StoreError, StoreErrorKind};
-use crate::transfer::{Stage, crc_of};
+use crate::transfer::{Content, Stage, check_content};
 
 use super::{JobContext, JobError, JobResult, RunOutcome, VerifyReport};
 
@@ -114,14 +114,6 @@ fn note(cluster: &Cluster, damage: Vec<Damage>, report: &mut VerifyReport) {
     }
 }
 
-/// How the content of one file compares.
-enum Content {
-    Good,
-    Unchecked,
-    Gone,
-    Bad(String),
-}
-
 async fn read_all(
     context: &JobContext,
     cluster: &Cluster,
@@ -135,32 +127,27 @@ async fn read_all(
         context.progress.advance(entry.size);
         let place = cluster.layout.segment_file(&id).to_string();
         match content? {
-            Content::Good | Content::Gone => {}
-            Content::Unchecked => report.unchecked += 1,
-            Content::Bad(why) => report.damaged.push(format!("{place}: {why}")),
+            None | Some(Content::Same) => {}
+            Some(Content::Unchecked) => report.unchecked += 1,
+            Some(Content::Other(why)) => report.damaged.push(format!("{place}: {why}")),
         }
     }
     Ok(())
 }
 
+/// How the content of one file compares; `None` if the comparison of sizes has named it.
 async fn read_one(
     context: &JobContext,
     cluster: &Cluster,
     id: FileId,
     entry: &FileEntry,
-) -> Result<Content, StoreError> {
+) -> Result<Option<Content>, StoreError> {
     let store = Arc::clone(&context.repository);
-    let sum = async { crc_of(store.get(&cluster.layout.segment_file(&id)).await?).await };
-    match sum.await {
-        // The size comparison has named it already.
-        Err(error) if error.kind() == StoreErrorKind::NotFound => Ok(Content::Gone),
+    match store.get(&cluster.layout.segment_file(&id)).await {
+        Err(error) if error.kind() == StoreErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-        Ok((size, _)) if size != entry.size => Ok(Content::Gone),
-        Ok(_) if entry.crc.is_empty() => Ok(Content::Unchecked),
-        Ok((_, crc)) if crc == entry.crc => Ok(Content::Good),
-        Ok((_, crc)) => {
-            Ok(Content::Bad(format!("its CRC64NVME is {crc}, {} was written", entry.crc)))
-        }
+        Ok(object) if object.meta.size != entry.size => Ok(None),
+        Ok(object) => check_content(object, entry).await.map(Some),
     }
 }
 

@@ -40,5 +40,5 @@ pub use s3::{S3Limits, S3Store};
 pub use store::{ObjectStore, ObjectStoreExt};
 pub use types::{
     ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStream, PutMode, S3Object, S3Reach,
-    Space,
+    Space, UnfinishedWrite,
 };

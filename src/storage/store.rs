@@ -6,11 +6,13 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
+use jiff::Timestamp;
 
 use crate::model::{KeyPrefix, ObjectKey};
 
 use super::{
-    CopySource, DeleteReport, ObjectMeta, ObjectStream, PutMode, Space, StoreErrorKind, StoreResult,
+    CopySource, DeleteReport, ObjectMeta, ObjectStream, PutMode, Space, StoreErrorKind,
+    StoreResult, UnfinishedWrite,
 };
 
 /// Objects by key. The module's contract says what every method promises.
@@ -61,6 +63,22 @@ pub trait ObjectStore: Debug + Display + Send + Sync + 'static {
 
     /// This object as another store of the same family can reach it, if any can.
     fn copy_source(&self, key: &ObjectKey) -> Option<CopySource>;
+
+    /// The writes under a prefix that were begun before a moment of the store's clock and have
+    /// not ended: left by a process that was killed, if that is long ago. None where the store
+    /// tidies up by itself.
+    async fn unfinished(
+        &self,
+        _under: &KeyPrefix,
+        _before: Timestamp,
+    ) -> StoreResult<Vec<UnfinishedWrite>> {
+        Ok(Vec::new())
+    }
+
+    /// Takes away what came of such a write. Succeeds for one that has ended meanwhile.
+    async fn abort(&self, _write: &UnfinishedWrite) -> StoreResult<()> {
+        Ok(())
+    }
 
     /// Waits, for a bounded time, until what dropped calls had begun is cleaned up. The last
     /// call before the process ends.

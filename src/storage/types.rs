@@ -90,6 +90,15 @@ pub struct S3Reach {
     pub access_key_id: Option<Secret<String>>,
 }
 
+/// A write that has not ended: nothing of it is visible, but the store keeps what came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnfinishedWrite {
+    /// What it would become.
+    pub key: ObjectKey,
+    /// The store's name for it.
+    pub id: String,
+}
+
 /// What a batch delete did.
 #[derive(Debug, Default)]
 pub struct DeleteReport {

@@ -15,7 +15,7 @@ use crate::storage::{ObjectStore, StoreError};
 
 use super::method::{Copied, Copy, CopyFault, pause};
 use super::room::Room;
-use super::{Checkpoint, Progress, SpaceGuard, SpaceRefused, Throttle};
+use super::{Checkpoint, Progress, ServerSide, SpaceGuard, SpaceRefused, Throttle};
 
 /// Why copying ended early.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,8 @@ pub struct Copier {
     pub retries: u32,
     /// Keeps all copies together below a rate.
     pub throttle: Arc<Throttle>,
+    /// Lets the server copy where it can.
+    pub server_side: Arc<ServerSide>,
     /// Keeps the disk from filling.
     pub space: Arc<SpaceGuard>,
     /// Told of every file that lies in the repository.
@@ -125,7 +127,8 @@ impl Copier {
         room: &Room,
     ) -> Result<Result<Copied, CopyFault>, TransferError> {
         let (source, destination) = (&*self.source, &*self.destination);
-        let copy = Copy { source, destination, item, from, to, throttle: &self.throttle };
+        let (throttle, server_side) = (&self.throttle, &*self.server_side);
+        let copy = Copy { source, destination, item, from, to, throttle, server_side };
         let mut tries = 0;
         loop {
             let place = room.enter().await;

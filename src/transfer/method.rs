@@ -1,4 +1,5 @@
-//! One file: read, summed and written as a stream; or compared, where it already lies.
+//! One file: copied by the server; else read, summed and written as a stream; or compared,
+//! where it already lies.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,10 +8,10 @@ use std::time::Duration;
 use crate::manifest::FileEntry;
 use crate::model::ObjectKey;
 use crate::plan::CopyItem;
-use crate::storage::{ObjectStore, ObjectStream, StoreError, StoreErrorKind, StoreOp};
+use crate::storage::{ObjectMeta, ObjectStore, ObjectStream, StoreError, StoreErrorKind, StoreOp};
 
-use super::Throttle;
-use super::checksum::{RunningCrc, crc_of};
+use super::checksum::{RunningCrc, crc_of, is_plain};
+use super::{ServerSide, Throttle};
 
 /// The first pause before a copy is tried again; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -92,12 +93,51 @@ pub(super) struct Copy<'a> {
     pub(super) from: &'a ObjectKey,
     pub(super) to: &'a ObjectKey,
     pub(super) throttle: &'a Arc<Throttle>,
+    pub(super) server_side: &'a ServerSide,
 }
 
 impl Copy<'_> {
     /// Copies the file if it is absent, compares it if it is not. The stream can be read only
     /// once, so whoever tries again reads and writes again.
     pub(super) async fn run(&self) -> Result<Copied, CopyFault> {
+        let (from, to) = ((self.source, self.from), (self.destination, self.to));
+        match self.server_side.copy(from, to).await {
+            Some(Ok(meta)) => self.check(meta).await,
+            Some(Err(error)) if error.kind() == StoreErrorKind::AlreadyExists => {
+                self.compare_etags().await
+            }
+            Some(Err(error)) => Err(CopyFault::Destination(error)),
+            None => self.stream().await,
+        }
+    }
+
+    /// Compares what the server has copied with what was listed.
+    async fn check(&self, copy: ObjectMeta) -> Result<Copied, CopyFault> {
+        if copy.size != self.item.size {
+            return Err(self.resized(copy.size));
+        }
+        let etag = copy.etag.unwrap_or_default();
+        if !is_plain(&etag) || !is_plain(&self.item.source) || etag == self.item.source {
+            return Ok(Copied::Written(self.entry(Some(etag), String::new())));
+        }
+        self.server_side.distrust();
+        match self.compare().await? {
+            Copied::Written(entry) | Copied::Adopted(entry) => Ok(Copied::Written(entry)),
+        }
+    }
+
+    /// Compares two objects of one server, by their bytes if need be.
+    async fn compare_etags(&self) -> Result<Copied, CopyFault> {
+        let ours = self.destination.head(self.to).await.map_err(CopyFault::Destination)?;
+        let source = &self.item.source;
+        let equal = ours.size == self.item.size && ours.etag.as_ref() == Some(source);
+        if equal && is_plain(source) {
+            return Ok(Copied::Adopted(self.entry(ours.etag, String::new())));
+        }
+        self.compare().await
+    }
+
+    async fn stream(&self) -> Result<Copied, CopyFault> {
         let object = self.open().await?;
         let (body, crc) = RunningCrc::tee(object.body);
         let stream = ObjectStream { meta: object.meta, body };
@@ -115,10 +155,14 @@ impl Copy<'_> {
             let body = self.throttle.slow(object.body);
             return Ok(ObjectStream { meta: object.meta, body });
         }
-        Err(CopyFault::Changed(format!(
-            "it has {} bytes now and had {} when it was listed",
-            object.meta.size, self.item.size
-        )))
+        Err(self.resized(object.meta.size))
+    }
+
+    fn resized(&self, size: u64) -> CopyFault {
+        CopyFault::Changed(format!(
+            "it has {size} bytes now and had {} when it was listed",
+            self.item.size
+        ))
     }
 
     async fn compare(&self) -> Result<Copied, CopyFault> {

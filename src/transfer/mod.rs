@@ -4,6 +4,11 @@
 //! run at once, how fast, and when one is tried again. Milvus never rewrites a segment file, so copies may finish in any order
 //! and may be repeated.
 //!
+//! Where one S3 server has both places and one credential reaches them, the server copies;
+//! else the bytes are streamed and summed. Files are never linked: a link would share the
+//! fate of Milvus's file. What the server copied is compared by size, and by `ETag` where
+//! those of both sides are MD5s.
+//!
 //! # Order and crashes
 //!
 //! A file becomes visible whole or not at all, and is durable after the store's next sync.
@@ -30,12 +35,14 @@ mod copier;
 mod method;
 mod progress;
 mod room;
+mod server_side;
 mod space;
 mod throttle;
 
 pub use checkpoint::{Checkpoint, CheckpointPace};
-pub use checksum::crc_of;
+pub use checksum::{Content, check_content, crc_of};
 pub use copier::{Copier, CopyReport, TransferError};
 pub use progress::{Progress, ProgressSnapshot, Stage};
+pub use server_side::ServerSide;
 pub use space::{SpaceGuard, SpaceRefused};
 pub use throttle::Throttle;

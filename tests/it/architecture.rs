@@ -42,6 +42,7 @@ const CONFINED: &[(&[&str], &[&str])] = &[
     (&["serde_saphyr"], &["model/yaml.rs"]),
     (&["zstd", "blake3"], &["manifest/list.rs", "manifest/sightings.rs"]),
     (&["crc_fast"], &["transfer/checksum.rs", "storage/memory.rs"]),
+    (&["md5"], &["transfer/checksum.rs"]),
     (
         &["tokio", "tokio_util", "futures", "async_trait"],
         &["storage/", "milvus/", "catalog/", "transfer/", "job/", "cli/"],

@@ -9,6 +9,7 @@ mod memory;
 #[expect(unused_imports, reason = "the tests of `it` need the rest")]
 #[path = "../it/steps/mod.rs"]
 mod steps;
+mod streaming;
 
 use lab::{milvus, say};
 

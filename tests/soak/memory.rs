@@ -17,14 +17,14 @@ use milvus_backup_agent::model::Namespace;
 
 use crate::lab::{Agent, LabServer, milvus, say};
 
-const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 const FILES: u64 = 5_000;
 const BYTES: u64 = 6 << 30;
 const NOT_ZERO: u64 = 1 << 30;
 const LARGEST: u64 = 256 * MIB;
 
 /// Peak resident size that a backup and a verification may have.
-const LIMIT: u64 = 150 * MIB;
+pub(crate) const LIMIT: u64 = 150 * MIB;
 
 #[tokio::test]
 async fn six_gibibytes_in_5000_files_are_backed_up_in_150_mebibytes() {
@@ -32,7 +32,7 @@ async fn six_gibibytes_in_5000_files_are_backed_up_in_150_mebibytes() {
     let name = "default.memory";
     let fill = ["--scenario", "segments", "--rows", "100", "--segments", "1", "--collection", name];
     server.data_py("fill", &fill);
-    let made = make_files(&segment_folder(&server).await);
+    let made = make_files(&segment_folder(&server, "memory").await);
     let agent = Agent::new(&server, "memory");
     for arguments in [
         &["backup", "--name", "large", "--collections", name][..],
@@ -56,8 +56,8 @@ async fn six_gibibytes_in_5000_files_are_backed_up_in_150_mebibytes() {
 }
 
 /// Where the only segment of the collection has its fields.
-async fn segment_folder(server: &LabServer) -> PathBuf {
-    let namespace = Namespace::new("default", "memory");
+pub(crate) async fn segment_folder(server: &LabServer, collection: &str) -> PathBuf {
+    let namespace = Namespace::new("default", collection);
     let segments = server.client().persistent_segments(&namespace).await.unwrap();
     let [segment] = segments[..] else { panic!("one segment: {segments:?}") };
     let ids = [segment.collection, segment.partition, segment.id];
@@ -70,7 +70,7 @@ fn make_files(segment: &Path) -> u64 {
         fs::read_dir(segment).unwrap().map(|entry| entry.unwrap().path()).collect();
     let each = FILES / fields.len() as u64;
     let usual = (BYTES - LARGEST) / (each * fields.len() as u64 - 1);
-    let (mut made, mut noise) = (0, Noise(1));
+    let (mut made, mut noise) = (0, Noise::default());
     for (number, field) in fields.iter().enumerate() {
         for log in 0..each {
             let size = if made == 0 { LARGEST } else { usual };
@@ -86,10 +86,16 @@ fn make_files(segment: &Path) -> u64 {
 }
 
 /// Bytes that do not compress: xorshift64*.
-struct Noise(u64);
+pub(crate) struct Noise(u64);
+
+impl Default for Noise {
+    fn default() -> Self {
+        Self(1)
+    }
+}
 
 impl Noise {
-    fn write(&mut self, file: &mut File, bytes: u64) {
+    pub(crate) fn write(&mut self, file: &mut File, bytes: u64) {
         let mut block = Vec::with_capacity(1 << 20);
         let mut left = bytes;
         while left > 0 {
@@ -108,7 +114,7 @@ impl Noise {
 }
 
 /// Waits for a process that has to succeed; `VmHWM` of its last moments, see proc(5).
-fn peak_of(mut child: Child) -> u64 {
+pub(crate) fn peak_of(mut child: Child) -> u64 {
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     loop {

@@ -28,6 +28,9 @@
 //! waits: so a sweep knows of the run, or the run of the sweep. Lists have names only when
 //! their files are copied, in no plan, so they wait until no run is unfinished.
 //!
+//! A killed run may leave parts of a file in a bucket, which are no objects. A sweep takes away
+//! those in its cluster's folder that were begun `orphan_grace` ago or longer, at least a day.
+//!
 //! What `modified` says is not trusted to make a file older: a hard link has the age of
 //! Milvus's file.
 
@@ -35,6 +38,7 @@ mod delete;
 mod run;
 mod survey;
 mod sweep;
+mod uploads;
 
 pub use delete::{DeleteReport, Removal, run_delete, run_undelete};
 pub use run::{Prune, PruneReport, StagingRoot, VerdictRow, run_prune};

@@ -13,6 +13,7 @@ use crate::plan::{BackupFacts, Obstacle, References, Sieve, Verdict, goes_at, is
 use crate::storage::ObjectMeta;
 
 use super::run::VerdictRow;
+use super::uploads;
 use crate::job::{JobContext, JobError, JobResult};
 
 /// Files deleted at once, and between two looks at the lease.
@@ -58,7 +59,11 @@ pub(super) async fn preview(
     let now = context.clock.now();
     Ok(match scan(context, cluster, (&references, now)).await? {
         Err(obstacle) => obstacle.into(),
-        Ok(scan) => Swept::Done(Found { rows: scan.rows(&references), ..Found::default() }),
+        Ok(scan) => {
+            let mut found = Found { rows: scan.rows(&references), ..Found::default() };
+            uploads::find(context, cluster, now, &mut found).await?;
+            Swept::Done(found)
+        }
     })
 }
 
@@ -106,6 +111,8 @@ async fn swept(context: &JobContext, cluster: &Cluster, lease: &Lease) -> JobRes
         lease.check_half().await?;
         catalog::put_sightings(cluster, left).await?;
     }
+    let left = uploads::find(context, cluster, now, &mut found).await?;
+    uploads::abort(cluster, lease, &left, &mut found).await?;
     Ok(Swept::Done(found))
 }
 

@@ -25,7 +25,7 @@
 //!
 //! Nothing visible. Parts of an upload that fails or is dropped are aborted on a task of the
 //! store's own, for which [`settle`] waits. A killed process leaves them on the server, where
-//! a lifecycle rule for incomplete uploads removes them.
+//! [`unfinished`] finds them for a prune, or a lifecycle rule for incomplete uploads removes them.
 //!
 //! # What it does not do
 //!
@@ -33,6 +33,7 @@
 //! empty segments such as the folder markers of a web console.
 //!
 //! [`AlreadyExists`]: super::StoreErrorKind::AlreadyExists
+//! [`unfinished`]: super::ObjectStore::unfinished
 //! [`settle`]: super::ObjectStore::settle
 
 mod bucket;
@@ -46,6 +47,7 @@ mod listing;
 mod reading;
 mod server_date;
 mod store;
+mod unfinished;
 mod upload;
 mod writing;
 

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -16,11 +17,11 @@ use tokio_util::task::TaskTracker;
 use crate::model::{KeyPrefix, ObjectKey, S3Settings};
 use crate::storage::{
     CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, S3Object, S3Reach,
-    Space, StoreResult,
+    Space, StoreResult, UnfinishedWrite,
 };
 
 use super::bucket::Bucket;
-use super::{S3Limits, client, copying, deleting, listing, reading, writing};
+use super::{S3Limits, client, copying, deleting, listing, reading, unfinished, writing};
 
 /// How long [`ObjectStore::settle`] waits for a server that does not answer.
 const SETTLING: Duration = Duration::from_secs(15);
@@ -123,6 +124,18 @@ impl ObjectStore for S3Store {
     fn copy_source(&self, key: &ObjectKey) -> Option<CopySource> {
         let (reach, bucket) = (self.bucket.reach.clone(), self.bucket.name.clone());
         Some(CopySource::S3(S3Object { reach, bucket, key: self.bucket.full(key) }))
+    }
+
+    async fn unfinished(
+        &self,
+        under: &KeyPrefix,
+        before: Timestamp,
+    ) -> StoreResult<Vec<UnfinishedWrite>> {
+        unfinished::list(&self.bucket, under, before).await
+    }
+
+    async fn abort(&self, write: &UnfinishedWrite) -> StoreResult<()> {
+        unfinished::abort(&self.bucket, write).await
     }
 
     async fn settle(&self) {

@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
 
 use crate::model::{KeyPrefix, ObjectKey};
 use crate::storage::{
     ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStoreExt, ObjectStream,
-    PutMode, Space, StoreErrorKind, StoreOp, StoreResult,
+    PutMode, Space, StoreErrorKind, StoreOp, StoreResult, UnfinishedWrite,
 };
 
 use super::script::{Cut, Script, failed};
@@ -248,6 +249,20 @@ impl ObjectStore for FaultyStore {
 
     fn copy_source(&self, key: &ObjectKey) -> Option<CopySource> {
         self.inner.copy_source(key)
+    }
+
+    async fn unfinished(
+        &self,
+        under: &KeyPrefix,
+        before: Timestamp,
+    ) -> StoreResult<Vec<UnfinishedWrite>> {
+        self.script().read(StoreOp::List, under.as_str())?;
+        self.inner.unfinished(under, before).await
+    }
+
+    async fn abort(&self, write: &UnfinishedWrite) -> StoreResult<()> {
+        self.script().write(StoreOp::Delete, write.key.as_str())?;
+        self.inner.abort(write).await
     }
 
     async fn settle(&self) {

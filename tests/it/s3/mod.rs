@@ -1,10 +1,12 @@
 //! The S3 store against two servers that are not ours: `s3s-fs` in this process, with faults
 //! where a test wants them, and moto in another.
 
+mod backups;
 mod conformance;
 mod copies;
 mod faults;
 mod faulty_server;
 mod limits;
 mod moto;
+mod unfinished;
 mod uploads;

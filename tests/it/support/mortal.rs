@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use jiff::Timestamp;
 use milvus_backup_agent::job::{JobContext, Staging};
 use milvus_backup_agent::milvus::{
     CollectionDescription, CollectionSpec, FlushAnswer, ImportRequest, ImportState, ImportTask,
@@ -17,6 +18,7 @@ use milvus_backup_agent::milvus::{
 use milvus_backup_agent::model::{KeyPrefix, Namespace, ObjectKey};
 use milvus_backup_agent::storage::{
     CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space, StoreResult,
+    UnfinishedWrite,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -223,6 +225,20 @@ impl ObjectStore for MortalStore {
 
     fn copy_source(&self, key: &ObjectKey) -> Option<CopySource> {
         self.inner.copy_source(key)
+    }
+
+    async fn unfinished(
+        &self,
+        under: &KeyPrefix,
+        before: Timestamp,
+    ) -> StoreResult<Vec<UnfinishedWrite>> {
+        self.process.call().await;
+        self.inner.unfinished(under, before).await
+    }
+
+    async fn abort(&self, write: &UnfinishedWrite) -> StoreResult<()> {
+        self.process.call().await;
+        self.inner.abort(write).await
     }
 
     async fn settle(&self) {
