@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fills a Milvus with test data, dumps its complete logical state, and compares two dumps.
 
-    data.py fill --address A --scenario types|partition_key|auto_id|many|segments|upsert|demo
+    data.py fill --address A --scenario types|partition_key|auto_id|many|segments|upsert|large|demo
                  [--rows N] [--segments K] [--collection db.c] [--tag T]
     data.py add --address A --collection db.c --rows N --start K [--partition P] [--flush]
     data.py delete --address A --collection db.c --where EXPR [--partition P] [--flush]
@@ -482,6 +482,15 @@ def fill_upsert(c, args):
     insert_all(c, db, name, schema, make_rows(schema, 0, count(args)))
 
 
+def fill_large(c, args):
+    """One segment whose vectors, 4 KiB each, are one large file if the server gathers enough before it writes."""
+    db, name = split(args.collection or "default.large")
+    schema = schema_pb2.CollectionSchema(name=name, fields=[int_key(), field("vec", T.FloatVector, dim=1024)])
+    c.create(db, schema)
+    insert_all(c, db, name, schema, make_rows(schema, 0, args.rows or 5000))
+    c.flush(db, name)
+
+
 def fill_demo(c, args):
     """What `make demo` shows: products with a 32-dimensional vector, an index, an alias, loaded and flushed."""
     name = "products"
@@ -511,6 +520,7 @@ SCENARIOS = {
     "many": fill_many,
     "segments": fill_segments,
     "upsert": fill_upsert,
+    "large": fill_large,
     "demo": fill_demo,
 }
 

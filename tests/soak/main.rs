@@ -11,7 +11,7 @@ mod memory;
 mod steps;
 mod streaming;
 
-use lab::{milvus, say};
+use lab::{Agent, Bucket, LabServer, milvus, say};
 
 #[test]
 fn a_constant_set_of_keys_is_whole_in_many_backups() {
@@ -38,4 +38,13 @@ fn a_backup_is_killed_at_12_moments() {
 #[tokio::test]
 async fn a_restore_is_killed_at_12_moments() {
     steps::kill_restores(&milvus(), "kill_restore", 12).await;
+}
+
+#[test]
+fn a_backup_to_s3_is_killed_at_12_moments_and_goes_on() {
+    let server = LabServer::on(Bucket::new("milvus", "files"), "s3", &[]);
+    steps::resume_backups(&server, "far_resumed", 12, |name| {
+        let backups = Bucket::new("backups", format!("resumed_{name}"));
+        Agent::over(&server, "resumed", backups.under_another_key())
+    });
 }

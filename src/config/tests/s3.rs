@@ -138,8 +138,7 @@ fn what_makes_no_bucket_is_refused() {
 fn files_are_staged_beside_milvus_s_own_and_never_among_them() {
     let bucket = "milvus:\n  storage: {s3: {bucket: a-bucket, prefix: files}}\n";
     let staged = |more: &str| {
-        let storage =
-            Fixture::new(&format!("{bucket}{more}")).load().unwrap().config.milvus.storage;
+        let storage = Fixture::new(format!("{bucket}{more}")).load().unwrap().config.milvus.storage;
         match storage {
             Some(Storage::S3(bucket)) => bucket.staging.to_string(),
             other => panic!("{other:?}"),

@@ -12,7 +12,7 @@ use crate::model::{ErrorKind, KeyPrefix, ObjectKey};
 use crate::plan::Batch;
 use crate::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind, StoreResult};
 
-use crate::transfer::crc_of;
+use crate::transfer::{Content, check_content};
 
 use super::session::Staging;
 
@@ -90,11 +90,9 @@ impl StagingArea {
         let source = from.repository.store();
         let key = from.layout.segment_file(&id);
         let to = folder.key(id.tail());
-        let (size, crc) = crc_of(source.get(&key).await?).await?;
-        let as_written = size == entry.size && (entry.crc.is_empty() || crc == entry.crc);
-        if !as_written {
+        if let Content::Other(how) = check_content(source.get(&key).await?, entry).await? {
             let place = from.repository.place(&key);
-            let message = format!("`{place}` is not what was written (CRC64NVME {crc})");
+            let message = format!("`{place}` is not what was written: {how}");
             return Err(JobError::new(ErrorKind::Damaged, message)
                 .hint("`verify --depth content` shows every damaged file of the backup"));
         }

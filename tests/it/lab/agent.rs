@@ -6,20 +6,27 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::LabServer;
+use super::{Bucket, LabServer};
 
 /// An installation of the program: its configuration, state and repository.
 #[derive(Debug)]
 pub(crate) struct Agent {
     folder: TempDir,
-    repository: PathBuf,
+    repository: Place,
     cluster: String,
     config: String,
+}
+
+/// Where backups go.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    Folder(PathBuf),
+    Bucket(Bucket),
 }
 
 /// How a command ended.
@@ -34,8 +41,13 @@ impl Agent {
     /// One that has never run, with an empty repository.
     pub(crate) fn new(server: &LabServer, cluster: &str) -> Self {
         let folder = folder();
-        let repository = folder.path().join("repository");
+        let repository = Place::Folder(folder.path().join("repository"));
         Self::install(server, cluster, folder, repository)
+    }
+
+    /// One that has never run, with its repository in a bucket.
+    pub(crate) fn over(server: &LabServer, cluster: &str, repository: Bucket) -> Self {
+        Self::install(server, cluster, folder(), Place::Bucket(repository))
     }
 
     /// One that has never run, on the repository of another.
@@ -43,14 +55,24 @@ impl Agent {
         Self::install(server, cluster, folder(), self.repository.clone())
     }
 
-    fn install(server: &LabServer, cluster: &str, folder: TempDir, repository: PathBuf) -> Self {
+    fn install(server: &LabServer, cluster: &str, folder: TempDir, repository: Place) -> Self {
+        let place = match &repository {
+            Place::Folder(path) => {
+                format!("  local:\n    path: {}\n    min_free: 64MiB\n", path.display())
+            }
+            // Only a Milvus with local storage asks where.
+            Place::Bucket(bucket) => format!(
+                "  s3: {}\n  staging: {}\n",
+                bucket.yaml(),
+                folder.path().join("staging").display()
+            ),
+        };
         let config = format!(
-            "milvus:\n  address: {}\n  management_address: {}\n  cluster: {cluster}\n  storage:\n    local:\n      path: {}\n\
-             repository:\n  local:\n    path: {}\n    min_free: 64MiB\nstate: {}\n",
+            "milvus:\n  address: {}\n  management_address: {}\n  cluster: {cluster}\n  storage: {}\n\
+             repository:\n{place}state: {}\n",
             server.address,
             server.management,
-            server.data.display(),
-            repository.display(),
+            server.storage(),
             folder.path().join("state").display(),
         );
         fs::write(folder.path().join("config.yaml"), &config).unwrap();
@@ -63,19 +85,40 @@ impl Agent {
     }
 
     /// The segment files in the repository: size, and what tells that it was written anew.
-    pub(crate) fn segment_files(&self) -> BTreeMap<PathBuf, (u64, u64, SystemTime)> {
-        let files = files(&self.repository.join(&self.cluster).join("_segments"));
+    pub(crate) fn segment_files(&self) -> BTreeMap<PathBuf, (u64, String)> {
+        let Place::Bucket(bucket) = &self.repository else { return self.files_on_disk() };
+        let folder = format!("{}/_segments/", self.cluster);
+        let objects = bucket.below().into_iter().filter(|(key, _)| key.starts_with(&folder));
+        objects.map(|(key, meta)| (key.into(), (meta.size, meta.modified.to_string()))).collect()
+    }
+
+    fn files_on_disk(&self) -> BTreeMap<PathBuf, (u64, String)> {
+        let files = files(&self.folder_of_cluster().join("_segments"));
         let facts = files.into_iter().map(|file| {
             let meta = fs::metadata(&file).unwrap();
-            (file, (meta.len(), meta.ino(), meta.modified().unwrap()))
+            let anew = format!("{} {:?}", meta.ino(), meta.modified().unwrap());
+            (file, (meta.len(), anew))
         });
         facts.filter(|(file, _)| !file.file_name().unwrap().as_bytes().starts_with(b".")).collect()
     }
 
+    /// Where this cluster's backups are, in a folder.
+    fn folder_of_cluster(&self) -> PathBuf {
+        match &self.repository {
+            Place::Folder(path) => path.join(&self.cluster),
+            Place::Bucket(bucket) => panic!("{bucket:?} is no folder"),
+        }
+    }
+
     /// Whether an attempt has left a checkpoint.
     pub(crate) fn has_checkpoint(&self, name: &str) -> bool {
-        let folder = self.repository.join(&self.cluster).join(name);
-        folder.join("checkpoint.jsonl.zst").exists()
+        let file = format!("{name}/checkpoint.jsonl.zst");
+        match &self.repository {
+            Place::Folder(_) => self.folder_of_cluster().join(file).exists(),
+            Place::Bucket(bucket) => {
+                bucket.below().contains_key(&format!("{}/{file}", self.cluster))
+            }
+        }
     }
 
     /// A file beside the configuration, gone with the agent.
@@ -153,14 +196,24 @@ impl Agent {
 
     /// What interrupted work left in the repository: `_staging`, ledgers, leases.
     pub(crate) fn leftovers(&self) -> Vec<PathBuf> {
-        let cluster = self.repository.join(&self.cluster);
-        let places = ["_staging", "_restores", "_leases"].map(|place| cluster.join(place));
-        places.iter().flat_map(|place| files(place)).collect()
+        let places = ["_staging", "_restores", "_leases"];
+        match &self.repository {
+            Place::Folder(_) => {
+                let places = places.map(|place| self.folder_of_cluster().join(place));
+                places.iter().flat_map(|place| files(place)).collect()
+            }
+            Place::Bucket(bucket) => {
+                let places = places.map(|place| format!("{}/{place}/", self.cluster));
+                let keys = bucket.below().into_keys();
+                let left = keys.filter(|key| places.iter().any(|place| key.starts_with(place)));
+                left.map(PathBuf::from).chain(files(&self.path("staging"))).collect()
+            }
+        }
     }
 
     /// The only ledger of a restore, if there is one that can be read.
     pub(crate) fn ledger(&self) -> Option<Value> {
-        let ledgers = files(&self.repository.join(&self.cluster).join("_restores"));
+        let ledgers = files(&self.folder_of_cluster().join("_restores"));
         serde_json::from_slice(&fs::read(ledgers.first()?).ok()?).ok()
     }
 }

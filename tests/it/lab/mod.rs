@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
 
 mod agent;
+mod bucket;
+pub(crate) mod moto;
 mod server;
 mod wait;
 
@@ -10,6 +12,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 pub(crate) use agent::Agent;
+pub(crate) use bucket::Bucket;
 pub(crate) use server::{LabServer, assert_equal, lab, milvus};
 pub(crate) use wait::{imported, until};
 

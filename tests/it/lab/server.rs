@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use milvus_backup_agent::milvus::GrpcMilvus;
 
-use super::printed;
+use super::{Bucket, printed};
 
 /// A running Milvus of `tests/lab`. It is killed when this process is gone.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub(crate) struct LabServer {
     pub(crate) management: String,
     /// Its local storage.
     pub(crate) data: PathBuf,
+    /// Where its files are instead, if they are on S3.
+    pub(crate) bucket: Option<Bucket>,
 }
 
 /// The server that the tests share; each works on collections of its own. It compacts
@@ -29,6 +31,23 @@ impl LabServer {
     pub(crate) fn start(name: &str, settings: &[&str]) -> Self {
         let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", *setting]).collect();
         Self::start_with(name, &settings)
+    }
+
+    /// One that keeps its files in a bucket, and compacts nothing.
+    pub(crate) fn on(bucket: Bucket, name: &str, more: &[&str]) -> Self {
+        let settings = bucket.milvus();
+        let mut settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        settings.extend(more);
+        settings.push("dataCoord.enableCompaction=false");
+        Self { bucket: Some(bucket), ..Self::start(name, &settings) }
+    }
+
+    /// Where its files are, as a value of the agent's configuration.
+    pub(crate) fn storage(&self) -> String {
+        match &self.bucket {
+            Some(bucket) => format!("{{s3: {}}}", bucket.yaml()),
+            None => format!("{{local: {{path: {}}}}}", self.data.display()),
+        }
     }
 
     /// With any arguments of `milvus.py start`.
@@ -47,7 +66,7 @@ impl LabServer {
             serde_json::from_str(&lab("milvus.py", &arguments)).expect("start prints JSON");
         let text = |key: &str| answer[key].as_str().expect("start prints texts").to_owned();
         let (address, management) = (text("address"), text("management"));
-        Self { address, management, data: text("data").into() }
+        Self { address, management, data: text("data").into(), bucket: None }
     }
 
     pub(crate) fn client(&self) -> GrpcMilvus {

@@ -10,6 +10,7 @@ mod incremental;
 mod kill;
 mod many;
 mod resume;
+mod s3;
 mod speed;
 mod upserts;
 mod whole;

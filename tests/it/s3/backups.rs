@@ -14,7 +14,7 @@ use milvus_backup_agent::storage::{
 
 use super::faulty_server::{Fault, FaultyServer};
 use super::limits::{PARTS, SMALL, THREE_PARTS, key, open, pattern, settings, stream_of};
-use super::moto;
+use crate::lab::moto;
 use crate::support::{Lab, backup_name, request};
 
 /// A Milvus with files in bucket `one`, and a repository in bucket `two`.

@@ -6,7 +6,7 @@ use milvus_backup_agent::storage::{S3Limits, probe_conditional_put};
 
 use super::faulty_server::FaultyServer;
 use super::limits::{PARTS, SMALL, open, settings};
-use super::moto;
+use crate::lab::moto;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn moto_keeps_the_contract() {

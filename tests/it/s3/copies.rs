@@ -8,7 +8,7 @@ use milvus_backup_agent::storage::{
 
 use super::faulty_server::{Fault, FaultyServer};
 use super::limits::{PARTS, SMALL, THREE_PARTS, key, keys, kind, open, pattern, settings};
-use super::moto;
+use crate::lab::moto;
 
 #[tokio::test]
 async fn a_copy_goes_across_buckets_and_in_parts() {

@@ -11,7 +11,7 @@ use milvus_backup_agent::storage::{
 
 use super::faulty_server::{Fault, FaultyServer};
 use super::limits::{SMALL, key, keys, kind, open, pattern, settings};
-use super::moto;
+use crate::lab::moto;
 
 const SLOW_DOWN: &str = "<Error><Code>SlowDown</Code><Message>less</Message></Error>";
 const DENIED: &str = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";

@@ -7,6 +7,5 @@ mod copies;
 mod faults;
 mod faulty_server;
 mod limits;
-mod moto;
 mod unfinished;
 mod uploads;

@@ -10,7 +10,7 @@ use milvus_backup_agent::storage::{ObjectStore, S3Store};
 
 use super::faulty_server::{Fault, FaultyServer};
 use super::limits::{SMALL, open, settings};
-use super::moto;
+use crate::lab::moto;
 use crate::support::{Lab, request};
 
 /// A cluster `c1` with a backup in this folder of bucket `two`.

@@ -17,7 +17,7 @@ use super::faulty_server::{Fault, FaultyServer};
 use super::limits::{
     PARTS, SMALL, THREE_PARTS, key, kind, object, open, pattern, settings, stream_of,
 };
-use super::moto;
+use crate::lab::moto;
 
 #[tokio::test]
 async fn an_object_in_parts_is_the_object() {

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
 
 mod kill;
+mod resume;
 mod speed;
 mod upserts;
 
 pub(crate) use kill::{kill_backups, kill_restores};
+pub(crate) use resume::resume_backups;
 pub(crate) use speed::{create_like, race};
 pub(crate) use upserts::back_up_under_upserts;

@@ -6,17 +6,17 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 /// The server's buckets.
-pub(super) const BUCKETS: [&str; 2] = ["one", "two"];
+pub(crate) const BUCKETS: [&str; 5] = ["one", "two", "milvus", "target", "backups"];
 
 /// The address of the server. Tests work in prefixes of their own.
-pub(super) fn address() -> &'static str {
+pub(crate) fn address() -> &'static str {
     static SERVER: OnceLock<(Child, String)> = OnceLock::new();
     let (_, address) = SERVER.get_or_init(|| start(&[]));
     address
 }
 
 /// A server with TLS, whose authority's certificate lies in `folder` as `ca.pem`.
-pub(super) fn with_tls(folder: &Path) -> (Child, String) {
+pub(crate) fn with_tls(folder: &Path) -> (Child, String) {
     start(&["--tls", folder.to_str().expect("a plain name")])
 }
 
@@ -42,7 +42,7 @@ fn start(options: &[&str]) -> (Child, String) {
 }
 
 /// A request without credentials, which moto does not check.
-pub(super) async fn ask(method: &str, path: &str) -> String {
+pub(crate) async fn ask(method: &str, path: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let host = address().trim_start_matches("http://");
     let mut stream = tokio::net::TcpStream::connect(host).await.expect("moto listens");

@@ -1,0 +1,179 @@
+//! Milvus on S3, repositories on S3, and every mix with folders.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use milvus_backup_agent::storage::ObjectMeta;
+use serde_json::Value;
+
+use crate::lab::{Agent, Bucket, LabServer, assert_equal, milvus};
+use crate::steps::resume_backups;
+
+/// What Milvus itself keeps below its prefix.
+const OWN: [&str; 4] = ["insert_log/", "delta_log/", "stats_log/", "index_files/"];
+
+/// The server on S3 that these tests share.
+fn on_s3() -> LabServer {
+    static SERVER: OnceLock<LabServer> = OnceLock::new();
+    // It gathers enough to write large files in one go.
+    let settings = ["dataNode.segment.insertBufSize=134217728"];
+    SERVER.get_or_init(|| LabServer::on(Bucket::new("milvus", "files"), "s3", &settings)).clone()
+}
+
+fn backups(prefix: &str) -> Bucket {
+    Bucket::new("backups", prefix)
+}
+
+/// Keys in the bucket of a server that are not Milvus's, besides those below `ours`.
+fn strangers(server: &LabServer, ours: &str) -> Vec<String> {
+    let bucket = server.bucket.as_ref().unwrap();
+    let milvus_s = |key: &&String| {
+        let below = key.strip_prefix("files/");
+        below.is_some_and(|below| OWN.iter().any(|own| below.starts_with(own)))
+    };
+    let keys: Vec<String> = bucket.objects().into_keys().collect();
+    assert!(keys.iter().any(|key| milvus_s(&key)), "Milvus has no file in {bucket:?}");
+    keys.into_iter().filter(|key| !milvus_s(&key) && !key.starts_with(ours)).collect()
+}
+
+/// Waits until there are no strangers: other tests of the shared server stage files, too.
+fn assert_no_strangers(server: &LabServer, ours: &str) {
+    let begun = Instant::now();
+    loop {
+        let found = strangers(server, ours);
+        if found.is_empty() {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_mins(2), "{found:?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// From one bucket through another into a third, to a server that has never seen the first,
+/// by an agent that has no state.
+#[test]
+fn a_backup_comes_back_in_another_server_through_buckets_alone() {
+    let source = on_s3();
+    for scenario in ["types", "partition_key", "auto_id"] {
+        source.data_py("fill", &["--scenario", scenario, "--rows", "200", "--tag", "far"]);
+    }
+    let all = "db2_far.types_far,default.autoid_far,default.pkey_far,default.types_far";
+    let agent = Agent::over(&source, "source", backups("far"));
+    let before = source.dump(all, &agent.path("before.json"));
+    let check = agent.ok(&["check"]);
+    let storage =
+        check["checks"].as_array().unwrap().iter().find(|line| line["check"] == "storage");
+    assert!(storage.unwrap()["detail"].as_str().unwrap().contains("is there"), "{check}");
+    agent.backup("b1", "default.*_far,db2_far.*");
+    let again = agent.backup("b2", "default.*_far,db2_far.*");
+    assert_eq!(again["files_copied"], 0, "{again}");
+
+    let target = LabServer::on(Bucket::new("target", "files"), "s3-target", &[]);
+    let restorer = Agent::over(&target, "target", backups("far"));
+    let list = restorer.ok(&["list"]);
+    assert_eq!(list.as_array().unwrap().len(), 2, "{list}");
+    restorer.restore("b1", &[]);
+    let after = target.dump(all, &restorer.path("after.json"));
+    assert_equal(&before, &after, &[], "");
+    for server in [&source, &target] {
+        assert_no_strangers(server, "backups/");
+    }
+    assert_eq!([agent.leftovers(), restorer.leftovers()], [const { Vec::<PathBuf>::new() }; 2]);
+    restorer.ok(&["check", "--restore"]);
+    assert_no_strangers(&target, "-");
+}
+
+/// Milvus, repository and target, each in a folder or in a bucket.
+#[test]
+fn every_mix_of_folders_and_buckets_comes_back() {
+    for (number, source) in [milvus(), on_s3()].into_iter().enumerate() {
+        let name = format!("default.mix_{number}");
+        let fill = ["--scenario", "segments", "--rows", "300", "--segments", "2"];
+        source.data_py("fill", &[fill.as_slice(), &["--collection", &name]].concat());
+        let repositories = [
+            Agent::new(&source, "mix"),
+            Agent::over(&source, "mix", backups(&format!("mix_{number}"))),
+            // In the bucket of the Milvus on S3, beside its files.
+            Agent::over(&source, "mix", Bucket::new("milvus", format!("backups/{number}"))),
+            Agent::over(&source, "mix", backups(&format!("streamed_{number}")).under_another_key()),
+        ];
+        for (place, agent) in repositories.iter().enumerate() {
+            let before = source.dump(&name, &agent.path("before.json"));
+            let backup = agent.backup("b1", &name);
+            assert_eq!(backup["rows"], 600, "{backup}");
+            for (end, target) in [milvus(), on_s3()].into_iter().enumerate() {
+                let suffix = format!("_{place}_{end}");
+                let restorer = agent.beside(&target, "elsewhere");
+                restorer.restore("b1", &["--suffix", &suffix]);
+                let to = format!("{name}{suffix}");
+                let after = target.dump(&to, &restorer.path("after.json"));
+                assert_equal(&before, &after, &[&format!("{name}={to}")], "");
+                assert_eq!(restorer.leftovers(), Vec::<PathBuf>::new());
+                target.data_py("drop", &["--collection", &to]);
+            }
+            assert_no_strangers(&on_s3(), "backups/");
+        }
+    }
+}
+
+/// With two credentials, so that the bytes pass the agent and its throttle.
+#[test]
+fn a_killed_backup_to_s3_goes_on_where_it_was() {
+    let server = on_s3();
+    resume_backups(&server, "far_resumed", 3, |name| {
+        Agent::over(&server, "resumed", backups(&format!("resumed_{name}")).under_another_key())
+    });
+}
+
+/// Milvus writes what is above 16 MiB in parts, and its fingerprint is no MD5.
+#[test]
+fn what_milvus_wrote_in_parts_is_copied_and_checked() {
+    let server = on_s3();
+    let name = "default.parts";
+    server.data_py("fill", &["--scenario", "large", "--collection", name]);
+    let objects = server.bucket.as_ref().unwrap().objects();
+    let in_parts = |meta: &ObjectMeta| meta.etag.as_ref().unwrap().contains('-');
+    let large = objects.values().find(|meta| in_parts(meta)).expect("a file written in parts");
+    for repository in [backups("parts"), backups("parts_streamed").under_another_key()] {
+        let agent = Agent::over(&server, "parts", repository);
+        agent.backup("b1", name);
+        let copies = agent.segment_files();
+        assert!(copies.values().any(|(size, _)| *size == large.size), "{large:?} is not copied");
+        let again = agent.backup("b2", name);
+        assert_eq!(again["files_copied"], 0, "{again}");
+        let rows = server.data_py("keys", &["--collection", name]);
+        agent.restore("b1", &["--suffix", "_r"]);
+        let to = format!("{name}_r");
+        assert_eq!(server.data_py("keys", &["--collection", &to]), rows);
+        server.data_py("drop", &["--collection", &to]);
+    }
+    // Whoever backs up only reads: what was there is there, unchanged.
+    let after = server.bucket.as_ref().unwrap().objects();
+    for (key, meta) in objects {
+        assert_eq!(after.get(&key), Some(&meta), "{key}");
+    }
+}
+
+/// The bucket is right and the prefix is not.
+#[test]
+fn a_wrong_root_path_is_told_before_a_backup_is() {
+    let server = on_s3();
+    let shape = ["--scenario", "segments", "--rows", "10", "--segments", "1"];
+    server.data_py("fill", &[shape.as_slice(), &["--collection", "default.rooted"]].concat());
+    let bucket = Some(Bucket::new("milvus", "file"));
+    let lost = LabServer { bucket, ..server };
+    let agent = Agent::over(&lost, "lost", backups("lost"));
+    let check = agent.run(&["check"]);
+    assert_eq!(check.code, 2, "{check:?}");
+    let lines = check.json["checks"].as_array().unwrap();
+    let line = lines.iter().find(|line| line["check"] == "storage").unwrap();
+    assert_eq!(line["ok"], false);
+    let text = |key: &str| line[key].as_str().unwrap().to_owned();
+    assert!(text("detail").contains("is not in `s3://milvus/file/insert_log/"), "{line}");
+    assert!(text("hint").contains("milvus.storage.s3"), "{line}");
+    let backup: Value =
+        agent.run(&["backup", "--name", "b", "--collections", "default.rooted"]).json;
+    assert_ne!(backup["outcome"], "complete", "{backup}");
+    assert_ne!(agent.state_of("b"), "complete");
+}
