@@ -68,6 +68,16 @@ pub enum CatalogError {
         /// Both sides.
         differences: String,
     },
+    /// The store keeps no condition, and another machine's agent writes to it.
+    #[error(
+        "only the agent on {host} may write to this repository, says `{place}`: its store overwrites what a conditional put should keep"
+    )]
+    SingleAgent {
+        /// The mark.
+        place: String,
+        /// The machine's name.
+        host: String,
+    },
     /// The lease is no longer ours.
     #[error("the lease `{lease}` was lost: {why}")]
     LeaseLost {
@@ -106,6 +116,7 @@ impl CatalogError {
             Self::Ambiguous { .. } => ErrorKind::Usage,
             Self::NameTaken { .. }
             | Self::OtherCluster { .. }
+            | Self::SingleAgent { .. }
             | Self::Document { source: DocumentError::TooNew { .. }, .. } => ErrorKind::Refused,
             Self::LeaseLost { .. } | Self::LeaseHeld { .. } => ErrorKind::Locked,
             Self::NotAsWritten { .. } => ErrorKind::Failed,
@@ -136,6 +147,9 @@ impl CatalogError {
             Self::NoBackup { .. } => "`list` shows what there is",
             Self::Ambiguous { .. } => "name one with --cluster",
             Self::NameTaken { .. } => "choose another name, or none to get one with the time in it",
+            Self::SingleAgent { .. } => {
+                "give this agent a repository of its own; or, if the other one is gone for good, delete that file"
+            }
             Self::OtherCluster { .. } => {
                 "set `milvus.cluster` to a name of its own; or, if Milvus really moved, `cluster adopt NAME --reason R`"
             }

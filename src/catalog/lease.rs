@@ -15,7 +15,7 @@ use crate::model::ObjectKey;
 use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
 
 use super::holder::is_gone;
-use super::{CatalogError, CatalogResult, Cluster, this_process};
+use super::{CatalogError, CatalogResult, Cluster, sharing, this_process};
 
 /// Between two heartbeats.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -67,7 +67,15 @@ struct Pulse {
 impl Lease {
     /// Takes a lease that nobody has held before.
     pub async fn take(cluster: &Cluster, name: &str) -> CatalogResult<Self> {
-        Self::hold(cluster, name, (FIRST, AfterUse::Deleted)).await
+        let lease = Self::hold(cluster, name, (FIRST, AfterUse::Deleted)).await?;
+        let body = manifest::encode(&lock(&lease.pulse).record).into();
+        let refused = match sharing::prove(&cluster.repository, &lease.key(), body).await {
+            Ok(true) => return Ok(lease),
+            Ok(false) => lease.loss("it is gone"),
+            Err(error) => error,
+        };
+        lease.release().await;
+        Err(refused)
     }
 
     /// Takes a lease of which there is one for all, or takes it over from a holder that is
@@ -107,6 +115,7 @@ impl Lease {
         name: &str,
         (number, after_use): (u64, AfterUse),
     ) -> CatalogResult<Self> {
+        sharing::admit(&cluster.repository).await?;
         let key = key(cluster, name, number);
         let record = LeaseRecord {
             version: 1,

@@ -73,6 +73,12 @@
 //! one over is put-if-absent of the next number, the highest number counts, and its holder
 //! marks it `released` at the end. Lower numbers may be deleted, the highest never is.
 //!
+//! # One agent alone
+//!
+//! All of this rests on put-if-absent. Whoever takes a lease of its own puts it twice: a
+//! store that lets the second put through gets `_single_agent.json` with this machine's id,
+//! and from then on no lease is given to an agent of another machine.
+//!
 //! # Clusters
 //!
 //! What writes checks `_cluster.json` first: another address or storage under the same name
@@ -89,6 +95,7 @@ mod record;
 mod removal;
 mod repository;
 mod resume;
+mod sharing;
 
 pub use cluster::{ClusterIdentity, adopt, claim, recognise};
 pub use commit::{Reservation, Run, Unfinished};
@@ -104,3 +111,4 @@ pub use removal::{
 };
 pub use repository::{Cluster, Repository};
 pub use resume::{Checkpoints, checkpoints};
+pub use sharing::admit;

@@ -84,6 +84,7 @@ async fn prepare(context: &JobContext, request: &BackupRequest) -> JobResult<Pre
     let version = context.supported_version().await?;
     let clock = &*context.clock;
     let repository = Repository::open_or_create(Arc::clone(&context.repository), clock).await?;
+    catalog::admit(&repository).await?;
     let cluster = repository.cluster(&context.cluster);
     let cluster_id = catalog::claim(&cluster, &context.identity, clock).await?;
     let selected = select(context, &request.selector).await?;

@@ -112,6 +112,7 @@ impl From<CatalogError> for JobError {
             | CatalogError::Ambiguous { .. }
             | CatalogError::NameTaken { .. }
             | CatalogError::OtherCluster { .. }
+            | CatalogError::SingleAgent { .. }
             | CatalogError::LeaseLost { .. }
             | CatalogError::LeaseHeld { .. }
             | CatalogError::NotAsWritten { .. } => None,

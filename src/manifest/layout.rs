@@ -6,6 +6,9 @@ use crate::model::{BackupName, ClusterName, KeyPrefix, ObjectKey};
 
 use super::FileId;
 
+/// `_single_agent.json`, at the root: present where agents cannot share the repository.
+pub const SINGLE_AGENT_MARK: &str = "_single_agent.json";
+
 /// `_repository.json`, at the root.
 pub const REPOSITORY_MARK: &str = "_repository.json";
 

@@ -71,6 +71,17 @@ pub struct RepositoryMark {
     pub agent: String,
 }
 
+/// `_single_agent.json`: the only machine whose agent may write, as the store keeps no condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SingleAgentMark {
+    /// Format of this document.
+    pub version: u32,
+    /// The machine's id.
+    pub machine: String,
+    /// Its name, for people.
+    pub host: String,
+}
+
 /// `_cluster.json`: which Milvus the folder belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterMark {

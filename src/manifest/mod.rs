@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <root>/_repository.json                        format version of the whole
+//! <root>/_single_agent.json                      the only machine that may write, if the store keeps no conditions
 //! <root>/<cluster>/_cluster.json                 which Milvus this is
 //! <root>/<cluster>/_segments/insert_log/C/P/S/<field>/<log>
 //! <root>/<cluster>/_segments/delta_log/C/P/S/<log>
@@ -39,10 +40,10 @@ pub use document::{
     Boundary, CollectionContent, CollectionOutcome, CollectionRecord, Manifest, ManifestOutcome,
 };
 pub use file::{FileEntry, FileId, LogKind};
-pub use layout::{BackupLayout, ClusterLayout, REPOSITORY_MARK};
+pub use layout::{BackupLayout, ClusterLayout, REPOSITORY_MARK, SINGLE_AGENT_MARK};
 pub use list::{EncodedList, FieldFiles, FileList, SegmentFiles};
 pub use marks::{
     Attempt, AttemptEnd, ClusterMark, DocumentError, Holder, LeaseRecord, RepositoryMark,
-    RestoreItem, RestoreLedger, RestoreStep, Tombstone, decode, encode,
+    RestoreItem, RestoreLedger, RestoreStep, SingleAgentMark, Tombstone, decode, encode,
 };
 pub use sightings::{Sighting, SightingsWriter, read_sightings};

@@ -13,7 +13,7 @@ use milvus_backup_agent::manifest::{
     Attempt, AttemptEnd, Boundary, ClusterMark, CollectionContent, CollectionOutcome,
     CollectionRecord, DocumentError, FileEntry, FileList, Holder, LeaseRecord, LogKind, Manifest,
     ManifestOutcome, RepositoryMark, RestoreItem, RestoreLedger, RestoreStep, SegmentFiles,
-    Tombstone, decode, encode,
+    SingleAgentMark, Tombstone, decode, encode,
 };
 use milvus_backup_agent::milvus::{IndexDescription, KeyValue, LoadState, Partition};
 use milvus_backup_agent::model::ClusterName;
@@ -148,6 +148,12 @@ fn marks_are_written_as_ever() {
         adopted: vec!["2026-11-24T00:00:00Z: from http://old:19530 /old: moved".to_owned()],
     };
     assert_golden("_cluster.json", &mark);
+    let single = SingleAgentMark {
+        version: 1,
+        machine: "0123456789abcdef0123456789abcdef".to_owned(),
+        host: "db1".to_owned(),
+    };
+    assert_golden("_single_agent.json", &single);
 }
 
 #[test]

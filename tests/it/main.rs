@@ -22,6 +22,7 @@ mod restore_failures;
 mod resume;
 mod reuse;
 mod s3;
+mod single_agent;
 mod source;
 mod steps;
 mod store;

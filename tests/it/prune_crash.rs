@@ -58,7 +58,7 @@ async fn world() -> Lab {
     assert!(dying.run(run_backup(&context, request("dead"))).await.is_none());
     let mut options = restore_of("first");
     options.request.suffix = Some("_copy".to_owned());
-    let dying = Process::killed_after(30);
+    let dying = Process::killed_after(34);
     let context = dying.context(lab.context());
     let staged = dying.staging(lab.staging());
     assert!(dying.run(Box::pin(run_restore(&context, &staged, &options))).await.is_none());

@@ -54,6 +54,8 @@ async fn assert_whole(lab: &Lab, backup: &JobResult<BackupReport>, why: &str) {
             }
         }
     }
+    // Whoever finds its own object gone has met no store that lies.
+    assert!(!keys(&lab.repository).await.contains(&"_single_agent.json".to_owned()), "{why}");
     if let Ok(report) = backup {
         assert_eq!(report.outcome, RunOutcome::Complete, "{why}");
         assert_eq!(state(lab, "new").await, Some(BackupState::Complete), "{why}");

@@ -74,6 +74,7 @@ pub async fn run_delete(
     removal: Removal,
 ) -> JobResult<DeleteReport> {
     let cluster = find(context, name).await?;
+    catalog::admit(&cluster.repository).await?;
     let was = catalog::read_record(&cluster, name, &*context.clock).await?.state;
     let facts = look(&cluster, name).await?;
     refuse(&facts)?;

@@ -104,6 +104,11 @@ impl FaultyStore {
         self.script().truncate(key_contains, keep_bytes, cut);
     }
 
+    /// Forgets the condition of every put from now on.
+    pub fn lie_about_conditions(&self) {
+        self.script().lies = true;
+    }
+
     /// Refuses every write from now on.
     pub fn make_read_only(&self) {
         self.script().read_only = true;
@@ -179,6 +184,7 @@ impl ObjectStore for FaultyStore {
 
     async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> StoreResult<ObjectMeta> {
         self.script().write(StoreOp::Put, key.as_str())?;
+        let mode = if self.script().lies { PutMode::Overwrite } else { mode };
         let meta = self.inner.put(key, body, mode).await?;
         self.script().unsynced.retain(|unsynced| unsynced != key);
         Ok(meta)

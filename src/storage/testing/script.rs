@@ -25,6 +25,8 @@ pub(super) struct Script {
     pub(super) lives_for: Option<u64>,
     /// Whether writes are refused.
     pub(super) read_only: bool,
+    /// Whether a put that demands an absent key overwrites a present one.
+    pub(super) lies: bool,
     /// What streams and copies wrote since the last sync.
     pub(super) unsynced: Vec<ObjectKey>,
     /// The same of processes that died before; a sync covers only what this one met.
