@@ -27,8 +27,30 @@ pub(super) async fn recover(
     staging: &Staging,
 ) -> JobResult<Recovered> {
     let mut recovered = Recovered::default();
+    while look(context, cluster, backup, (staging, &mut recovered)).await? == Look::Again {}
+    Ok(recovered)
+}
+
+/// Whether what was seen is all there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Enough,
+    /// A restore ended while it was watched, and whoever ended it may be at work under a
+    /// ledger of its own.
+    Again,
+}
+
+async fn look(
+    context: &JobContext,
+    cluster: &Cluster,
+    backup: &BackupName,
+    (staging, recovered): (&Staging, &mut Recovered),
+) -> JobResult<Look> {
     let target = context.identity.server();
     for found in catalog::open_ledgers(cluster, backup, &target).await? {
+        if recovered.ledgers.iter().any(|(ledger, _)| ledger.id == found.id) {
+            continue;
+        }
         tracing::info!(restore = %found.id, "looking whether an earlier restore is still at work");
         // Of several that would clean up after it, one gets the next number of its lease.
         let fence = match Lease::acquire(cluster, &found.lease).await {
@@ -43,7 +65,7 @@ pub(super) async fn recover(
         // It may have gone on, and come to its end, while it was watched.
         let Some(mut ledger) = catalog::read_ledger(cluster, &found.id).await? else {
             catalog::remove_lease(cluster, &found.lease).await?;
-            continue;
+            return Ok(Look::Again);
         };
         for index in 0..ledger.items.len() {
             recovered.just_made.extend(finish(context, cluster, &mut ledger, index).await?);
@@ -53,7 +75,7 @@ pub(super) async fn recover(
         recovered.done.extend(done.cloned());
         recovered.ledgers.push((ledger, fence));
     }
-    Ok(recovered)
+    Ok(Look::Enough)
 }
 
 /// Takes one collection to its end, or back to nothing; returns it if it got its name now.

@@ -40,9 +40,7 @@ impl FakeMilvus {
     async fn read(&self, request: &ImportRequest) -> MilvusResult<Outcome> {
         let fields = self.with(&request.namespace, |collection| collection.fields())?;
         let Some(insert) = self.mounted(&request.insert_folder) else {
-            // A folder that Milvus cannot see is an empty one.
-            let (namespace, partition) = (request.namespace.clone(), request.partition.clone());
-            return Ok(Outcome::Add { namespace, partition, contents: Vec::new() });
+            return Ok(unseen(request));
         };
         let delta = request.delta_folder.as_deref().and_then(|path| self.mounted(path));
         let segments = match logs::read(insert, delta).await.map_err(|error| storage(&error))? {
@@ -230,6 +228,7 @@ impl MilvusApi for FakeMilvus {
         let task = match scripted {
             Some(ImportScript::Hang) => Task::Hanging,
             Some(ImportScript::Fail(reason)) => Task::Started(Outcome::Fail(reason)),
+            Some(ImportScript::Unseen) => Task::Started(unseen(request)),
             None => Task::Started(self.read(request).await?),
         };
         let mut cluster = self.cluster();
@@ -301,4 +300,10 @@ impl MilvusApi for FakeMilvus {
         cluster.aliases.insert(alias, id);
         Ok(())
     }
+}
+
+/// A folder that Milvus cannot see is an empty one.
+fn unseen(request: &ImportRequest) -> Outcome {
+    let (namespace, partition) = (request.namespace.clone(), request.partition.clone());
+    Outcome::Add { namespace, partition, contents: Vec::new() }
 }

@@ -38,6 +38,8 @@ pub enum ImportScript {
     Hang,
     /// It fails with these words after one question for its state, as a time-out does.
     Fail(String),
+    /// It sees no folder, which is an empty one, and completes.
+    Unseen,
 }
 
 #[derive(Debug, Default)]
