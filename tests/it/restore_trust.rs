@@ -1,7 +1,5 @@
 //! What a restore does not take on trust: files, Milvus's word, and that it is alone.
 
-#![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
-
 use bytes::Bytes;
 use milvus_backup_agent::job::{RestoreOptions, RunOutcome, run_restore};
 use milvus_backup_agent::milvus::testing::{ImportScript, MilvusCall};

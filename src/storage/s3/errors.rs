@@ -18,6 +18,8 @@ const BUCKET: &str = "check the bucket's name and the endpoint; the agent makes 
 const REGION: &str = "set `region` to the bucket's own, and `endpoint` to a server that has it";
 const AUTHORITY: &str =
     "set `ca_file` to the certificate of the authority that signed the server's";
+const NOBODY: &str =
+    "check that the server runs, that `endpoint` is its address, and the network between";
 const CLOCK: &str = "set this machine's clock";
 
 /// A kind, and what to do about it.
@@ -118,11 +120,12 @@ fn of_the_way(error: &(dyn Error + 'static)) -> Verdict {
             (StoreErrorKind::PermissionDenied, Some(NO_KEYS))
         };
     }
-    // The type of this error belongs to the TLS library inside the SDK.
-    if chain(error).contains("invalid peer certificate") {
+    // The types of these errors belong to libraries inside the SDK.
+    let chain = chain(error);
+    if chain.contains("invalid peer certificate") {
         return (StoreErrorKind::Misconfigured, Some(AUTHORITY));
     }
-    (StoreErrorKind::Transient, None)
+    (StoreErrorKind::Transient, chain.contains("(Connect)").then_some(NOBODY))
 }
 
 fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {

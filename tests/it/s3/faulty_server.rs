@@ -1,6 +1,7 @@
 //! `s3s-fs` in this process, and in front of it a script of faults.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use super::limits::{self, settings};
 
 /// What happens to a request instead of its answer.
 #[derive(Debug, Clone)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// This answer; the request is not carried out.
     Answer(u16, &'static str),
     /// The request is carried out and answered like this.
@@ -55,15 +56,15 @@ struct Script {
 }
 
 /// A server with two buckets, `one` and `two`.
-pub(super) struct FaultyServer {
-    pub(super) address: String,
+pub(crate) struct FaultyServer {
+    pub(crate) address: String,
     script: Arc<Mutex<Script>>,
-    _root: TempDir,
+    root: TempDir,
     _tasks: JoinSet<()>,
 }
 
 impl FaultyServer {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let root = TempDir::new().expect("a folder");
         for bucket in ["one", "two"] {
             std::fs::create_dir(root.path().join(bucket)).expect("a bucket");
@@ -77,7 +78,7 @@ impl FaultyServer {
         let script = Arc::<Mutex<Script>>::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(listener, service, Arc::clone(&script)));
-        Self { address, script, _root: root, _tasks: tasks }
+        Self { address, script, root, _tasks: tasks }
     }
 
     pub(super) fn settings(&self, bucket: &str, prefix: &str) -> S3Settings {
@@ -88,8 +89,13 @@ impl FaultyServer {
         limits::open(&self.settings("one", "a/b"), limits).await
     }
 
+    /// Where the objects of a bucket lie as files.
+    pub(super) fn folder(&self, bucket: &str) -> PathBuf {
+        self.root.path().join(bucket)
+    }
+
     /// Lets the next `times` requests like this one fail.
-    pub(super) fn fail(&self, method: Method, contains: &'static str, times: usize, fault: Fault) {
+    pub(crate) fn fail(&self, method: Method, contains: &'static str, times: usize, fault: Fault) {
         let faults = &mut self.script.lock().expect("no panic").faults;
         faults.push(Scripted { method, contains, times, fault });
     }

@@ -18,6 +18,7 @@ mod mount;
 mod names;
 mod paths;
 mod permissions;
+mod s3;
 mod server;
 mod signals;
 mod unreachable;

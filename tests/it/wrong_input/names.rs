@@ -63,7 +63,7 @@ fn two_agents_with_one_name_make_one_backup() {
     let (first, second) = (first.end(), second.end());
     let (won, refused) = if first.code == Some(0) { (first, second) } else { (second, first) };
     assert_eq!(won.code, Some(0), "{won}");
-    refused.fails(15, &["`same` is taken by a", "choose another name"]);
+    refused.fails(15, &["`same` is taken by a", " backup", "choose another name"]);
     assert_eq!(agent.state_of("same").0, "complete");
 }
 
