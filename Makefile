@@ -23,6 +23,7 @@ check:
 # The long runs.
 soak:
 	tests/lab/setup.sh
+	MBA_SEEDS=20 cargo test --locked --test it -- --nocapture --test-threads=1 s3::stormy
 	cargo test --locked --features soak --test soak -- --nocapture --test-threads=1
 
 # Crates that must not come in, licenses, sources.

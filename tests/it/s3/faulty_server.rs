@@ -1,6 +1,7 @@
 //! `s3s-fs` in this process, and in front of it a script of faults.
 
-use std::convert::Infallible;
+use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use hyper::body::Incoming;
+use hyper::header::HeaderValue;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -23,6 +25,7 @@ use milvus_backup_agent::model::S3Settings;
 use milvus_backup_agent::storage::{S3Limits, S3Store};
 
 use super::limits::{self, settings};
+use super::storm::Storm;
 
 /// What happens to a request instead of its answer.
 #[derive(Debug, Clone)]
@@ -37,6 +40,14 @@ pub(crate) enum Fault {
     Without(&'static str),
     /// No answer.
     Silence,
+    /// The connection ends without an answer.
+    Reset,
+    /// The request is carried out, then the connection ends without an answer.
+    ResetAfter,
+    /// The answer has another `ETag`.
+    WrongEtag,
+    /// Half of the body comes, though the length of the whole was told.
+    Halve,
 }
 
 /// A fault of the requests with this method and this in their address.
@@ -53,6 +64,7 @@ struct Script {
     faults: Vec<Scripted>,
     /// Every request: method, and path with query.
     log: Vec<String>,
+    storm: Option<Storm>,
 }
 
 /// A server with two buckets, `one` and `two`.
@@ -100,6 +112,17 @@ impl FaultyServer {
         faults.push(Scripted { method, contains, times, fault });
     }
 
+    /// From now on one request of ten fails.
+    pub(super) fn begin_storm(&self, seed: u64) {
+        self.script.lock().expect("no panic").storm = Some(Storm::new(seed));
+    }
+
+    /// From now on none does. Tells how often each fault came.
+    pub(super) fn end_storm(&self) -> BTreeMap<&'static str, usize> {
+        let storm = self.script.lock().expect("no panic").storm.take();
+        storm.map(|storm| storm.seen).unwrap_or_default()
+    }
+
     /// How many requests like this one came, failed ones too.
     pub(super) fn count(&self, method: &Method, contains: &str) -> usize {
         let start = format!("{method} ");
@@ -116,7 +139,7 @@ async fn serve(listener: TcpListener, service: S3Service, script: Arc<Mutex<Scri
         connections.spawn(async move {
             let answer = service_fn(|request| {
                 let (service, script) = (service.clone(), Arc::clone(&script));
-                async move { Ok::<_, Infallible>(answer(&service, &script, request).await) }
+                async move { answer(&service, &script, request).await }
             });
             let connection = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(socket), answer);
@@ -130,7 +153,7 @@ async fn answer(
     service: &S3Service,
     script: &Mutex<Script>,
     request: Request<Incoming>,
-) -> HttpResponse {
+) -> io::Result<HttpResponse> {
     let fault = {
         let mut script = script.lock().expect("no panic");
         let path = request.uri().path_and_query().map_or("", |path| path.as_str()).to_owned();
@@ -140,12 +163,15 @@ async fn answer(
                 && scripted.method == *request.method()
                 && path.contains(scripted.contains)
         });
-        hit.map(|scripted| {
+        let scripted = hit.map(|scripted| {
             scripted.times -= 1;
             scripted.fault.clone()
-        })
+        });
+        let is_copy = request.headers().contains_key("x-amz-copy-source");
+        let storm = &mut script.storm;
+        scripted.or_else(|| storm.as_mut()?.fault(request.method(), is_copy))
     };
-    match fault {
+    Ok(match fault {
         Some(Fault::Answer(status, body)) => {
             // The client sends its body before it reads.
             drain(request.into_body()).await;
@@ -156,10 +182,24 @@ async fn answer(
             pass(service, request).await;
             canned(status, body)
         }
-        Some(Fault::Truncate(bytes)) => truncated(pass(service, request).await, bytes).await,
+        Some(Fault::Truncate(bytes)) => truncated(pass(service, request).await, |_| bytes).await,
+        Some(Fault::Halve) => truncated(pass(service, request).await, |whole| whole / 2).await,
         Some(Fault::Without(start)) => without(pass(service, request).await, start).await,
+        Some(Fault::Reset) => return Err(io::ErrorKind::ConnectionReset.into()),
+        Some(Fault::ResetAfter) => {
+            pass(service, request).await;
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Some(Fault::WrongEtag) => {
+            let mut response = pass(service, request).await;
+            let other = HeaderValue::from_static("\"00000000000000000000000000000000\"");
+            if let Some(etag) = response.headers_mut().get_mut("etag") {
+                *etag = other;
+            }
+            response
+        }
         None => pass(service, request).await,
-    }
+    })
 }
 
 /// s3s-fs looks for an object and writes it in two steps: writers go one by one.
@@ -181,10 +221,10 @@ fn canned(status: u16, body: &'static str) -> HttpResponse {
 }
 
 /// The first bytes, then an error, under the length of the whole.
-async fn truncated(response: HttpResponse, bytes: usize) -> HttpResponse {
+async fn truncated(response: HttpResponse, bytes: impl Fn(usize) -> usize) -> HttpResponse {
     let (head, mut body) = response.into_parts();
     let whole = body.store_all_limited(usize::MAX).await.expect("a body");
-    let kept: Result<Bytes, s3s::StdError> = Ok(whole.slice(..bytes));
+    let kept: Result<Bytes, s3s::StdError> = Ok(whole.slice(..bytes(whole.len())));
     let end = stream::once(async {
         // What came before has left by then.
         tokio::time::sleep(Duration::from_millis(50)).await;
