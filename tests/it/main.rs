@@ -3,6 +3,7 @@
 mod architecture;
 mod backup;
 mod crash;
+mod crash_folder;
 mod crash_restore;
 mod docs;
 mod format;
