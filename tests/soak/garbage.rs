@@ -12,7 +12,7 @@ use crate::lab::{Agent, LabServer, assert_equal, say};
 const PLANNED_AFTER: Duration = Duration::from_secs(5);
 
 /// How long one collection is written to.
-const WRITING: Duration = Duration::from_secs(60);
+const WRITING: Duration = Duration::from_mins(1);
 
 /// Segments are compacted and their files deleted within seconds, while a slow backup runs
 /// and one of its collections is written to. (With a tolerance of 1 s 2.3.5 itself panics:

@@ -19,8 +19,8 @@ enum Weather {
     Cut(usize),
     /// After so many bytes of answers nothing comes any more.
     Stall(usize),
-    /// A breath between pieces.
-    Slow,
+    /// A breath between pieces, then it ends.
+    Slow(usize),
 }
 
 /// A proxy in front of a server.
@@ -43,50 +43,59 @@ impl Proxy {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let weather = weather(&mut storm);
-                if !matches!(weather, Weather::Fine) {
-                    counter.fetch_add(1, Ordering::Relaxed);
-                }
-                connections.spawn(pass(client, server.clone(), weather));
+                connections.spawn(pass(client, server.clone(), weather, Arc::clone(&counter)));
             }
         });
         Self { address, faults, _tasks: tasks }
     }
 
-    /// How many connections were not fine.
+    /// How many connections were cut or stalled.
     pub(super) fn faults(&self) -> usize {
         self.faults.load(Ordering::Relaxed)
     }
 }
 
-/// A client keeps its good connections, so most are bad; the first lets it open the bucket.
+/// A client keeps its good connections, so there are none: a large answer is always cut.
 fn weather(storm: &mut Storm) -> Weather {
     let bytes = 600 + storm.below(6000);
     match storm.below(8) {
         0..3 => Weather::Cut(bytes),
         3 => Weather::Stall(bytes),
-        4..6 => Weather::Slow,
-        _ => Weather::Cut(bytes * 8),
+        4..6 => Weather::Slow(bytes),
+        _ => Weather::Cut(bytes * 2),
     }
 }
 
-async fn pass(client: TcpStream, server: String, weather: Weather) {
+async fn pass(client: TcpStream, server: String, weather: Weather, faults: Arc<AtomicUsize>) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
-        () = pour(from_client, to_server, Weather::Fine) => {}
-        () = pour(from_server, to_client, weather) => {}
+        () = pour(from_client, to_server, Weather::Fine, &faults) => {}
+        () = pour(from_server, to_client, weather, &faults) => {}
     }
 }
 
-async fn pour(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, weather: Weather) {
+async fn pour(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    weather: Weather,
+    faults: &AtomicUsize,
+) {
     let mut buffer = [0; 512];
     let mut poured = 0;
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         match weather {
-            Weather::Cut(after) if poured + count > after => return,
-            Weather::Stall(after) if poured + count > after => std::future::pending().await,
-            Weather::Slow => tokio::time::sleep(Duration::from_millis(5)).await,
+            Weather::Cut(after) | Weather::Stall(after) | Weather::Slow(after)
+                if poured + count > after =>
+            {
+                faults.fetch_add(1, Ordering::Relaxed);
+                if matches!(weather, Weather::Stall(_)) {
+                    std::future::pending::<()>().await;
+                }
+                return;
+            }
+            Weather::Slow(_) => tokio::time::sleep(Duration::from_millis(5)).await,
             Weather::Fine | Weather::Cut(_) | Weather::Stall(_) => {}
         }
         poured += count;
