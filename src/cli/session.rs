@@ -72,10 +72,13 @@ fn refuse_nesting(config: &Config) -> JobResult<()> {
 }
 
 pub(super) fn is_within(inner: &S3Settings, outer: &S3Settings) -> bool {
+    is_one_bucket(inner, outer) && inner.prefix.as_str().starts_with(outer.prefix.as_str())
+}
+
+/// Whether both are in one bucket of one server.
+pub(super) fn is_one_bucket(one: &S3Settings, other: &S3Settings) -> bool {
     let server = |settings: &S3Settings| settings.endpoint.clone().filter(|_| !settings.is_aws());
-    server(inner) == server(outer)
-        && inner.bucket == outer.bucket
-        && inner.prefix.as_str().starts_with(outer.prefix.as_str())
+    server(one) == server(other) && one.bucket == other.bucket
 }
 
 /// The path without links, as far as it exists.

@@ -8,7 +8,7 @@ use crate::job::{JobContext, JobError, JobResult, Staging, StagingRoot};
 use crate::model::{ErrorKind, S3Settings};
 use crate::storage::{Access, FirstLook, ObjectStore, StoreErrorKind, open_folder, open_s3};
 
-use super::session::{is_within, unopened};
+use super::session::{is_one_bucket, is_within, unopened};
 
 /// A place that Milvus reads.
 enum Chosen {
@@ -20,19 +20,35 @@ enum Chosen {
 
 /// Opens it for a restore, or to test it.
 pub(super) async fn staging(config: &Config, context: &JobContext) -> JobResult<Staging> {
-    match choose(config, context)? {
+    let chosen = choose(config, context)?;
+    let repository_seen = repository_seen(config, &chosen);
+    match chosen {
         Chosen::Folder(folder) => {
             let seen_by_milvus = seen_by_milvus(config, &folder).display().to_string();
             let store = open_folder(&folder, Access::Write).await.map_err(|error| {
                 let advice = "set `repository.staging` to a folder that the agent can write";
                 unopened(error, "the staging folder cannot be opened", advice)
             })?;
-            Ok(Staging { store, seen_by_milvus })
+            Ok(Staging { store, seen_by_milvus, repository_seen })
         }
         Chosen::Bucket(place) => {
             let store = open_bucket(config, &place, FirstLook::Now).await?;
-            Ok(Staging { store, seen_by_milvus: place.prefix.to_string() })
+            Ok(Staging { store, seen_by_milvus: place.prefix.to_string(), repository_seen })
         }
+    }
+}
+
+/// The repository as Milvus sees it: in its own bucket, or around the staging folder, which it
+/// has to see.
+fn repository_seen(config: &Config, staging: &Chosen) -> Option<String> {
+    match (staging, &config.repository.place) {
+        (Chosen::Folder(folder), Place::Folder(repository)) if folder.starts_with(repository) => {
+            Some(seen_by_milvus(config, repository).display().to_string())
+        }
+        (Chosen::Bucket(staging), Place::S3(repository)) if is_one_bucket(staging, repository) => {
+            Some(repository.prefix.to_string())
+        }
+        (Chosen::Folder(_) | Chosen::Bucket(_), Place::Folder(_) | Place::S3(_)) => None,
     }
 }
 

@@ -156,7 +156,7 @@ async fn readable(context: &JobContext, staging: &Staging) -> JobResult<String> 
         properties: Vec::new(),
     };
     context.milvus.create_collection(&spec).await?;
-    let area = StagingArea::new(staging, &id, 1);
+    let area = StagingArea::new(staging, &id, context);
     let seen = probe(&*context.milvus, &area, &namespace, "_default").await;
     let cleared = area.clear_all().await;
     context.milvus.drop_collection(&namespace).await?;

@@ -120,6 +120,9 @@ pub struct RestoredCollection {
     pub rows_imported: u64,
     /// The difference.
     pub rows_deleted: u64,
+    /// Bytes that were put into the staging folder for it: 0 if Milvus read all of them from
+    /// the repository itself.
+    pub bytes_staged: u64,
     /// Whether it is restored.
     pub outcome: RunOutcome,
     /// Why it is not, or what is worth knowing.

@@ -7,6 +7,7 @@
 
 mod backup;
 mod boundary;
+mod import;
 mod prune;
 mod restore;
 mod reuse;
@@ -19,13 +20,14 @@ pub use boundary::{
     CollectionInventory, LEAST_MARGIN, PlanError, SourceFile, margin, missing_segments,
     select_files,
 };
+pub use import::{Batch, BatchLimit, Lying, Reads, next_batch};
 pub use prune::{
     BackupFacts, Found, Judgement, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts,
     StagingOwner, Subject, Verdict, goes_at, judge_backup, plan_prune,
 };
 pub use restore::{
-    Batch, BatchLimit, CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest,
-    TargetCollection, check_request, next_batch, plan_restore, targets,
+    CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
+    check_request, plan_restore, targets,
 };
 pub use reuse::Known;
 pub use sweep::{Obstacle, References, Sieve, is_due, references};

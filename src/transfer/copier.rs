@@ -13,7 +13,8 @@ use crate::model::ObjectKey;
 use crate::plan::CopyItem;
 use crate::storage::{ObjectStore, StoreError};
 
-use super::method::{Copied, Copy, CopyFault, pause};
+use super::method::{Copied, Copy, CopyFault};
+use super::retrying::pause;
 use super::room::Room;
 use super::{Checkpoint, Progress, ServerSide, SpaceGuard, SpaceRefused, Throttle};
 

@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::manifest::FileEntry;
 use crate::model::ObjectKey;
@@ -12,12 +11,6 @@ use crate::storage::{ObjectMeta, ObjectStore, ObjectStream, StoreError, StoreErr
 
 use super::checksum::{RunningCrc, crc_of, is_plain};
 use super::{ServerSide, Throttle};
-
-/// The first pause before a copy is tried again; each next one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-
-/// The longest.
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 /// How one file came to lie in the repository.
 #[derive(Debug)]
@@ -77,11 +70,6 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = next.source();
     }
     text
-}
-
-/// How long to wait after so many tries.
-pub(super) fn pause(tries: u32) -> Duration {
-    FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1))).min(LONGEST_PAUSE)
 }
 
 /// One file of a plan, from where and to where.
@@ -181,16 +169,5 @@ impl Copy<'_> {
         let item = self.item;
         let copy = etag.filter(|etag| *etag != item.source).unwrap_or_default();
         FileEntry { log: item.id.log, size: item.size, source: item.source.clone(), copy, crc }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::pause;
-
-    #[test]
-    fn pauses_grow_up_to_a_limit() {
-        let pauses = [1, 2, 3, 8, 40].map(|tries| pause(tries).as_millis());
-        assert_eq!(pauses, [200, 400, 800, 20_000, 20_000]);
     }
 }

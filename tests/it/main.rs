@@ -21,6 +21,7 @@ mod prune_plan;
 mod prune_race;
 mod restore;
 mod restore_failures;
+mod restore_in_place;
 mod restore_trust;
 mod resume;
 mod reuse;

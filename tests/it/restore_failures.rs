@@ -93,8 +93,7 @@ async fn imports_that_always_run_out_of_time_fail_with_a_remedy() {
 #[tokio::test(start_paused = true)]
 async fn a_staging_folder_that_milvus_cannot_see_ends_the_restore_before_any_row() {
     let lab = lab().await;
-    let staging =
-        Staging { store: Arc::new(lab.staging.clone()), seen_by_milvus: "/not/mounted".to_owned() };
+    let staging = Staging { seen_by_milvus: "/not/mounted".to_owned(), ..lab.staging() };
     let before = lab.milvus.calls(MilvusCall::Import);
     let error = run_restore(&lab.context(), &staging, &suffixed()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
@@ -263,7 +262,11 @@ async fn staging_that_moved_between_two_runs_is_not_in_the_way() {
     let options = suffixed();
     assert!(whole.run(Box::pin(run_restore(&context, &staging, &options))).await.is_none());
     let elsewhere = MemoryStore::default();
-    let milvus = Staging { store: Arc::new(elsewhere.clone()), seen_by_milvus: "/x/".to_owned() };
+    let milvus = Staging {
+        store: Arc::new(elsewhere.clone()),
+        seen_by_milvus: "/x/".to_owned(),
+        repository_seen: None,
+    };
     let error = run_restore(&lab.context(), &milvus, &options).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(keys(&elsewhere).await.is_empty());

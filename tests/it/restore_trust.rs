@@ -1,13 +1,17 @@
 //! What a restore does not take on trust: files, Milvus's word, and that it is alone.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use milvus_backup_agent::job::{RestoreOptions, RunOutcome, run_restore};
 use milvus_backup_agent::milvus::testing::{ImportScript, MilvusCall};
 use milvus_backup_agent::model::{ErrorKind, ObjectKey};
-use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, PutMode};
+use milvus_backup_agent::storage::testing::FaultyStore;
+use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind, StoreOp};
 
 use crate::support::{
     Lab, PARTITION, Process, collections, keys, leases, ledgers, namespace, restore_of,
+    staging_over,
 };
 
 /// A backup called `b` of `default.books` and `default.films`.
@@ -100,5 +104,20 @@ async fn of_two_that_find_a_dead_restore_one_finishes_it() {
             assert_eq!(lab.milvus.rows(&restored), lab.milvus.rows(&namespace(name)), "{calls}");
         }
         assert!(ledgers(&lab).await.is_empty() && keys(&lab.staging).await.is_empty(), "{calls}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_moment_s_failure_of_a_store_costs_no_restore() {
+    let lab = lab().await;
+    let (repository, staging) = (lab.faulty(), Arc::new(FaultyStore::new(lab.staging().store)));
+    repository.fail(StoreOp::Get, "/_segments/", StoreErrorKind::Transient, 3);
+    staging.fail(StoreOp::Put, "insert_log/47", StoreErrorKind::Transient, 3);
+    let seen = staging_over(Arc::<FaultyStore>::clone(&staging) as Arc<dyn ObjectStore>);
+    let report = run_restore(&lab.context_over(repository), &seen, &suffixed()).await.unwrap();
+    assert_eq!(report.outcome, RunOutcome::Complete, "{report:?}");
+    for name in ["books", "films"] {
+        let restored = lab.milvus.rows(&namespace(&format!("{name}_r")));
+        assert_eq!(restored, lab.milvus.rows(&namespace(name)));
     }
 }

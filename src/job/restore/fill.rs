@@ -1,39 +1,41 @@
 //! Rows into a new collection, import by import.
 
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
-
 use crate::catalog;
-use crate::milvus::{ImportRequest, ImportState, MilvusErrorKind};
 use crate::model::ErrorKind;
-use crate::plan::{Batch, BatchLimit, CollectionRestore, next_batch};
+use crate::plan::{Batch, CollectionRestore, Reads, next_batch};
 
+use super::import::{Ended, import, partition_name};
+use super::in_place::{InPlace, import_in_place, look};
 use super::probe::probe;
 use super::session::Session;
 use crate::job::{JobError, JobResult};
 
-/// Between two looks at an import.
-const IMPORT_POLL: Duration = Duration::from_millis(250);
-
-/// What Milvus says of an import that passed `rootCoord.importTaskExpiration`.
-const TIMED_OUT: &str = "timed out";
-
-/// How often a collection is filled anew with smaller imports after a time-out.
+/// How often a collection is filled with smaller imports after a time-out.
 const REFILLS: u32 = 4;
 
 /// How a collection was filled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Filled {
     pub(super) stored: u64,
     pub(super) imported: u64,
+    /// Bytes that were staged for it.
+    pub(super) staged: u64,
 }
 
 /// How one pass over a collection ended.
 enum Pass {
-    Whole(Filled),
+    Whole,
     /// An import ran out of time; what it left behind is unknown.
     TimedOut,
+    /// An import in place went wrong; what it left behind is unknown.
+    NotInPlace(String),
+}
+
+/// Whether folders may be imported as they lie in the repository.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ways {
+    All,
+    StagedOnly,
 }
 
 /// Makes the collection and fills it; after a time-out anew, with smaller imports.
@@ -41,11 +43,19 @@ pub(super) async fn fill(
     session: &Session<'_>,
     collection: &CollectionRestore,
 ) -> JobResult<Filled> {
-    for _ in 0..REFILLS {
+    let (mut timeouts, mut ways, mut staged) = (0, Ways::All, 0);
+    loop {
         super::collection::create(session, collection).await?;
-        match pass(session, collection).await? {
-            Pass::Whole(filled) => return Ok(filled),
+        let mut filled = Filled { staged, ..Filled::default() };
+        let pass = pass(session, collection, ways, &mut filled).await?;
+        staged = filled.staged;
+        match pass {
+            Pass::Whole => return Ok(filled),
             Pass::TimedOut => {
+                timeouts += 1;
+                if timeouts == REFILLS {
+                    break;
+                }
                 let mut limit = session.limit.lock().await;
                 *limit = limit.halved();
                 tracing::warn!(
@@ -53,9 +63,17 @@ pub(super) async fn fill(
                     bytes = limit.bytes,
                     "an import ran out of time, filling anew with smaller ones"
                 );
-                session.context.milvus.drop_collection(&collection.restoring).await?;
+            }
+            Pass::NotInPlace(why) => {
+                ways = Ways::StagedOnly;
+                tracing::warn!(
+                    collection = %collection.to,
+                    why,
+                    "an import from the repository's own folder went wrong, filling anew from staged files"
+                );
             }
         }
+        session.context.milvus.drop_collection(&collection.restoring).await?;
     }
     Err(JobError::new(
         ErrorKind::Failed,
@@ -64,29 +82,55 @@ pub(super) async fn fill(
     .hint("raise `rootCoord.importTaskExpiration` in milvus.yaml"))
 }
 
-async fn pass(session: &Session<'_>, collection: &CollectionRestore) -> JobResult<Pass> {
+async fn pass(
+    session: &Session<'_>,
+    collection: &CollectionRestore,
+    mut ways: Ways,
+    filled: &mut Filled,
+) -> JobResult<Pass> {
     let list = catalog::load_list(&session.from, &collection.content.list).await?;
     let mut rest = list.segments();
-    let mut filled = Filled { stored: 0, imported: 0 };
     let mut number = 0;
-    loop {
+    while let Some(first) = rest.first() {
+        let lying = match ways {
+            Ways::All => look(session, (first.collection, first.partition)).await?,
+            Ways::StagedOnly => None,
+        };
         let limit = *session.limit.lock().await;
-        let Some(batch) = next_batch(rest, limit) else { break };
-        rest = &rest[batch.segments..];
+        let Some(batch) = next_batch(rest, limit, lying.as_ref()) else { break };
         number += 1;
-        let Some(rows) = import(session, collection, &batch, number).await? else {
-            return Ok(Pass::TimedOut);
+        let rows = match (batch.reads, &session.repository_seen) {
+            (Reads::Partition | Reads::Segment, Some(repository)) => {
+                match import_in_place(session, collection, &batch, repository).await? {
+                    InPlace::Rows(rows) => rows,
+                    // Staged, it shows which of both it is.
+                    InPlace::Nothing => {
+                        ways = Ways::StagedOnly;
+                        continue;
+                    }
+                    InPlace::TimedOut => return Ok(Pass::TimedOut),
+                    InPlace::Unknown(why) => return Ok(Pass::NotInPlace(why)),
+                }
+            }
+            (Reads::Staged | Reads::Partition | Reads::Segment, _) => {
+                filled.staged += batch.bytes();
+                match import_staged(session, collection, &batch, number).await? {
+                    Some(rows) => rows,
+                    None => return Ok(Pass::TimedOut),
+                }
+            }
         };
         check_rows(collection, &batch, rows)?;
-        filled.stored += batch.rows;
+        rest = &rest[batch.segments.len()..];
+        filled.stored += batch.rows();
         filled.imported += rows;
-        session.context.progress.advance(batch.bytes);
+        session.context.progress.advance(batch.bytes());
     }
-    Ok(Pass::Whole(filled))
+    Ok(Pass::Whole)
 }
 
 /// Stages and imports one batch; `None` if it ran out of time.
-async fn import(
+async fn import_staged(
     session: &Session<'_>,
     collection: &CollectionRestore,
     batch: &Batch,
@@ -94,83 +138,31 @@ async fn import(
 ) -> JobResult<Option<u64>> {
     let partition = partition_name(collection, batch)?;
     let milvus = &*session.context.milvus;
-    let readable = probe(milvus, &session.staging, &collection.restoring, &partition);
-    session.readable.get_or_try_init(|| readable).await?;
+    let probed = || probe(milvus, &session.staging, &collection.restoring, &partition);
+    session.readable.get_or_try_init(probed).await?;
     let folders = session.staging.stage(&session.from, batch, number).await?;
-    let request = ImportRequest {
-        namespace: collection.restoring.clone(),
-        partition,
-        insert_folder: folders.insert,
-        delta_folder: folders.delta,
-        end_ts: session.version.import_end_ts(collection.content.boundary.timestamp),
-    };
-    let started = Instant::now();
-    let mut rows = wait(session, &request, started).await;
-    if let Ok(Some(imported)) = rows
-        && imported < batch.rows
-    {
+    let mut ended = import(session, collection, batch, folders).await;
+    if matches!(ended, Ok(Ended::Rows(imported)) if imported < batch.rows()) {
         // A folder that Milvus no longer sees imports fewer rows, too.
-        let seen = probe(milvus, &session.staging, &collection.restoring, &request.partition);
-        rows = seen.await.map(|()| Some(imported));
+        ended = probed().await.and(ended);
     }
     session.staging.clear(number).await?;
-    if let Ok(Some(_)) = rows {
-        let mut limit = session.limit.lock().await;
-        *limit = limit.after(batch.bytes, started.elapsed());
+    match ended? {
+        Ended::Rows(rows) => Ok(Some(rows)),
+        Ended::TimedOut => Ok(None),
+        Ended::Failed(why) => Err(JobError::new(ErrorKind::Failed, why)),
     }
-    rows
-}
-
-async fn wait(
-    session: &Session<'_>,
-    request: &ImportRequest,
-    started: Instant,
-) -> JobResult<Option<u64>> {
-    let milvus = &session.context.milvus;
-    let task = milvus.import(request).await?;
-    loop {
-        let state = match milvus.import_state(task).await {
-            Err(error) if error.kind() == MilvusErrorKind::Transient => {
-                ImportState::Running { percent: 0 }
-            }
-            state => state?,
-        };
-        match state {
-            ImportState::Completed { rows } => return Ok(Some(rows.unsigned_abs())),
-            ImportState::Failed { reason } if reason.contains(TIMED_OUT) => return Ok(None),
-            ImportState::Failed { reason } => {
-                let place = &request.insert_folder;
-                return Err(JobError::new(
-                    ErrorKind::Failed,
-                    format!("Milvus could not import `{place}`: {reason}"),
-                ));
-            }
-            // The server should have ended it by itself by now.
-            ImportState::Running { .. } if started.elapsed() > BatchLimit::SERVER_LIMIT * 2 => {
-                return Ok(None);
-            }
-            ImportState::Running { .. } => sleep(IMPORT_POLL).await,
-        }
-    }
-}
-
-fn partition_name(collection: &CollectionRestore, batch: &Batch) -> JobResult<String> {
-    let id = batch.source.1;
-    let partition = collection.content.partitions.iter().find(|partition| partition.id == id);
-    partition.map(|partition| partition.name.clone()).ok_or_else(|| {
-        let message = format!("the backup of {} names no partition {id}", collection.from);
-        JobError::new(ErrorKind::Damaged, message)
-    })
 }
 
 /// Only deletes, and writes beyond the boundary, may make the imported rows fewer.
 fn check_rows(collection: &CollectionRestore, batch: &Batch, imported: u64) -> JobResult<()> {
-    if imported <= batch.rows {
+    if imported <= batch.rows() {
         return Ok(());
     }
     let message = format!(
         "{imported} rows were imported into {} where the backup has {}",
-        collection.restoring, batch.rows
+        collection.restoring,
+        batch.rows()
     );
     Err(JobError::new(ErrorKind::Failed, message))
 }

@@ -18,11 +18,16 @@
 //! Aliases of a collection that is dropped go into the ledger first, since Milvus leaves
 //! them dangling. The ledger goes when every collection is done.
 //!
-//! # Staging
+//! # In place, or staged
 //!
-//! An import reads a folder, and the shared folders of the repository may have grown since
-//! the backup. So exactly the backup's files are staged, as hard links where that is
-//! possible, one folder for each import, removed as soon as the import has ended.
+//! An import reads a folder. Where Milvus sees the repository (its own bucket, a folder of the
+//! same machine), it reads the folder of a partition or of a large segment as it lies there,
+//! if that holds exactly the backup's files before and after the import. Since the shared
+//! folders grow with every backup, the rest is staged: exactly the backup's files, as hard
+//! links or server-side copies where that is possible, one folder for each import, removed as
+//! soon as the import has ended. [`crate::plan::next_batch`] decides. Each file is read and
+//! compared with its checksum first. If anything is odd about an import in place, the
+//! collection is filled anew from staged files.
 //!
 //! # Time
 //!
@@ -33,7 +38,10 @@
 
 mod collection;
 mod fill;
+mod import;
+mod in_place;
 mod probe;
+mod proof;
 mod recover;
 mod run;
 mod session;

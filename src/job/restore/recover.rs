@@ -109,7 +109,7 @@ async fn finish(
 }
 
 async fn clear(ledger: &RestoreLedger, staging: &Staging, context: &JobContext) -> JobResult<()> {
-    let area = StagingArea::new(staging, &ledger.id, context.concurrency);
+    let area = StagingArea::new(staging, &ledger.id, context);
     for place in &ledger.staging {
         if *place != area.place() {
             tracing::warn!(%place, "an earlier restore staged files elsewhere; remove that folder");

@@ -194,13 +194,14 @@ async fn begin<'a>(
     let mut plan = planned(&manifest, &options.request, &existing, &id)?;
     plan.collections.retain(|collection| !done.iter().any(|item| item.to == collection.to));
     let lease = Lease::take(&from, &format!("restore-{id}")).await?;
-    let area = StagingArea::new(staging, &id, context.concurrency);
+    let area = StagingArea::new(staging, &id, context);
     let ledger = ledger(context, &manifest, &plan, (&id, &lease, &area, &done));
     let session = Session {
         context,
         from,
         version,
         staging: area,
+        repository_seen: staging.repository_seen.clone(),
         indexes: options.indexes,
         load: options.load,
         limit: Mutex::new(BatchLimit::first()),
@@ -290,6 +291,7 @@ async fn fill_all(session: &Session<'_>, plan: &RestorePlan) -> JobResult<Vec<Re
                 rows_stored: restored.filled.stored,
                 rows_imported: restored.filled.imported,
                 rows_deleted: restored.filled.stored - restored.filled.imported,
+                bytes_staged: restored.filled.staged,
                 outcome: RunOutcome::Complete,
                 error: None,
                 notes: restored.notes,
@@ -327,6 +329,7 @@ fn failed(collection: &CollectionRestore, error: &JobError) -> RestoredCollectio
         rows_stored: collection.content.rows,
         rows_imported: 0,
         rows_deleted: 0,
+        bytes_staged: 0,
         outcome: RunOutcome::Failed,
         error: Some(error),
         notes: Vec::new(),
@@ -341,6 +344,7 @@ fn done_before(item: &RestoreItem) -> RestoredCollection {
         rows_stored,
         rows_imported,
         rows_deleted: rows_stored - rows_imported,
+        bytes_staged: 0,
         outcome: RunOutcome::Complete,
         error: None,
         notes: vec!["restored by an earlier, interrupted restore".to_owned()],
@@ -354,6 +358,7 @@ fn not_in_backup((from, why): &(Namespace, String)) -> RestoredCollection {
         rows_stored: 0,
         rows_imported: 0,
         rows_deleted: 0,
+        bytes_staged: 0,
         outcome: RunOutcome::Failed,
         error: Some(format!("not in the backup: {why}")),
         notes: Vec::new(),

@@ -30,6 +30,9 @@ pub struct Staging {
     pub store: Arc<dyn ObjectStore>,
     /// The same folder, as Milvus sees it.
     pub seen_by_milvus: String,
+    /// The whole repository as Milvus sees it, where it does: then what lies there as it was
+    /// backed up needs no staging.
+    pub repository_seen: Option<String>,
 }
 
 /// One running restore.
@@ -39,6 +42,8 @@ pub(super) struct Session<'a> {
     pub(super) from: Cluster,
     pub(super) version: MilvusVersion,
     pub(super) staging: StagingArea,
+    /// The repository as Milvus sees it, where it does.
+    pub(super) repository_seen: Option<String>,
     pub(super) indexes: Wanted,
     pub(super) load: Wanted,
     /// Learned from one import to the next, over all collections.

@@ -6,14 +6,15 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::catalog::Cluster;
-use crate::job::{JobError, JobResult};
+use crate::job::{JobContext, JobResult};
 use crate::manifest::{FileEntry, FileId};
-use crate::model::{ErrorKind, KeyPrefix, ObjectKey};
+use crate::model::{KeyPrefix, ObjectKey};
 use crate::plan::Batch;
 use crate::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind, StoreResult};
+use crate::transfer::retrying;
 
-use crate::transfer::{Content, check_content};
-
+use super::import::Folders;
+use super::proof::prove;
 use super::session::Staging;
 
 /// The name of the folder that no import can read. Milvus says it when it has seen it.
@@ -22,29 +23,25 @@ pub(super) const PROBE: &str = "probe";
 /// Keys deleted at once.
 const DELETE_BATCH: usize = 1000;
 
-/// What one import reads, as Milvus sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StagedFolders {
-    pub(super) insert: String,
-    pub(super) delta: Option<String>,
-}
-
 /// The staging folder of one restore.
 #[derive(Debug, Clone)]
 pub(crate) struct StagingArea {
     store: Arc<dyn ObjectStore>,
     seen_by_milvus: String,
     folder: KeyPrefix,
-    links: usize,
+    /// Files staged at once.
+    concurrency: usize,
+    retries: u32,
 }
 
 impl StagingArea {
-    pub(crate) fn new(staging: &Staging, restore: &str, links: usize) -> Self {
+    pub(crate) fn new(staging: &Staging, restore: &str, context: &JobContext) -> Self {
         Self {
             store: Arc::clone(&staging.store),
             seen_by_milvus: staging.seen_by_milvus.clone(),
             folder: KeyPrefix::root().join(format_args!("restore-{restore}")),
-            links,
+            concurrency: context.concurrency,
+            retries: context.retries,
         }
     }
 
@@ -64,22 +61,19 @@ impl StagingArea {
         from: &Cluster,
         batch: &Batch,
         number: usize,
-    ) -> JobResult<StagedFolders> {
+    ) -> JobResult<Folders> {
         let folder = self.folder.join(number);
-        let copies =
-            batch.files.iter().map(|(id, entry)| self.stage_one(from, &folder, *id, entry));
-        stream::iter(copies).buffer_unordered(self.links).try_collect::<()>().await?;
+        let files: Vec<(FileId, &FileEntry)> = batch.files().collect();
+        let copies = files.into_iter().map(|(id, entry)| self.stage_one(from, &folder, id, entry));
+        stream::iter(copies).buffer_unordered(self.concurrency).try_collect::<()>().await?;
         let (collection, partition) = batch.source;
         let seen = |kind: &str| self.seen(&format!("{number}/{kind}/{collection}/{partition}/"));
-        Ok(StagedFolders {
+        Ok(Folders {
             insert: seen("insert_log"),
             delta: batch.has_deltas().then(|| seen("delta_log")),
         })
     }
 
-    /// A hard link or server-side copy where the stores allow it, else the bytes; but first
-    /// proves that the file is what was written. Milvus is about to read it anyway, and
-    /// would take a flipped byte in a vector for a vector.
     async fn stage_one(
         &self,
         from: &Cluster,
@@ -87,23 +81,39 @@ impl StagingArea {
         id: FileId,
         entry: &FileEntry,
     ) -> JobResult<()> {
-        let source = from.repository.store();
+        prove(from, self.retries, id, entry).await?;
+        let (source, to) = (from.repository.store(), folder.key(id.tail()));
         let key = from.layout.segment_file(&id);
-        let to = folder.key(id.tail());
-        if let Content::Other(how) = check_content(source.get(&key).await?, entry).await? {
-            let place = from.repository.place(&key);
-            let message = format!("`{place}` is not what was written: {how}");
-            return Err(JobError::new(ErrorKind::Damaged, message)
-                .hint("`verify --depth content` shows every damaged file of the backup"));
-        }
-        if let Some(direct) = source.copy_source(&key) {
-            match self.store.copy_from(&direct, &to).await {
-                Err(error) if error.kind() == StoreErrorKind::Unsupported => {}
-                other => return Ok(other.map(drop)?),
+        let place = || self.place_file(&**source, (&key, &to), entry.size);
+        Ok(retrying(self.retries, place).await?)
+    }
+
+    /// A hard link or server-side copy where the stores allow it, else the bytes.
+    async fn place_file(
+        &self,
+        source: &dyn ObjectStore,
+        (key, to): (&ObjectKey, &ObjectKey),
+        size: u64,
+    ) -> StoreResult<()> {
+        let direct = match source.copy_source(key) {
+            Some(direct) => Some(self.store.copy_from(&direct, to).await),
+            None => None,
+        };
+        let placed = match direct {
+            Some(Err(error)) if error.kind() == StoreErrorKind::Unsupported => None,
+            copied => copied,
+        };
+        let placed = match placed {
+            Some(copied) => copied,
+            None => self.store.put_stream(to, size, source.get(key).await?).await,
+        };
+        match placed {
+            // Nobody else writes here: it came of an earlier try whose answer was lost.
+            Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {
+                if self.store.head(to).await?.size == size { Ok(()) } else { Err(error) }
             }
+            placed => placed.map(drop),
         }
-        let object = source.get(&key).await?;
-        Ok(self.store.put_stream(&to, object.meta.size, object).await.map(drop)?)
     }
 
     /// Stages what no import can read: a segment folder whose name is no number. Returns the

@@ -1,5 +1,6 @@
 //! Milvus on S3, repositories on S3, and every mix with folders.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -25,16 +26,24 @@ fn backups(prefix: &str) -> Bucket {
     Bucket::new("backups", prefix)
 }
 
+/// What Milvus itself has written to its bucket.
+fn milvus_s_objects(server: &LabServer) -> BTreeMap<String, ObjectMeta> {
+    let mut objects = server.bucket.as_ref().unwrap().objects();
+    objects.retain(|key, _| is_milvus_s(key));
+    objects
+}
+
+fn is_milvus_s(key: &str) -> bool {
+    let below = key.strip_prefix("files/");
+    below.is_some_and(|below| OWN.iter().any(|own| below.starts_with(own)))
+}
+
 /// Keys in the bucket of a server that are not Milvus's, besides those below `ours`.
 fn strangers(server: &LabServer, ours: &str) -> Vec<String> {
     let bucket = server.bucket.as_ref().unwrap();
-    let milvus_s = |key: &&String| {
-        let below = key.strip_prefix("files/");
-        below.is_some_and(|below| OWN.iter().any(|own| below.starts_with(own)))
-    };
     let keys: Vec<String> = bucket.objects().into_keys().collect();
-    assert!(keys.iter().any(|key| milvus_s(&key)), "Milvus has no file in {bucket:?}");
-    keys.into_iter().filter(|key| !milvus_s(&key) && !key.starts_with(ours)).collect()
+    assert!(keys.iter().any(|key| is_milvus_s(key)), "Milvus has no file in {bucket:?}");
+    keys.into_iter().filter(|key| !is_milvus_s(key) && !key.starts_with(ours)).collect()
 }
 
 /// Waits until there are no strangers: other tests of the shared server stage files, too.
@@ -105,7 +114,10 @@ fn every_mix_of_folders_and_buckets_comes_back() {
             for (end, target) in [milvus(), on_s3()].into_iter().enumerate() {
                 let suffix = format!("_{place}_{end}");
                 let restorer = agent.beside(&target, "elsewhere");
-                restorer.restore("b1", &["--suffix", &suffix]);
+                let report = restorer.restore("b1", &["--suffix", &suffix]);
+                // A folder is seen by the Milvus beside it, the bucket by the one that is in it.
+                let in_place = matches!((place, end), (0, 0) | (2, 1));
+                assert_eq!(report["collections"][0]["bytes_staged"] == 0, in_place, "{report}");
                 let to = format!("{name}{suffix}");
                 let after = target.dump(&to, &restorer.path("after.json"));
                 assert_equal(&before, &after, &[&format!("{name}={to}")], "");
@@ -126,30 +138,53 @@ fn a_killed_backup_to_s3_goes_on_where_it_was() {
     });
 }
 
-/// Milvus writes what is above 16 MiB in parts, and its fingerprint is no MD5.
+/// Milvus writes what is above 16 MiB in parts, and the fingerprint of that is no MD5. And what
+/// Milvus reads of its own bucket without a copy: a partition that holds what the backup does,
+/// else a large segment.
 #[test]
-fn what_milvus_wrote_in_parts_is_copied_and_checked() {
+fn large_files_are_copied_and_imported_as_they_lie() {
     let server = on_s3();
-    let name = "default.parts";
-    server.data_py("fill", &["--scenario", "large", "--collection", name]);
-    let objects = server.bucket.as_ref().unwrap().objects();
-    let in_parts = |meta: &ObjectMeta| meta.etag.as_ref().unwrap().contains('-');
-    let large = objects.values().find(|meta| in_parts(meta)).expect("a file written in parts");
-    for repository in [backups("parts"), backups("parts_streamed").under_another_key()] {
-        let agent = Agent::over(&server, "parts", repository);
-        agent.backup("b1", name);
+    let name = "default.large";
+    let agent = Agent::over(&server, "large", Bucket::new("milvus", "backups/large"));
+    let keys = |name: &str| server.data_py("keys", &["--collection", name]);
+    // 66 MiB in one segment.
+    server.data_py("fill", &["--scenario", "large", "--rows", "17000", "--collection", name]);
+    let objects = milvus_s_objects(&server);
+    let in_parts = |meta: &&ObjectMeta| meta.etag.as_ref().unwrap().contains('-');
+    let large = objects.values().find(in_parts).expect("a file written in parts");
+    let mut rows = vec![keys(name)];
+    agent.backup("b1", name);
+    let restored = |agent: &Agent, backup: &str, rows: &str, to: &str| {
+        let report = agent.restore(backup, &["--suffix", to]);
+        let to = format!("{name}{to}");
+        assert!(keys(&to) == rows, "{to} has other keys than {backup}");
+        server.data_py("drop", &["--collection", &to]);
+        report["collections"][0]["bytes_staged"].as_u64().unwrap()
+    };
+    let streamed = Agent::over(&server, "large", backups("large").under_another_key());
+    streamed.backup("b1", name);
+    for agent in [&agent, &streamed] {
         let copies = agent.segment_files();
         assert!(copies.values().any(|(size, _)| *size == large.size), "{large:?} is not copied");
-        let again = agent.backup("b2", name);
+        let again = agent.backup("again", name);
         assert_eq!(again["files_copied"], 0, "{again}");
-        let rows = server.data_py("keys", &["--collection", name]);
-        agent.restore("b1", &["--suffix", "_r"]);
-        let to = format!("{name}_r");
-        assert_eq!(server.data_py("keys", &["--collection", &to]), rows);
-        server.data_py("drop", &["--collection", &to]);
     }
-    // Whoever backs up only reads: what was there is there, unchanged.
-    let after = server.bucket.as_ref().unwrap().objects();
+    assert!(restored(&streamed, "b1", &rows[0], "_streamed") > 64 << 20);
+
+    server.data_py("add", &["--collection", name, "--rows", "50", "--start", "17000", "--flush"]);
+    rows.push(keys(name));
+    agent.backup("b2", name);
+    assert_eq!(restored(&agent, "b1", &rows[0], "_segment"), 0, "its segment is large");
+    assert_eq!(restored(&agent, "b2", &rows[1], "_partition"), 0);
+    server.data_py("delete", &["--collection", name, "--where", "id in [1, 2, 3]", "--flush"]);
+    rows.push(keys(name));
+    agent.backup("b3", name);
+    assert_eq!(restored(&agent, "b3", &rows[2], "_deleted"), 0);
+    // Deletes came to the segment since.
+    assert!(restored(&agent, "b1", &rows[0], "_staged") > 64 << 20);
+    assert_no_strangers(&server, "backups/");
+    // Whoever backs up and restores only reads: what was there is there, unchanged.
+    let after = milvus_s_objects(&server);
     for (key, meta) in objects {
         assert_eq!(after.get(&key), Some(&meta), "{key}");
     }

@@ -27,6 +27,9 @@ pub(crate) const PARTITION: &str = "_default";
 /// Where Milvus sees the staging folder.
 const SEEN_STAGING: &str = "/staging/";
 
+/// Where Milvus sees the repository.
+const SEEN_REPOSITORY: &str = "/repository/";
+
 /// The outside world of a test.
 #[derive(Debug)]
 pub(crate) struct Lab {
@@ -52,14 +55,14 @@ impl Lab {
 
     fn build(clock: Arc<ManualClock>, source: Arc<dyn ObjectStore>) -> Self {
         let (repository, staging) = (memory(&clock), memory(&clock));
-        let milvus = Arc::new(fake(&source, &staging));
+        let milvus = Arc::new(fake(&source, &staging, &repository));
         Self { clock, source, repository, staging, milvus }
     }
 
     /// Puts an empty Milvus with a storage of its own in the place of the one there was.
     pub(crate) fn lose_milvus(&mut self) {
         self.source = Arc::new(memory(&self.clock));
-        self.milvus = Arc::new(fake(&self.source, &self.staging));
+        self.milvus = Arc::new(fake(&self.source, &self.staging, &self.repository));
     }
 
     /// A fresh process.
@@ -108,6 +111,11 @@ impl Lab {
         staging_over(Arc::new(self.staging.clone()))
     }
 
+    /// The same, in a repository that is mounted into Milvus, too.
+    pub(crate) fn staging_in_place(&self) -> Staging {
+        Staging { repository_seen: Some(SEEN_REPOSITORY.to_owned()), ..self.staging() }
+    }
+
     /// Lets time pass on the wall, longer than any lease lives.
     pub(crate) fn later(&self) {
         self.clock.advance(SignedDuration::from_mins(1));
@@ -148,13 +156,19 @@ fn memory(clock: &Arc<ManualClock>) -> MemoryStore {
     MemoryStore::new(clock)
 }
 
-fn fake(source: &Arc<dyn ObjectStore>, staging: &MemoryStore) -> FakeMilvus {
-    FakeMilvus::new(Arc::clone(source)).with_mount(SEEN_STAGING, Arc::new(staging.clone()))
+fn fake(
+    source: &Arc<dyn ObjectStore>,
+    staging: &MemoryStore,
+    repository: &MemoryStore,
+) -> FakeMilvus {
+    FakeMilvus::new(Arc::clone(source))
+        .with_mount(SEEN_STAGING, Arc::new(staging.clone()))
+        .with_mount(SEEN_REPOSITORY, Arc::new(repository.clone()))
 }
 
 /// The folder that is mounted into Milvus, through a store of the test's own.
 pub(crate) fn staging_over(store: Arc<dyn ObjectStore>) -> Staging {
-    Staging { store, seen_by_milvus: SEEN_STAGING.to_owned() }
+    Staging { store, seen_by_milvus: SEEN_STAGING.to_owned(), repository_seen: None }
 }
 
 /// `database.collection`, or a collection of `default`.

@@ -1,0 +1,88 @@
+//! Imports of folders as they lie in the repository.
+//!
+//! A shared folder is read only while it holds exactly the backup's files. A backup that
+//! runs beside may add files to it at any moment, so it is listed again when the import has
+//! ended: if it is not the same any more, nobody knows what was imported.
+
+use futures::TryStreamExt;
+
+use crate::plan::{Batch, CollectionRestore, Lying, Reads};
+
+use super::import::{Ended, Folders, import};
+use super::proof::prove_all;
+use super::session::Session;
+use crate::job::JobResult;
+
+/// How an import in place ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum InPlace {
+    /// So many rows are in the collection.
+    Rows(u64),
+    /// Milvus found nothing, so nothing was imported: all rows are deleted, or it does not see
+    /// the folder.
+    Nothing,
+    /// It ran out of time.
+    TimedOut,
+    /// What is in the collection is unknown, and why.
+    Unknown(String),
+}
+
+/// What lies in the repository's folders of a partition; `None` where Milvus cannot see them.
+pub(super) async fn look(
+    session: &Session<'_>,
+    (collection, partition): (i64, i64),
+) -> JobResult<Option<Lying>> {
+    if session.repository_seen.is_none() {
+        return Ok(None);
+    }
+    let layout = &session.from.layout;
+    let mut files = Vec::new();
+    for folder in layout.collection_folders(collection) {
+        let mut listing = session.from.repository.store().list(&folder.join(partition));
+        while let Some(meta) = listing.try_next().await? {
+            let tail = layout.segments().strip(&meta.key).map(str::to_owned);
+            files.extend(tail.map(|tail| (tail, meta.size)));
+        }
+    }
+    Ok(Some(Lying::new(files)))
+}
+
+/// Proves the batch's files, lets Milvus import their folder, and looks at it again.
+pub(super) async fn import_in_place(
+    session: &Session<'_>,
+    collection: &CollectionRestore,
+    batch: &Batch,
+    repository: &str,
+) -> JobResult<InPlace> {
+    prove_all(session.context, &session.from, batch.files()).await?;
+    let ended = import(session, collection, batch, seen(session, batch, repository)).await?;
+    let stays = look(session, batch.source).await?;
+    if !stays.is_some_and(|lying| lying.are(&batch.segments, batch.reads)) {
+        let why = "the folder got other files while it was imported";
+        return Ok(InPlace::Unknown(why.to_owned()));
+    }
+    Ok(match ended {
+        Ended::TimedOut => InPlace::TimedOut,
+        Ended::Failed(why) => InPlace::Unknown(why),
+        Ended::Rows(0) if batch.rows() > 0 => InPlace::Nothing,
+        Ended::Rows(rows) if rows > batch.rows() => {
+            let stored = batch.rows();
+            InPlace::Unknown(format!("{rows} rows were imported where the backup has {stored}"))
+        }
+        Ended::Rows(rows) => InPlace::Rows(rows),
+    })
+}
+
+/// The folders of a batch, as Milvus sees them.
+fn seen(session: &Session<'_>, batch: &Batch, repository: &str) -> Folders {
+    let (collection, partition) = batch.source;
+    let [insert, delta] = session.from.layout.collection_folders(collection).map(|folder| {
+        let partition = folder.join(partition);
+        let folder = match (batch.reads, batch.segments.as_slice()) {
+            (Reads::Segment, [segment, ..]) => partition.join(segment.segment),
+            (Reads::Partition | Reads::Staged | Reads::Segment, _) => partition,
+        };
+        format!("{}/{folder}", repository.trim_end_matches('/'))
+    });
+    Folders { insert, delta: batch.has_deltas().then_some(delta) }
+}

@@ -1,0 +1,36 @@
+//! That a file is what was written, proved before Milvus reads it: it would take a flipped
+//! byte in a vector for a vector.
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::catalog::Cluster;
+use crate::job::{JobContext, JobError, JobResult};
+use crate::manifest::{FileEntry, FileId};
+use crate::model::ErrorKind;
+use crate::transfer::{Content, check_content, retrying};
+
+/// Reads one file of the repository to its end.
+pub(super) async fn prove(
+    from: &Cluster,
+    retries: u32,
+    id: FileId,
+    entry: &FileEntry,
+) -> JobResult<()> {
+    let key = from.layout.segment_file(&id);
+    let read = || async { check_content(from.repository.store().get(&key).await?, entry).await };
+    let Content::Other(how) = retrying(retries, read).await? else { return Ok(()) };
+    let place = from.repository.place(&key);
+    let message = format!("`{place}` is not what was written: {how}");
+    Err(JobError::new(ErrorKind::Damaged, message)
+        .hint("`verify --depth content` shows every damaged file of the backup"))
+}
+
+/// The same for many, several at once.
+pub(super) async fn prove_all(
+    context: &JobContext,
+    from: &Cluster,
+    files: impl IntoIterator<Item = (FileId, &FileEntry)>,
+) -> JobResult<()> {
+    let proofs = files.into_iter().map(|(id, entry)| prove(from, context.retries, id, entry));
+    stream::iter(proofs).buffer_unordered(context.concurrency).try_collect().await
+}
