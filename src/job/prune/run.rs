@@ -96,7 +96,7 @@ pub async fn run_prune(
             let facts = survey(&cluster, staging).await?;
             let judged = plan_prune(&facts, &context.retention, context.clock.now());
             report.verdicts = judged.into_iter().map(row).collect();
-            add(&mut report, preview(context, &cluster, &facts.backups).await?);
+            add(&mut report, preview(context, (&cluster, staging), &facts.backups).await?);
             Ok(())
         };
         context
@@ -142,7 +142,7 @@ async fn apply(
         }
         report.verdicts.push(row);
     }
-    let swept = sweep(context, cluster).await?;
+    let swept = sweep(context, (cluster, staging)).await?;
     add(report, swept);
     Ok(())
 }

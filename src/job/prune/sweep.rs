@@ -12,7 +12,7 @@ use crate::model::{ByteSize, ErrorKind};
 use crate::plan::{BackupFacts, Obstacle, References, Sieve, Verdict, goes_at, is_due, references};
 use crate::storage::ObjectMeta;
 
-use super::run::VerdictRow;
+use super::run::{StagingRoot, VerdictRow};
 use super::uploads;
 use crate::job::{JobContext, JobError, JobResult};
 
@@ -49,7 +49,7 @@ impl From<Obstacle> for Swept {
 /// What a sweep would do now, told without a lease and without writing.
 pub(super) async fn preview(
     context: &JobContext,
-    cluster: &Cluster,
+    (cluster, staging): (&Cluster, Option<&StagingRoot>),
     backups: &[BackupFacts],
 ) -> JobResult<Swept> {
     let references = match references(backups) {
@@ -61,19 +61,22 @@ pub(super) async fn preview(
         Err(obstacle) => obstacle.into(),
         Ok(scan) => {
             let mut found = Found { rows: scan.rows(&references), ..Found::default() };
-            uploads::find(context, cluster, now, &mut found).await?;
+            uploads::find(context, (cluster, staging), now, &mut found).await?;
             Swept::Done(found)
         }
     })
 }
 
 /// A whole sweep under its lease.
-pub(super) async fn sweep(context: &JobContext, cluster: &Cluster) -> JobResult<Swept> {
+pub(super) async fn sweep(
+    context: &JobContext,
+    (cluster, staging): (&Cluster, Option<&StagingRoot>),
+) -> JobResult<Swept> {
     let lease = match Lease::acquire(cluster, SWEEP).await {
         Err(error @ CatalogError::LeaseHeld { .. }) => return Ok(Swept::Busy(error.to_string())),
         taken => taken?,
     };
-    let work = swept(context, cluster, &lease);
+    let work = swept(context, (cluster, staging), &lease);
     let lost = lease.lost().clone();
     let ended = tokio::select! {
         () = context.cancel.cancelled() => Err(JobError::cancelled()),
@@ -86,7 +89,11 @@ pub(super) async fn sweep(context: &JobContext, cluster: &Cluster) -> JobResult<
     ended
 }
 
-async fn swept(context: &JobContext, cluster: &Cluster, lease: &Lease) -> JobResult<Swept> {
+async fn swept(
+    context: &JobContext,
+    (cluster, staging): (&Cluster, Option<&StagingRoot>),
+    lease: &Lease,
+) -> JobResult<Swept> {
     let backups = match catalog::examine_all(cluster).await {
         Err(error @ CatalogError::Document { .. }) => {
             return Ok(Swept::Refused(JobError::from(error).chain()));
@@ -111,8 +118,8 @@ async fn swept(context: &JobContext, cluster: &Cluster, lease: &Lease) -> JobRes
         lease.check_half().await?;
         catalog::put_sightings(cluster, left).await?;
     }
-    let left = uploads::find(context, cluster, now, &mut found).await?;
-    uploads::abort(cluster, lease, &left, &mut found).await?;
+    let left = uploads::find(context, (cluster, staging), now, &mut found).await?;
+    uploads::abort(lease, &left, &mut found).await?;
     Ok(Swept::Done(found))
 }
 

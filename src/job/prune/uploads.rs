@@ -1,41 +1,59 @@
 //! Parts of files that a killed run was writing: invisible, and paid for.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::catalog::{Cluster, Lease};
 use crate::job::{JobContext, JobError, JobResult};
+use crate::model::KeyPrefix;
 use crate::plan::Verdict;
-use crate::storage::{StoreErrorKind, StoreResult, UnfinishedWrite};
+use crate::storage::{ObjectStore, StoreErrorKind, StoreResult, UnfinishedWrite};
 
-use super::run::VerdictRow;
+use super::run::{StagingRoot, VerdictRow};
 use super::sweep::Found;
 
 /// Younger ones may be written to, whatever is configured: a file on a slow line.
 const LONGEST_WRITE: SignedDuration = SignedDuration::from_hours(24);
 
-/// Tells of the uploads in the cluster's folder that are older than any write takes.
+/// An upload and the store that it goes to.
+pub(super) type Upload = (Arc<dyn ObjectStore>, UnfinishedWrite);
+
+/// Tells of the uploads in the cluster's folder, and where its restores stage files, that are
+/// older than any write takes.
 pub(super) async fn find(
     context: &JobContext,
-    cluster: &Cluster,
+    (cluster, staging): (&Cluster, Option<&StagingRoot>),
     now: Timestamp,
     found: &mut Found,
-) -> JobResult<Vec<UnfinishedWrite>> {
+) -> JobResult<Vec<Upload>> {
     let grace = context.retention.orphan_grace.max(LONGEST_WRITE);
     let Ok(before) = now.checked_sub(grace) else { return Ok(Vec::new()) };
-    let uploads = listed(cluster, before).await?;
-    if !uploads.is_empty() {
-        let files = if uploads.len() == 1 { "file" } else { "files" };
-        let reason = format!("parts of {} {files}, begun {grace:#} ago or earlier", uploads.len());
-        let name = "unfinished uploads".to_owned();
-        found.rows.push(VerdictRow { name, verdict: Verdict::Delete, reasons: vec![reason] });
+    let root = KeyPrefix::root();
+    let own = ("unfinished uploads", cluster.repository.store(), cluster.layout.root());
+    let staged = staging.map(|staging| ("unfinished uploads in staging", &staging.store, &root));
+    let mut uploads = Vec::new();
+    for (name, store, under) in [Some(own), staged].into_iter().flatten() {
+        let listed = listed(&**store, under, before).await?;
+        if listed.is_empty() {
+            continue;
+        }
+        let files = if listed.len() == 1 { "file" } else { "files" };
+        let reason = format!("parts of {} {files}, begun {grace:#} ago or earlier", listed.len());
+        let (name, reasons) = (name.to_owned(), vec![reason]);
+        found.rows.push(VerdictRow { name, verdict: Verdict::Delete, reasons });
+        uploads.extend(listed.into_iter().map(|upload| (Arc::clone(store), upload)));
     }
     Ok(uploads)
 }
 
 /// A credential that may not ask costs nobody his prune.
-async fn listed(cluster: &Cluster, before: Timestamp) -> StoreResult<Vec<UnfinishedWrite>> {
-    let store = cluster.repository.store();
-    match store.unfinished(cluster.layout.root(), before).await {
+async fn listed(
+    store: &dyn ObjectStore,
+    under: &KeyPrefix,
+    before: Timestamp,
+) -> StoreResult<Vec<UnfinishedWrite>> {
+    match store.unfinished(under, before).await {
         Err(error)
             if matches!(
                 error.kind(),
@@ -56,15 +74,10 @@ async fn listed(cluster: &Cluster, before: Timestamp) -> StoreResult<Vec<Unfinis
 }
 
 /// Takes them away.
-pub(super) async fn abort(
-    cluster: &Cluster,
-    lease: &Lease,
-    uploads: &[UnfinishedWrite],
-    found: &mut Found,
-) -> JobResult<()> {
-    for upload in uploads {
+pub(super) async fn abort(lease: &Lease, uploads: &[Upload], found: &mut Found) -> JobResult<()> {
+    for (store, upload) in uploads {
         lease.check_half().await?;
-        if let Err(error) = cluster.repository.store().abort(upload).await {
+        if let Err(error) = store.abort(upload).await {
             // What this one has, the others will have, too.
             found.errors.push(JobError::from(error).chain());
             break;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hyper::Method;
 use jiff::{SignedDuration, Timestamp};
-use milvus_backup_agent::job::{Prune, PruneReport, run_backup, run_prune};
+use milvus_backup_agent::job::{Prune, PruneReport, StagingRoot, run_backup, run_prune};
 use milvus_backup_agent::model::{Clock, KeyPrefix, SystemClock};
 use milvus_backup_agent::storage::{ObjectStore, S3Store};
 
@@ -23,9 +23,17 @@ async fn cluster(address: &str, folder: &str) -> (Lab, Arc<S3Store>) {
     (lab, repository)
 }
 
-async fn prune((lab, repository): &(Lab, Arc<S3Store>), prune: Prune) -> PruneReport {
+async fn prune(world: &(Lab, Arc<S3Store>), prune: Prune) -> PruneReport {
+    prune_with(world, None, prune).await
+}
+
+async fn prune_with(
+    (lab, repository): &(Lab, Arc<S3Store>),
+    staging: Option<&StagingRoot>,
+    prune: Prune,
+) -> PruneReport {
     let context = lab.context_over(Arc::<S3Store>::clone(repository));
-    let report = run_prune(&context, None, prune).await.expect("a prune");
+    let report = run_prune(&context, staging, prune).await.expect("a prune");
     assert_eq!(report.errors, [""; 0]);
     report
 }
@@ -60,6 +68,21 @@ async fn a_prune_aborts_what_is_below_its_cluster_and_nothing_else() {
     assert_eq!(left("unended/ours/c1/").await, 0);
     assert_eq!(left("unended/").await, others.len());
     assert_eq!(told(&prune(&world, Prune::Apply).await), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_prune_aborts_what_a_killed_restore_was_staging() {
+    let world = cluster(moto::address(), "staged/ours").await;
+    let store = open(&settings(moto::address(), "two", "staged/milvus/_mba_staging"), SMALL).await;
+    let staging = StagingRoot { store, shared: true };
+    for key in ["_mba_staging/restore-1/1/insert_log/1/2/3/0/7", "insert_log/1/2/3/0/7"] {
+        moto::ask("POST", &format!("/two/staged/milvus/{key}?uploads")).await;
+    }
+    let report = prune_with(&world, Some(&staging), Prune::Apply).await;
+    let row = report.verdicts.iter().find(|row| row.name == "unfinished uploads in staging");
+    assert_eq!(row.unwrap().reasons, ["parts of 1 file, begun 24h ago or earlier"]);
+    assert_eq!(left("staged/milvus/_mba_staging").await, 0);
+    assert_eq!(left("staged/milvus/insert_log").await, 1, "that one is Milvus's own");
 }
 
 #[tokio::test]

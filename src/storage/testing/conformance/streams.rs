@@ -1,12 +1,15 @@
 //! Writing objects as they come.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
-use crate::storage::{StoreError, StoreErrorKind, StoreOp};
+use crate::storage::{StoreError, StoreErrorKind, StoreOp, UnfinishedWrite};
 
 use super::case::{Case, LARGE_BYTES, assert_written, chunks, kind};
 
@@ -64,4 +67,21 @@ pub(super) async fn a_dropped_stream_leaves_nothing(case: Case) {
         }
     }
     case.holds_nothing("an object whose writer went away").await;
+}
+
+/// Whatever came of the streams above, the store keeps none of it for later.
+pub(super) async fn nothing_is_left_unfinished(case: Case) {
+    let chunk = || stream::iter([Ok(Bytes::from(vec![1; LARGE_BYTES]))]);
+    case.stream("whole", LARGE_BYTES as u64, chunk().boxed()).await.expect("a stream");
+    let short = case.stream("short", LARGE_BYTES as u64 + 1, chunk().boxed()).await;
+    assert!(short.is_err(), "a short stream was written");
+    let endless = chunk().chain(stream::pending()).boxed();
+    let dropped = case.stream("dropped", LARGE_BYTES as u64 + 1, endless);
+    assert!(timeout(Duration::from_millis(200), dropped).await.is_err(), "nothing was dropped");
+    case.store.settle().await;
+    let left = case.store.unfinished(&case.folder, Timestamp::MAX).await.expect("a list");
+    assert_eq!(left, []);
+    let ended = UnfinishedWrite { key: case.key("whole"), id: "ended".to_owned() };
+    case.store.abort(&ended).await.expect("what has ended needs no abort");
+    assert_eq!(case.read("whole").await.len(), LARGE_BYTES);
 }

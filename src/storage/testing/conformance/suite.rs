@@ -38,6 +38,7 @@ pub async fn conformance_without(store: Arc<dyn ObjectStore>, broken: &[&str]) {
         "length" => streams::a_stream_of_another_length_is_refused,
         "broken" => streams::a_stream_that_fails_leaves_nothing,
         "dropped" => streams::a_dropped_stream_leaves_nothing,
+        "unfinished" => streams::nothing_is_left_unfinished,
         "order" => lists::a_list_is_in_key_order,
         "prefix" => lists::a_prefix_is_whole_segments,
         "while" => lists::a_list_survives_writes_and_deletes,
