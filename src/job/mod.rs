@@ -30,6 +30,7 @@ mod pause;
 mod prune;
 mod report;
 mod restore;
+mod runner;
 mod survey;
 mod verify;
 
@@ -46,6 +47,11 @@ pub use report::{
     BackupReport, CollectionReport, PlanReport, RestoreReport, RestoredCollection, VerifyReport,
 };
 pub use restore::{RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore};
+pub use runner::{
+    Active, Busy, Cause, Done, IllegalTransition, JobEvent, JobId, JobRecord, JobRequest, JobState,
+    Journal, JournalError, Limits, Observer, PolicyMemory, Runner, RunnerHandle, RunnerParts,
+    Scope, Stop, SubmitError, Submitted, Work,
+};
 pub use verify::run_verify;
 
 pub use crate::model::RunOutcome;

@@ -129,7 +129,8 @@ impl Copier {
     ) -> Result<Result<Copied, CopyFault>, TransferError> {
         let (source, destination) = (&*self.source, &*self.destination);
         let (throttle, server_side) = (&self.throttle, &*self.server_side);
-        let copy = Copy { source, destination, item, from, to, throttle, server_side };
+        let progress = &self.progress;
+        let copy = Copy { source, destination, item, from, to, throttle, server_side, progress };
         let mut tries = 0;
         loop {
             let place = room.enter().await;

@@ -4,13 +4,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt};
+
 use crate::manifest::FileEntry;
 use crate::model::ObjectKey;
 use crate::plan::CopyItem;
 use crate::storage::{ObjectMeta, ObjectStore, ObjectStream, StoreError, StoreErrorKind, StoreOp};
 
 use super::checksum::{RunningCrc, crc_of, is_plain};
-use super::{ServerSide, Throttle};
+use super::{Progress, ServerSide, Throttle};
 
 /// How one file came to lie in the repository.
 #[derive(Debug)]
@@ -82,6 +84,7 @@ pub(super) struct Copy<'a> {
     pub(super) to: &'a ObjectKey,
     pub(super) throttle: &'a Arc<Throttle>,
     pub(super) server_side: &'a ServerSide,
+    pub(super) progress: &'a Arc<Progress>,
 }
 
 impl Copy<'_> {
@@ -140,7 +143,9 @@ impl Copy<'_> {
     async fn open(&self) -> Result<ObjectStream, CopyFault> {
         let object = self.source.get(self.from).await.map_err(CopyFault::Source)?;
         if object.meta.size == self.item.size {
+            let progress = Arc::clone(self.progress);
             let body = self.throttle.slow(object.body);
+            let body = body.inspect_ok(move |_| progress.touch()).boxed();
             return Ok(ObjectStream { meta: object.meta, body });
         }
         Err(self.resized(object.meta.size))

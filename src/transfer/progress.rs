@@ -38,6 +38,7 @@ pub struct Progress {
     stage: Mutex<(Stage, String)>,
     done_bytes: AtomicU64,
     total_bytes: AtomicU64,
+    moves: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -51,6 +52,8 @@ pub struct ProgressSnapshot {
     pub done_bytes: u64,
     /// Bytes to do in this stage; 0 when that is not known.
     pub total_bytes: u64,
+    /// Rises with everything that happens in the run: it hangs if this stands still.
+    pub moves: u64,
 }
 
 impl Progress {
@@ -59,16 +62,24 @@ impl Progress {
         self.done_bytes.store(0, Ordering::Relaxed);
         self.total_bytes.store(total_bytes, Ordering::Relaxed);
         *self.stage.lock().expect("no holder of this lock panics") = (stage, String::new());
+        self.touch();
     }
 
     /// Names what the stage is about now.
     pub fn subject(&self, subject: &str) {
         subject.clone_into(&mut self.stage.lock().expect("no holder of this lock panics").1);
+        self.touch();
     }
 
     /// Counts bytes of this stage.
     pub fn advance(&self, bytes: u64) {
         self.done_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.touch();
+    }
+
+    /// Says that something happened, if only that part of a large file has moved.
+    pub fn touch(&self) {
+        self.moves.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The counters now.
@@ -79,6 +90,7 @@ impl Progress {
             subject,
             done_bytes: self.done_bytes.load(Ordering::Relaxed),
             total_bytes: self.total_bytes.load(Ordering::Relaxed),
+            moves: self.moves.load(Ordering::Relaxed),
         }
     }
 }

@@ -43,6 +43,7 @@ const CONFINED: &[(&[&str], &[&str])] = &[
     (&["zstd", "blake3"], &["manifest/list.rs", "manifest/sightings.rs"]),
     (&["crc_fast"], &["transfer/checksum.rs", "storage/memory.rs"]),
     (&["md5"], &["transfer/checksum.rs"]),
+    (&["redb"], &["job/runner/journal.rs"]),
     (
         &["tokio", "tokio_util", "futures", "async_trait"],
         &["storage/", "milvus/", "catalog/", "transfer/", "job/", "cli/"],

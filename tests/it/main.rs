@@ -25,6 +25,7 @@ mod restore_in_place;
 mod restore_trust;
 mod resume;
 mod reuse;
+mod runner;
 mod s3;
 mod single_agent;
 mod source;
