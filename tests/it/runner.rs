@@ -96,10 +96,10 @@ impl Drop for Place<'_> {
 impl Work for World {
     fn limits(&self, policy: &str) -> Option<Limits> {
         self.deeds.lock().unwrap().contains_key(policy).then_some(Limits {
-            timeout: Some(Duration::from_secs(3600)),
-            stall_timeout: Duration::from_secs(60),
+            timeout: Some(Duration::from_hours(1)),
+            stall_timeout: Duration::from_mins(1),
             attempts: 3,
-            backoff: Duration::from_secs(60),
+            backoff: Duration::from_mins(1),
         })
     }
 
@@ -196,7 +196,7 @@ impl Agent {
                 sleep(Duration::from_millis(200)).await;
             }
         };
-        timeout(Duration::from_secs(36_000), settled).await.expect("all jobs end");
+        timeout(Duration::from_hours(10), settled).await.expect("all jobs end");
     }
 }
 
@@ -356,7 +356,7 @@ async fn an_agent_that_drains_goes_on_later() {
     sleep(Duration::from_secs(4)).await;
     agent.runner.drain().await;
     let Agent { runner, journal, task } = agent;
-    timeout(Duration::from_secs(60), task).await.expect("it drains").expect("it does not panic");
+    timeout(Duration::from_mins(1), task).await.expect("it drains").expect("it does not panic");
     assert!(runner.submit(request("a", 2), Busy::Join).await.is_err(), "it is stopping");
     drop(journal);
     assert!(lab.world.made().is_empty() && lab.world.ends().is_empty());

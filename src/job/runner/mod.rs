@@ -45,15 +45,14 @@
 mod handle;
 mod journal;
 mod record;
-#[expect(clippy::module_inception, reason = "the runner is what this module is about")]
-mod runner;
 mod state;
 mod supervise;
+mod task;
 mod work;
 
 pub use handle::{Active, Busy, RunnerHandle, SubmitError, Submitted};
 pub use journal::{Journal, JournalError, PolicyMemory};
 pub use record::{Cause, JobId, JobRecord, JobRequest};
-pub use runner::{Runner, RunnerParts};
 pub use state::{IllegalTransition, JobEvent, JobState, Stop};
+pub use task::{Runner, RunnerParts};
 pub use work::{Done, Limits, Observer, Scope, Work};
