@@ -104,7 +104,7 @@ pub use holder::{machine_id, this_process};
 pub use lease::{Lease, Liveness, PRUNE, SWEEP, last_heard, observe, remove_lease, wait_for_sweep};
 pub use ledger::{delete_ledger, open_ledgers, put_ledger, read_ledger};
 pub use listing::{compare, find, known_files, list, load_list, read_record, sizes_of};
-pub use record::{BackupRecord, BackupState};
+pub use record::BackupRecord;
 pub use removal::{
     bury, examine, examine_all, has_manifest, has_tombstone, key_of, lease_names, lift,
     put_sightings, read_sightings, remove_backup, restores,
@@ -112,3 +112,5 @@ pub use removal::{
 pub use repository::{Cluster, Repository};
 pub use resume::{Checkpoints, checkpoints};
 pub use sharing::admit;
+
+pub use crate::model::BackupState;

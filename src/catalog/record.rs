@@ -1,43 +1,9 @@
 //! What a reader believes of one backup folder.
 
-use serde::Serialize;
-
 use crate::manifest::{Attempt, Manifest, ManifestOutcome, Tombstone};
-use crate::model::{BackupName, ClusterName};
+use crate::model::{BackupName, BackupState, ClusterName};
 
 use super::CatalogError;
-
-/// The state of a backup, as listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BackupState {
-    /// Every collection can be restored.
-    Complete,
-    /// Some collections can.
-    Partial,
-    /// A run ended without a backup.
-    Failed,
-    /// A run is at work.
-    Running,
-    /// Hidden, and will go.
-    Tombstoned,
-    /// Something is not as it was written.
-    Damaged,
-}
-
-impl BackupState {
-    /// The word in lists.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Partial => "partial",
-            Self::Failed => "failed",
-            Self::Running => "running",
-            Self::Tombstoned => "tombstoned",
-            Self::Damaged => "damaged",
-        }
-    }
-}
 
 /// One backup folder, whatever is in it.
 #[derive(Debug, Clone)]

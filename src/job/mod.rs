@@ -43,8 +43,9 @@ pub use prune::{
     run_undelete,
 };
 pub use report::{
-    BackupReport, CollectionReport, PlanReport, RestoreReport, RestoredCollection, RunOutcome,
-    VerifyReport,
+    BackupReport, CollectionReport, PlanReport, RestoreReport, RestoredCollection, VerifyReport,
 };
 pub use restore::{RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore};
 pub use verify::run_verify;
+
+pub use crate::model::RunOutcome;

@@ -2,36 +2,8 @@
 
 use serde::Serialize;
 
+use crate::model::RunOutcome;
 use crate::plan::VerifyDepth;
-
-/// The five ways in which a run ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RunOutcome {
-    /// Everything that was asked for.
-    Complete,
-    /// Some of it.
-    Partial,
-    /// None of it.
-    Failed,
-    /// Stopped on request.
-    Cancelled,
-    /// Not needed.
-    Skipped,
-}
-
-impl RunOutcome {
-    /// The word in tables and labels.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Partial => "partial",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Skipped => "skipped",
-        }
-    }
-}
 
 /// One collection of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -3,6 +3,7 @@
 //! Nothing here performs I/O. Every type that has rules checks them when it is made, so
 //! that code above never asks again.
 
+mod backup_state;
 mod byte_size;
 mod clock;
 mod diagnostic;
@@ -12,10 +13,13 @@ mod key;
 mod masking;
 mod names;
 mod nearest;
+mod run;
 mod s3;
 mod secret;
+mod words;
 mod yaml;
 
+pub use backup_state::BackupState;
 pub use byte_size::ByteSize;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use diagnostic::{Diagnostic, Position, SourceLine};
@@ -27,6 +31,7 @@ pub use inventory::{
 pub use key::{InvalidKey, KeyPrefix, ObjectKey};
 pub use names::{BackupName, ClusterName, InvalidName, Namespace};
 pub use nearest::nearest;
+pub use run::{RunKind, RunOutcome, RunStage};
 pub use s3::{S3Checksums, S3Keys, S3Settings};
 pub use secret::Secret;
 pub use yaml::{YamlDocument, YamlEntry, YamlNode, YamlValue};

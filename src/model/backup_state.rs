@@ -1,0 +1,25 @@
+//! What a backup is, as lists and metrics tell it.
+
+use serde::Serialize;
+
+use super::words::words;
+
+words! {
+    /// The state of a backup.
+    #[derive(Serialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum BackupState {
+        /// Every collection can be restored.
+        Complete = "complete",
+        /// Some collections can.
+        Partial = "partial",
+        /// A run ended without a backup.
+        Failed = "failed",
+        /// A run is at work.
+        Running = "running",
+        /// Hidden, and will go.
+        Tombstoned = "tombstoned",
+        /// Something is not as it was written.
+        Damaged = "damaged",
+    }
+}
