@@ -12,23 +12,23 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("policy", &["model"]),
     ("manifest", &["model"]),
     ("plan", &["model", "policy", "manifest", "config"]),
-    ("storage", &["model", "config"]),
-    ("milvus", &["model", "config"]),
+    ("storage", &["model", "metrics", "config"]),
+    ("milvus", &["model", "metrics", "config"]),
     ("milvus/testing", &["model", "config", "storage"]),
     ("catalog", &["model", "manifest", "plan", "storage"]),
     ("transfer", &["model", "manifest", "config", "plan", "storage"]),
     (
         "job",
         &[
-            "model", "config", "policy", "manifest", "plan", "storage", "milvus", "catalog",
-            "transfer",
+            "model", "metrics", "config", "policy", "manifest", "plan", "storage", "milvus",
+            "catalog", "transfer",
         ],
     ),
     (
         "cli",
         &[
-            "model", "config", "policy", "manifest", "plan", "storage", "milvus", "catalog",
-            "transfer", "job",
+            "model", "metrics", "config", "policy", "manifest", "plan", "storage", "milvus",
+            "catalog", "transfer", "job",
         ],
     ),
 ];
