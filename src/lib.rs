@@ -1,8 +1,8 @@
 //! Keeps Milvus backed up without anyone looking, and proves that the backups restore.
 //!
 //! ```text
-//!  main → cli → job → { transfer, catalog, milvus } → storage → model
-//!                └──→ plan → { policy, manifest, config } ───────┘
+//!  main → cli → job → { transfer, catalog, milvus } → storage → metrics → model
+//!                └──→ plan → { policy, manifest, config } ─────────────────┘
 //! ```
 //!
 //! Imports go one way, down; `tests/it/architecture.rs` proves it. What decides is
@@ -15,6 +15,7 @@
 //! exist. The essays of [`catalog`] and [`job`] say what a crash leaves at each step.
 
 // 0 vocabulary
+pub mod metrics;
 pub mod model;
 // 1 intent and format, pure
 pub mod config;

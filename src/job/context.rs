@@ -7,9 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{ClusterIdentity, Repository};
 use crate::config::{MinFree, Retention};
-use crate::milvus::{GcControl, MilvusApi, MilvusVersion, Support};
+use crate::metrics::{Metrics, Side};
+use crate::milvus::{GcControl, MeteredGc, MilvusApi, MilvusVersion, Support};
 use crate::model::{Clock, ClusterName, ErrorKind};
-use crate::storage::ObjectStore;
+use crate::storage::{MeteredStore, ObjectStore};
 use crate::transfer::{CheckpointPace, Progress};
 
 use super::{JobError, JobResult};
@@ -50,6 +51,21 @@ pub struct JobContext {
 }
 
 impl JobContext {
+    /// The same world, which tells of itself in metrics.
+    #[must_use]
+    pub fn metered(mut self, metrics: &Metrics) -> Self {
+        let store = |inner, side| -> Arc<dyn ObjectStore> {
+            Arc::new(MeteredStore::new(inner, metrics.clone(), side))
+        };
+        let gc = |inner| -> Arc<dyn GcControl> {
+            Arc::new(MeteredGc::new(inner, metrics.clone(), Arc::clone(&self.clock)))
+        };
+        self.gc = self.gc.take().map(gc);
+        self.source = self.source.take().map(|inner| store(inner, Side::Source));
+        self.repository = store(self.repository, Side::Repository);
+        self
+    }
+
     /// The server's version, refused if this agent does not know its line.
     pub(super) async fn supported_version(&self) -> JobResult<MilvusVersion> {
         let version = self.milvus.version().await?;

@@ -7,7 +7,8 @@
 //! [`MilvusErrorKind`] that callers branch on.
 //!
 //! Garbage collection is not a matter of that API: [`GcControl`] is a trait of its own, with
-//! an adapter for the management address ([`HttpManagement`]).
+//! an adapter for the management address ([`HttpManagement`]) and a wrapper that tells of it in
+//! metrics ([`MeteredGc`]).
 //!
 //! Versions: 2.3 is run live in the tests. Older and newer servers are refused by
 //! [`MilvusVersion::support`] until their turn comes.
@@ -19,6 +20,7 @@ mod error;
 mod gc;
 mod grpc;
 mod management;
+mod metered_gc;
 mod schema;
 mod types;
 mod version;
@@ -31,6 +33,7 @@ pub use error::{MilvusError, MilvusErrorKind, MilvusResult};
 pub use gc::{GcControl, GcTicket};
 pub use grpc::GrpcMilvus;
 pub use management::HttpManagement;
+pub use metered_gc::MeteredGc;
 pub use schema::{FieldSummary, SchemaError, SchemaSummary, minimal_schema, rename_and_strip};
 pub use types::{CollectionSpec, ImportRequest, ImportState, ImportTask};
 pub use version::{MilvusVersion, Support};

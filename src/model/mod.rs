@@ -34,4 +34,5 @@ pub use nearest::nearest;
 pub use run::{RunKind, RunOutcome, RunStage};
 pub use s3::{S3Checksums, S3Keys, S3Settings};
 pub use secret::Secret;
+pub(crate) use words::words;
 pub use yaml::{YamlDocument, YamlEntry, YamlNode, YamlValue};

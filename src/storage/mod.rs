@@ -3,6 +3,7 @@
 //! [`ObjectStore`] is what an object storage service offers and no more; [`LocalStore`]
 //! keeps a folder to the same contract, [`S3Store`] speaks to such a service and
 //! [`MemoryStore`] is the reference.
+//! [`MeteredStore`] wraps any of them and counts what it is asked.
 //! `testing::conformance` holds every store to the contract, `testing::FaultyStore`
 //! makes any of them fail on a script.
 //!
@@ -22,6 +23,7 @@
 mod error;
 mod local;
 mod memory;
+mod metered;
 mod open;
 mod probe;
 mod s3;
@@ -34,6 +36,7 @@ pub mod testing;
 pub use error::{StoreError, StoreErrorKind, StoreOp, StoreResult};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
+pub use metered::MeteredStore;
 pub use open::{Access, FirstLook, open_folder, open_s3};
 pub use probe::probe_conditional_put;
 pub use s3::{S3Limits, S3Store};

@@ -2,6 +2,7 @@
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use milvus_backup_agent::config::KEYS;
+use milvus_backup_agent::metrics::FAMILIES;
 
 const README: &str = include_str!("../../README.md");
 
@@ -16,6 +17,27 @@ fn every_key_is_in_the_readme() {
         rows.collect::<String>()
     );
     assert!(README.contains(&format!("{table}\n")), "README.md wants this table:\n\n{table}");
+}
+
+/// The same for metrics; no other name of ours may stand in the README.
+#[test]
+fn every_metric_is_in_the_readme() {
+    let rows = FAMILIES.iter().map(|family| {
+        let labels: Vec<_> = family.labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels = if labels.is_empty() { "–".to_owned() } else { labels.join(", ") };
+        format!("| `{}` | {} | {labels} | {} |\n", family.name(), family.kind, family.help)
+    });
+    let table = format!(
+        "| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n{}",
+        rows.collect::<String>()
+    );
+    assert!(README.contains(&format!("{table}\n")), "README.md wants this table:\n\n{table}");
+    let names = README.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    for name in names.filter(|name| name.starts_with("milvus_backup_") && !name.ends_with('_')) {
+        let known = name.starts_with("milvus_backup_agent")
+            || FAMILIES.iter().any(|family| family.name() == name);
+        assert!(known, "README.md names {name}, which is no metric");
+    }
 }
 
 /// Paths, keys and single words that one would write are code; the rest is prose.

@@ -10,6 +10,7 @@ mod format;
 mod lab;
 mod lease;
 mod live;
+mod metrics;
 mod milvus_fake;
 mod milvus_live;
 mod names;

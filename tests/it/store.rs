@@ -5,11 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
+use milvus_backup_agent::metrics::{Metrics, Side};
 use milvus_backup_agent::model::{Clock, KeyPrefix, ManualClock, ObjectKey};
 use milvus_backup_agent::storage::testing::{Cut, FaultyStore, conformance};
 use milvus_backup_agent::storage::{
-    LocalStore, MemoryStore, ObjectStore, ObjectStoreExt, PutMode, Space, StoreErrorKind, StoreOp,
-    StoreResult,
+    LocalStore, MemoryStore, MeteredStore, ObjectStore, ObjectStoreExt, PutMode, Space,
+    StoreErrorKind, StoreOp, StoreResult,
 };
 use tempfile::TempDir;
 
@@ -33,6 +34,57 @@ async fn a_faulty_store_without_faults_keeps_the_contract() {
     let root = TempDir::new().unwrap();
     conformance(Arc::new(FaultyStore::new(Arc::new(MemoryStore::default())))).await;
     conformance(Arc::new(FaultyStore::new(local(&root).await))).await;
+}
+
+fn metered(inner: Arc<dyn ObjectStore>, metrics: &Metrics) -> Arc<dyn ObjectStore> {
+    Arc::new(MeteredStore::new(inner, metrics.clone(), Side::Repository))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_metered_store_keeps_the_contract() {
+    let root = TempDir::new().unwrap();
+    let metrics = Metrics::default();
+    conformance(metered(Arc::new(MemoryStore::default()), &metrics)).await;
+    conformance(metered(local(&root).await, &metrics)).await;
+}
+
+#[tokio::test]
+async fn what_a_store_is_asked_is_counted_once() {
+    let (_, inner) = faulty();
+    inner.fail(StoreOp::Put, "full", StoreErrorKind::Transient, 1);
+    let inner = Arc::new(inner);
+    let metrics = Metrics::default();
+    let store = metered(Arc::<FaultyStore>::clone(&inner), &metrics);
+    for name in ["a", "full"] {
+        drop(store.put(&key(name), Bytes::from_static(b"content"), PutMode::IfAbsent).await);
+    }
+    assert!(store.get_bytes(&key("absent")).await.is_err());
+    assert_eq!(store.get_bytes(&key("a")).await.unwrap(), "content");
+    let body = store.get(&key("a")).await.unwrap();
+    store.put_stream(&key("b"), 7, body).await.unwrap();
+    inner.truncate("a", 3, Cut::WithError);
+    assert!(store.get_bytes(&key("a")).await.is_err());
+    drop(store.get(&key("a")).await.unwrap());
+    assert_eq!(store.list_all(&KeyPrefix::root()).await.unwrap().len(), 2);
+
+    let text = metrics.render();
+    for (call, class, count) in [
+        ("put", "2xx", 2),
+        ("put", "5xx", 1),
+        ("get", "2xx", 3),
+        ("get", "4xx", 1),
+        ("get", "5xx", 1),
+        ("list", "2xx", 1),
+    ] {
+        let labels = format!("{{code_class=\"{class}\",op=\"{call}\",side=\"repository\"}}");
+        let line = format!("milvus_backup_storage_requests_total{labels} {count}\n");
+        assert!(text.contains(&line), "no {line} in\n{text}");
+    }
+    for (direction, bytes) in [("read", 7 + 7 + 3), ("written", 7 + 7)] {
+        let labels = format!("{{direction=\"{direction}\"}}");
+        let line = format!("milvus_backup_transferred_bytes_total{labels} {bytes}\n");
+        assert!(text.contains(&line), "no {line} in\n{text}");
+    }
 }
 
 fn key(name: &str) -> ObjectKey {

@@ -1,12 +1,44 @@
 #!/usr/bin/env bash
 # Makes the lab: a virtual environment with the real Milvus server and pymilvus, or with
 # argument `s3` the one with moto's S3 server; their requirements do not fit together.
-# Safe to call any number of times and from several processes; prints the path of its python.
+# With argument `promtool` or `systemd-analyze` it sees to that program. Safe to call any
+# number of times and from several processes; prints the path of its python, or the program's.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 lab="${MBA_LAB:-/var/tmp/mba-lab}"
+
+apt_get() { # as root, after the lists have been read
+    [[ "$(id -u)" == 0 ]] || { echo "setup.sh: $1 is missing; install it as root" >&2; exit 1; }
+    echo "setup.sh: installing $1" >&2
+    apt-get update -q >&2
+    DEBIAN_FRONTEND=noninteractive apt-get "${@:2}" >&2
+}
+
+lock() {
+    mkdir -p "$lab"
+    exec 9>"$lab/setup.lock"
+    flock 9
+}
+
+unpack_promtool() { # out of its package, which when installed would start a Prometheus
+    local found="$lab/promtool/usr/bin/promtool" new="$lab/promtool.new"
+    if [[ ! -x "$found" ]]; then
+        rm -rf "$new" "$lab/promtool" && mkdir -p "$new" && cd "$new"
+        apt_get prometheus download -q -o APT::Sandbox::User=root prometheus
+        dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb
+        mv "$new" "$lab/promtool"
+    fi
+    echo "$found"
+}
+
 case "${1:-milvus}" in
+    promtool) command -v promtool || { lock; unpack_promtool; }; exit ;;
+    systemd-analyze)
+        command -v systemd-analyze && exit
+        lock
+        command -v systemd-analyze >/dev/null || apt_get systemd install -y -q --no-install-recommends systemd
+        command -v systemd-analyze; exit ;;
     milvus) requirements="$here/requirements.txt" venv="$lab/venv" modules="pymilvus, milvus" ;;
     s3) requirements="$here/requirements-s3.txt" venv="$lab/venv-s3" modules="moto.server" ;;
     *) echo "setup.sh: no environment \`$1\`" >&2; exit 2 ;;
@@ -21,15 +53,10 @@ if done_already; then
     exit 0
 fi
 
-mkdir -p "$lab"
-exec 9>"$lab/setup.lock"
-flock 9
+lock
 if ! done_already; then # another process may have finished while we waited
     if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
-        echo "setup.sh: installing python3-venv" >&2
-        [[ "$(id -u)" == 0 ]] || { echo "setup.sh: python3-venv is missing; install it as root" >&2; exit 1; }
-        apt-get update -q >&2
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3-venv >&2
+        apt_get python3-venv install -y -q --no-install-recommends python3-venv
     fi
     python3 -m venv --clear "$venv" >&2
     "$venv/bin/pip" install --quiet --no-input --disable-pip-version-check -r "$requirements" >&2

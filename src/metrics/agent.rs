@@ -1,0 +1,62 @@
+//! What the agent meets outside of runs: storages, Milvus's garbage collection, itself.
+
+use jiff::Timestamp;
+
+use super::handle::{seconds, set, unset};
+use super::{Check, CodeClass, Direction, GcCall, GcScope, Metrics, Side, StorageCall};
+
+impl Metrics {
+    /// A storage answered.
+    pub fn storage_request(&self, side: Side, call: StorageCall, class: CodeClass) {
+        let labels = &[side.as_str(), call.as_str(), class.as_str()];
+        self.families().storage_requests_total.with_label_values(labels).inc();
+    }
+
+    /// Bytes passed through the agent.
+    pub fn transferred(&self, direction: Direction, bytes: u64) {
+        let counter = &self.families().transferred_bytes_total;
+        counter.with_label_values(&[direction.as_str()]).inc_by(bytes);
+    }
+
+    /// Milvus holds its garbage collection back for one more backup.
+    pub fn gc_paused(&self, scope: GcScope, at: Timestamp) {
+        let mut state = self.state();
+        let pauses = state.pauses.entry(scope).or_default();
+        *pauses += 1;
+        if *pauses == 1 {
+            let families = self.families();
+            set(&families.gc_pause_active, &[scope.as_str()], 1_u64);
+            let started = &families.gc_pause_started_timestamp_seconds;
+            set(started, &[scope.as_str()], seconds(at));
+        }
+    }
+
+    /// A backup gave its pause back. Where Milvus did not answer, the pause ends by itself.
+    pub fn gc_resumed(&self, scope: GcScope) {
+        let mut state = self.state();
+        let pauses = state.pauses.entry(scope).or_default();
+        *pauses = pauses.saturating_sub(1);
+        if *pauses == 0 {
+            let families = self.families();
+            set(&families.gc_pause_active, &[scope.as_str()], 0_u64);
+            unset(&families.gc_pause_started_timestamp_seconds, &[scope.as_str()]);
+        }
+    }
+
+    /// Milvus did not do what it was asked about its garbage collection.
+    pub fn gc_failed(&self, call: GcCall) {
+        self.families().gc_pause_failures_total.with_label_values(&[call.as_str()]).inc();
+    }
+
+    /// One thing that a backup needs was looked at.
+    pub fn preflight(&self, check: &'static str, found: Check) {
+        let passed = u64::from(found == Check::Passed);
+        set(&self.families().preflight_ok, &[check], passed);
+    }
+
+    /// A new configuration was taken over, or refused.
+    pub fn config_reload(&self, found: Check) {
+        let passed = u64::from(found == Check::Passed);
+        set(&self.families().config_last_reload_success, &[], passed);
+    }
+}

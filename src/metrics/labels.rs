@@ -1,0 +1,131 @@
+//! The words that label values may be, beside those of [`crate::model`].
+
+use crate::model::words;
+
+words! {
+    /// What asked for a run.
+    pub enum TriggerSource {
+        /// The schedule.
+        Cron = "cron",
+        /// A slot that was missed.
+        Catchup = "catchup",
+        /// A run that failed before.
+        Retry = "retry",
+        /// Somebody at the command line.
+        Cli = "cli",
+        /// A request over HTTP or gRPC.
+        Api = "api",
+    }
+}
+
+words! {
+    /// Why a slot of a schedule got no run.
+    pub enum MissReason {
+        /// The one before was still at work.
+        Overlap = "overlap",
+        /// The agent was not running.
+        Down = "down",
+        /// Somebody else had the lease.
+        Locked = "locked",
+        /// The policy is paused.
+        Disabled = "disabled",
+    }
+}
+
+words! {
+    /// Which storage is spoken to.
+    pub enum Side {
+        /// Milvus's own.
+        Source = "source",
+        /// Where backups live.
+        Repository = "repository",
+        /// Where a restore puts files for Milvus.
+        Staging = "staging",
+    }
+}
+
+words! {
+    /// What a storage is asked for.
+    pub enum StorageCall {
+        /// The names of objects or folders.
+        List = "list",
+        /// One object's size.
+        Head = "head",
+        /// One object's bytes.
+        Get = "get",
+        /// To write an object.
+        Put = "put",
+        /// To copy one by itself.
+        Copy = "copy",
+        /// To delete a batch, or an upload that was never finished.
+        Delete = "delete",
+        /// To make durable what was written.
+        Sync = "sync",
+        /// How full it is.
+        Space = "space",
+    }
+}
+
+words! {
+    /// How a storage answered, in the classes of HTTP, which folders are given too.
+    pub enum CodeClass {
+        /// As asked.
+        Success = "2xx",
+        /// It refused: absent, present, forbidden, impossible.
+        Refused = "4xx",
+        /// It failed, or did not answer.
+        Failed = "5xx",
+    }
+}
+
+words! {
+    /// Which way bytes went through the agent.
+    pub enum Direction {
+        /// From a storage.
+        Read = "read",
+        /// To a storage.
+        Written = "written",
+    }
+}
+
+words! {
+    /// What bytes of the repository are there for.
+    pub enum RepositoryClass {
+        /// A backup names them.
+        Referenced = "referenced",
+        /// None does.
+        Unreferenced = "unreferenced",
+        /// Only deleted backups do.
+        Tombstoned = "tombstoned",
+    }
+}
+
+words! {
+    /// How much of Milvus a pause of its garbage collection covers.
+    pub enum GcScope {
+        /// All of it.
+        Cluster = "cluster",
+    }
+}
+
+words! {
+    /// What Milvus is asked about its garbage collection.
+    pub enum GcCall {
+        /// To begin a pause.
+        Pause = "pause",
+        /// To go on pausing.
+        Renew = "renew",
+        /// To end it.
+        Resume = "resume",
+    }
+}
+
+words! {
+    /// What came of looking whether something is right.
+    pub enum Check {
+        /// It is.
+        Passed = "passed",
+        /// It is not.
+        Failed = "failed",
+    }
+}

@@ -1,0 +1,50 @@
+//! What the gauges are derived from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::model::{RunKind, RunOutcome};
+
+use super::{CatalogFacts, GcScope};
+
+/// A policy and what it does.
+pub(super) type RunKey = (String, RunKind);
+
+/// Guarded by one lock, which a scrape takes too.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// The names of the configured policies.
+    pub(super) policies: BTreeSet<String>,
+    /// The newest view of the repository, for policies that come later.
+    pub(super) catalog: Option<CatalogFacts>,
+    /// What is known of runs that ended.
+    pub(super) ended: BTreeMap<RunKey, Ended>,
+    /// How many runs are at work.
+    pub(super) running: BTreeMap<RunKey, u32>,
+    /// How many pauses are held.
+    pub(super) pauses: BTreeMap<GcScope, u32>,
+}
+
+/// The newest ends of one policy's runs of one kind.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ended {
+    /// Of those that were complete.
+    pub(super) success: Option<Timestamp>,
+    /// Of all.
+    pub(super) completion: Option<(Timestamp, RunOutcome)>,
+}
+
+impl State {
+    /// Whether events of the policy are recorded.
+    pub(super) fn knows(&self, policy: &str) -> bool {
+        policy.is_empty() || self.policies.contains(policy)
+    }
+}
+
+impl Ended {
+    /// Whether a run that ended then is the newest.
+    pub(super) fn is_newest(&self, at: Timestamp) -> bool {
+        self.completion.is_none_or(|(known, _)| known <= at)
+    }
+}

@@ -1,0 +1,69 @@
+//! What the repository holds, and what Milvus holds back.
+
+use crate::metrics::{GcScope, Metrics, RepositoryClass};
+use crate::model::BackupState;
+
+use super::look::{at, catalog, one_backup, policy, value};
+
+#[test]
+fn backups_are_counted_by_what_they_are() {
+    let metrics = Metrics::default();
+    metrics.set_policies(&[policy("p")]);
+    let mut facts = catalog(3000, "p", one_backup(2000));
+    facts.policies.insert(String::new(), one_backup(1500));
+    facts.policies.insert("removed".to_owned(), one_backup(1000));
+    facts.bytes.insert(RepositoryClass::Referenced, 77);
+    facts.free_bytes = Some(5);
+    metrics.catalog(facts.clone());
+    for (series, expected) in [
+        (r#"backups{policy="p",state="complete"}"#, Some(1)),
+        (r#"backups{policy="p",state="damaged"}"#, Some(0)),
+        (r#"backups{policy="",state="complete"}"#, Some(1)),
+        (r#"backups{policy="removed",state="complete"}"#, None),
+        (r#"oldest_restorable_timestamp_seconds{policy="p"}"#, Some(1990)),
+        (r#"newest_restorable_timestamp_seconds{policy="p"}"#, Some(1990)),
+        (r#"last_success_timestamp_seconds{kind="backup",policy=""}"#, Some(1500)),
+        (r#"last_backup_rows{policy="p"}"#, Some(1000)),
+        (r#"last_backup_uploaded_bytes{policy="p"}"#, None),
+        (r#"repository_bytes{class="referenced"}"#, Some(77)),
+        (r#"repository_bytes{class="unreferenced"}"#, None),
+        ("repository_free_bytes", Some(5)),
+        ("catalog_refresh_timestamp_seconds", Some(3000)),
+    ] {
+        assert_eq!(value(&metrics, series), expected, "{series}");
+    }
+
+    metrics.set_policies(&[policy("p"), policy("removed")]);
+    let back = r#"last_success_timestamp_seconds{kind="backup",policy="removed"}"#;
+    assert_eq!(value(&metrics, back), Some(1000), "a policy that comes back has its backups");
+
+    facts.policies.remove("");
+    facts.policies.get_mut("p").unwrap().states = [(BackupState::Tombstoned, 1)].into();
+    facts.free_bytes = None;
+    metrics.catalog(facts);
+    for (series, expected) in [
+        (r#"backups{policy="",state="complete"}"#, Some(0)),
+        (r#"backups{policy="p",state="complete"}"#, Some(0)),
+        (r#"backups{policy="p",state="tombstoned"}"#, Some(1)),
+        ("repository_free_bytes", None),
+    ] {
+        assert_eq!(value(&metrics, series), expected, "{series}");
+    }
+}
+
+#[test]
+fn a_pause_lasts_from_the_first_backup_to_the_last() {
+    let metrics = Metrics::default();
+    let seen = || {
+        ["gc_pause_active", "gc_pause_started_timestamp_seconds"]
+            .map(|gauge| value(&metrics, &format!(r#"{gauge}{{scope="cluster"}}"#)))
+    };
+    assert_eq!(seen(), [None, None]);
+    metrics.gc_paused(GcScope::Cluster, at(10));
+    metrics.gc_paused(GcScope::Cluster, at(20));
+    assert_eq!(seen(), [Some(1), Some(10)]);
+    metrics.gc_resumed(GcScope::Cluster);
+    assert_eq!(seen(), [Some(1), Some(10)]);
+    metrics.gc_resumed(GcScope::Cluster);
+    assert_eq!(seen(), [Some(0), None]);
+}

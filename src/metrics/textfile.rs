@@ -1,0 +1,42 @@
+//! The same set as a file, for `node_exporter`'s textfile collector.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::Metrics;
+
+/// Replaces `file`, which the collector reads if its name ends in `.prom`.
+///
+/// The file is there whole or not at all. It is without the families of the process: the
+/// exporter has its own of these names, and would report neither.
+pub fn write_textfile(metrics: &Metrics, file: &Path) -> io::Result<()> {
+    let mut temporary = OsString::from(file);
+    temporary.push(format!(".{}", std::process::id()));
+    let written = fs::write(&temporary, metrics.render_families())
+        .and_then(|()| fs::rename(&temporary, file));
+    if written.is_err() {
+        // Where nothing can be written there may be nothing to remove.
+        drop(fs::remove_file(&temporary));
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Metrics, write_textfile};
+
+    #[test]
+    fn the_file_is_replaced_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("milvus.prom");
+        std::fs::write(&file, "old").unwrap();
+        write_textfile(&Metrics::default(), &file).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains("milvus_backup_build_info{"), "{text}");
+        assert!(!text.contains("process_"), "{text}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(write_textfile(&Metrics::default(), &folder.path().join("no/x.prom")).is_err());
+    }
+}

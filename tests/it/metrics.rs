@@ -1,0 +1,130 @@
+//! Everything that README.md says of metrics, shown by a scrape and understood by Prometheus.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use milvus_backup_agent::metrics::{
+    BackupFigures, CatalogFacts, Check, CodeClass, Direction, FAMILIES, GcCall, GcScope, Metrics,
+    MissReason, PolicyCatalog, PolicyFacts, RepositoryClass, RunFacts, RunProgress, Side,
+    StorageCall, TriggerSource,
+};
+use milvus_backup_agent::model::{BackupState, RunKind, RunOutcome, RunStage};
+
+const POLICY: &str = "nightly \"2 %\" \\ ünïcode";
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("a moment")
+}
+
+/// One of everything that can be recorded.
+fn populated() -> Metrics {
+    let metrics = Metrics::default();
+    let policy = PolicyFacts {
+        name: POLICY.to_owned(),
+        created_at: at(1),
+        max_age: Some(Duration::from_hours(26)),
+        interval: Some(Duration::from_hours(24)),
+        min_keep: Some(2),
+    };
+    metrics.set_policies(&[policy]);
+    metrics.next_run(POLICY, Some(at(90_000)));
+    metrics.trigger(POLICY, TriggerSource::Cron);
+    metrics.schedule_missed(POLICY, MissReason::Down, 2);
+    metrics.run_ended(&backup());
+    metrics.run_started(POLICY, RunKind::Backup, at(3000));
+    let progress = RunProgress { done_bytes: 1, expected_bytes: Some(2), moved_at: at(3001) };
+    metrics.run_progressed(POLICY, RunKind::Backup, progress);
+    metrics.catalog(catalog());
+    metrics.storage_request(Side::Source, StorageCall::Get, CodeClass::Success);
+    metrics.transferred(Direction::Read, 10);
+    metrics.gc_paused(GcScope::Cluster, at(3000));
+    metrics.gc_failed(GcCall::Renew);
+    metrics.preflight("milvus", Check::Passed);
+    metrics.config_reload(Check::Failed);
+    metrics
+}
+
+fn backup() -> RunFacts {
+    RunFacts {
+        policy: POLICY.to_owned(),
+        kind: RunKind::Backup,
+        outcome: RunOutcome::Complete,
+        started_at: at(1000),
+        ended_at: at(2000),
+        stages: vec![(RunStage::Copy, Duration::from_millis(1500))],
+        backup: Some(BackupFigures {
+            uploaded_bytes: Some(1),
+            reused_bytes: Some(2),
+            collections_skipped: Some(3),
+            ..BackupFigures::default()
+        }),
+    }
+}
+
+fn catalog() -> CatalogFacts {
+    let found = PolicyCatalog {
+        last_success: Some(at(2000)),
+        last_completion: Some((at(2000), RunOutcome::Complete)),
+        states: [(BackupState::Complete, 1)].into(),
+        oldest_restorable: Some(at(1000)),
+        newest_restorable: Some(at(1000)),
+        newest_complete: Some(BackupFigures::default()),
+    };
+    CatalogFacts {
+        read_at: at(2500),
+        policies: [(POLICY.to_owned(), found)].into(),
+        bytes: [(RepositoryClass::Referenced, 3)].into(),
+        free_bytes: Some(4),
+    }
+}
+
+/// A family that is documented and never shown is a promise that nobody keeps.
+#[test]
+fn every_family_is_shown_with_its_help_and_type() {
+    let text = populated().render();
+    for family in FAMILIES {
+        let name = family.name();
+        for line in
+            [format!("# HELP {name} {}\n", family.help), format!("# TYPE {name} {}\n", family.kind)]
+        {
+            assert!(text.contains(&line), "no `{line}` in\n{text}");
+        }
+        let labels = |line: &str| family.labels.iter().all(|label| line.contains(label));
+        let shown = text.lines().any(|line| line.starts_with(&name) && labels(line));
+        assert!(shown, "{name} has no series with {:?}", family.labels);
+    }
+    assert!(text.contains("process_resident_memory_bytes"), "the process is not shown");
+}
+
+#[test]
+fn prometheus_has_nothing_to_say_against_it() {
+    for metrics in [Metrics::default(), populated()] {
+        let text = metrics.render();
+        let mut promtool = Command::new(promtool())
+            .args(["check", "metrics", "--extended"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("promtool starts");
+        let mut input = promtool.stdin.take().expect("its input is ours");
+        input.write_all(text.as_bytes()).expect("promtool reads");
+        drop(input);
+        let output = promtool.wait_with_output().expect("promtool ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{said}\n{text}");
+        let table = String::from_utf8_lossy(&output.stdout);
+        assert!(table.contains("milvus_backup_build_info"), "it read nothing: {table}");
+    }
+}
+
+fn promtool() -> PathBuf {
+    let setup = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/lab/setup.sh");
+    let found = Command::new(setup).arg("promtool").stderr(Stdio::inherit()).output();
+    let found = found.expect("the lab's script runs");
+    assert!(found.status.success(), "promtool cannot be had");
+    String::from_utf8(found.stdout).expect("a path is text").trim().into()
+}
