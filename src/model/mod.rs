@@ -6,6 +6,7 @@
 mod byte_size;
 mod clock;
 mod diagnostic;
+mod diagnostics;
 mod error_kind;
 mod inventory;
 mod key;
@@ -14,19 +15,22 @@ mod names;
 mod nearest;
 mod s3;
 mod secret;
+mod value;
 mod yaml;
 
 pub use byte_size::ByteSize;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use diagnostic::{Diagnostic, Position, SourceLine};
+pub use diagnostics::Diagnostics;
 pub use error_kind::ErrorKind;
 pub use inventory::{
     CollectionDescription, FlushAnswer, IndexDescription, KeyValue, LoadState, Partition,
     SegmentInfo,
 };
 pub use key::{InvalidKey, KeyPrefix, ObjectKey};
-pub use names::{BackupName, ClusterName, InvalidName, Namespace};
+pub use names::{BackupName, ClusterName, InvalidName, Namespace, PolicyName};
 pub use nearest::nearest;
 pub use s3::{S3Checksums, S3Keys, S3Settings};
 pub use secret::Secret;
+pub use value::{Invalid, SWITCH, duration, word};
 pub use yaml::{YamlDocument, YamlEntry, YamlNode, YamlValue};
