@@ -40,7 +40,9 @@ const CONFINED: &[(&[&str], &[&str])] = &[
     (&["clap", "indicatif", "comfy_table", "tracing_subscriber"], &["cli/"]),
     (&["config"], &["config/layers.rs"]),
     (&["serde_saphyr"], &["model/yaml.rs"]),
-    (&["zstd", "blake3"], &["manifest/list.rs", "manifest/sightings.rs"]),
+    (&["croner"], &["policy/schedule/cron.rs"]),
+    (&["zstd"], &["manifest/list.rs", "manifest/sightings.rs"]),
+    (&["blake3"], &["manifest/list.rs", "manifest/sightings.rs", "policy/schedule/jitter.rs"]),
     (&["crc_fast"], &["transfer/checksum.rs", "storage/memory.rs"]),
     (&["md5"], &["transfer/checksum.rs"]),
     (
