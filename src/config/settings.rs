@@ -10,7 +10,7 @@ use super::log::{LogFormat, LogLevel};
 use super::min_free::MinFree;
 use super::parse;
 use super::reader::Reader;
-use super::retention::{Retention, duration};
+use super::retention::Retention;
 use super::s3;
 use crate::model::{ClusterName, Diagnostic, KeyPrefix, S3Settings};
 
@@ -197,9 +197,9 @@ fn repository(reader: &mut Reader<'_>) -> Option<Repository> {
 }
 
 fn retention(reader: &mut Reader<'_>) -> Option<Retention> {
-    let delete_grace = reader.get("retention.delete_grace", duration);
-    let orphan_grace = reader.get("retention.orphan_grace", duration);
-    let failed_ttl = reader.get("retention.failed_ttl", duration);
+    let delete_grace = reader.get("retention.delete_grace", parse::duration);
+    let orphan_grace = reader.get("retention.orphan_grace", parse::duration);
+    let failed_ttl = reader.get("retention.failed_ttl", parse::duration);
     Some(Retention {
         delete_grace: delete_grace?,
         orphan_grace: orphan_grace?,

@@ -1,15 +1,13 @@
 //! The table of keys.
 
 use super::keys::{Fallback, Key, Kind};
+use crate::model::SWITCH;
 
 /// The words of `log.level`, the least first.
 pub(crate) const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
 /// The words of `log.format`.
 pub(crate) const LOG_FORMATS: &[&str] = &["text", "json"];
-
-/// The words of yes and no.
-pub(crate) const SWITCH: &[&str] = &["true", "false"];
 
 /// The words of `checksums`, in the order of [`crate::model::S3Checksums`].
 pub(crate) const CHECKSUMS: &[&str] = &["auto", "when_supported", "when_required"];
