@@ -24,6 +24,7 @@ mod check;
 mod context;
 mod copying;
 mod error;
+mod found;
 mod gather;
 mod list;
 mod pause;
@@ -38,6 +39,7 @@ pub use backup::{BackupRequest, plan_only, run_backup};
 pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
 pub use error::{JobError, JobResult};
+pub use found::find_backup;
 pub use list::{ListRow, Sizes, run_list};
 pub use prune::{
     DeleteReport, Prune, PruneReport, Removal, StagingRoot, VerdictRow, run_delete, run_prune,

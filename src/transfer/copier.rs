@@ -14,6 +14,7 @@ use crate::plan::CopyItem;
 use crate::storage::{ObjectStore, StoreError};
 
 use super::method::{Copied, Copy, CopyFault};
+use super::progress::Flight;
 use super::retrying::pause;
 use super::room::Room;
 use super::{Checkpoint, Progress, ServerSide, SpaceGuard, SpaceRefused, Throttle};
@@ -129,10 +130,10 @@ impl Copier {
     ) -> Result<Result<Copied, CopyFault>, TransferError> {
         let (source, destination) = (&*self.source, &*self.destination);
         let (throttle, server_side) = (&self.throttle, &*self.server_side);
-        let progress = &self.progress;
-        let copy = Copy { source, destination, item, from, to, throttle, server_side, progress };
         let mut tries = 0;
         loop {
+            let flight = &Flight::begin(&self.progress);
+            let copy = Copy { source, destination, item, from, to, throttle, server_side, flight };
             let place = room.enter().await;
             let copied = match self.space.before(&*self.destination, item.size).await {
                 Err(error) => Err(CopyFault::Destination(error)),

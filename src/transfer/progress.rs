@@ -1,7 +1,10 @@
 //! How far a run is, for whoever wants to look.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,9 +39,42 @@ impl Stage {
 #[derive(Debug, Default)]
 pub struct Progress {
     stage: Mutex<(Stage, String)>,
+    /// Since when it is in its stage, and how long the stages before took.
+    times: Mutex<(Option<Instant>, Vec<(Stage, Duration)>)>,
     done_bytes: AtomicU64,
+    /// Bytes of files that are not done.
+    flying_bytes: AtomicU64,
     total_bytes: AtomicU64,
     moves: AtomicU64,
+}
+
+/// The bytes of one file that is being copied. They count until this is dropped: by then the
+/// file is done and counted as a whole, or is begun again.
+#[derive(Debug)]
+pub(super) struct Flight {
+    progress: Arc<Progress>,
+    bytes: AtomicU64,
+}
+
+impl Flight {
+    pub(super) fn begin(progress: &Arc<Progress>) -> Arc<Self> {
+        Arc::new(Self { progress: Arc::clone(progress), bytes: AtomicU64::new(0) })
+    }
+
+    /// So many more have moved.
+    pub(super) fn moved(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.progress.flying_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.progress.touch();
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        self.progress.flying_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
 }
 
 /// The counters at one moment.
@@ -61,8 +97,31 @@ impl Progress {
     pub fn enter(&self, stage: Stage, total_bytes: u64) {
         self.done_bytes.store(0, Ordering::Relaxed);
         self.total_bytes.store(total_bytes, Ordering::Relaxed);
-        *self.stage.lock().expect("no holder of this lock panics") = (stage, String::new());
+        let before = {
+            let mut now = self.stage.lock().expect("no holder of this lock panics");
+            std::mem::replace(&mut *now, (stage, String::new())).0
+        };
+        let mut times = self.times.lock().expect("no holder of this lock panics");
+        if let Some(since) = times.0.replace(Instant::now()) {
+            times.1.push((before, since.elapsed()));
+        }
+        drop(times);
         self.touch();
+    }
+
+    /// How long each stage has taken, the one that it is in up to now.
+    pub fn stages(&self) -> Vec<(Stage, Duration)> {
+        let stage = self.snapshot().stage;
+        let times = self.times.lock().expect("no holder of this lock panics");
+        let now = times.0.map(|since| (stage, since.elapsed()));
+        let mut sums: Vec<(Stage, Duration)> = Vec::new();
+        for (stage, took) in times.1.iter().copied().chain(now) {
+            match sums.iter_mut().find(|(known, _)| *known == stage) {
+                Some((_, sum)) => *sum += took,
+                None => sums.push((stage, took)),
+            }
+        }
+        sums
     }
 
     /// Names what the stage is about now.
@@ -77,7 +136,7 @@ impl Progress {
         self.touch();
     }
 
-    /// Says that something happened, if only that part of a large file has moved.
+    /// Says that something happened.
     pub fn touch(&self) {
         self.moves.fetch_add(1, Ordering::Relaxed);
     }
@@ -88,9 +147,32 @@ impl Progress {
         ProgressSnapshot {
             stage,
             subject,
-            done_bytes: self.done_bytes.load(Ordering::Relaxed),
+            done_bytes: self.done_bytes.load(Ordering::Relaxed)
+                + self.flying_bytes.load(Ordering::Relaxed),
             total_bytes: self.total_bytes.load(Ordering::Relaxed),
             moves: self.moves.load(Ordering::Relaxed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Flight, Progress, Stage};
+
+    #[test]
+    fn parts_of_files_count_until_their_file_does() {
+        let progress = Arc::new(Progress::default());
+        progress.enter(Stage::Copy, 100);
+        let done = || progress.snapshot().done_bytes;
+        let flight = Flight::begin(&progress);
+        flight.moved(30);
+        flight.moved(20);
+        assert_eq!(done(), 50);
+        drop(flight);
+        assert_eq!(done(), 0, "it is begun again");
+        progress.advance(50);
+        assert_eq!(done(), 50);
     }
 }

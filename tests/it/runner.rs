@@ -109,6 +109,7 @@ impl Work for World {
         let done = |detail: &str| Done {
             outcome: RunOutcome::Complete,
             detail: Some(detail.to_owned()),
+            stages: Vec::new(),
             report: None,
         };
         if self.made.lock().unwrap().contains_key(&name) {

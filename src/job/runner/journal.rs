@@ -13,6 +13,7 @@ use redb::{
     TableDefinition,
 };
 use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
 
 use super::record::{JobId, JobRecord, JobRequest};
 
@@ -99,6 +100,18 @@ impl Journal {
         match known {
             VERSION => Ok(journal),
             found => Err(JournalError::TooNew { place: journal.place.to_path_buf(), found }),
+        }
+    }
+
+    /// Does something with the journal where waiting for the disk is in nobody's way.
+    pub async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> JournalResult<T> + Send + 'static,
+    ) -> JournalResult<T> {
+        let journal = self.clone();
+        match spawn_blocking(move || work(&journal)).await {
+            Ok(done) => done,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::handle::{Active, Busy, Message, RunnerHandle, SubmitError, Submitted};
@@ -95,7 +95,7 @@ impl Runner {
             draining: false,
         };
         let journal = runner.parts.journal.clone();
-        for mut job in blocking(move || journal.open_jobs()).await? {
+        for mut job in journal.on_disk(Journal::open_jobs).await? {
             job.recover(runner.parts.clock.now());
             tracing::info!(job = %job.id, policy = %job.policy, "a job of an earlier process goes on");
             runner.keep(job, None).await;
@@ -162,14 +162,15 @@ impl Runner {
                 None
             }
         };
-        let (journal, now) = (self.parts.journal.clone(), self.now());
+        let (journal, now) = (&self.parts.journal, self.now());
         if let Some(submitted) = in_the_way {
             if let Some(slot) = request.cause.slot() {
-                blocking(move || journal.pass_over(&request.policy, slot, now)).await?;
+                let policy = request.policy;
+                journal.on_disk(move |journal| journal.pass_over(&policy, slot, now)).await?;
             }
             return Ok(submitted);
         }
-        let job = blocking(move || journal.accept(&request, now)).await?;
+        let job = journal.on_disk(move |journal| journal.accept(&request, now)).await?;
         let id = job.id;
         tracing::info!(job = %id, policy = %job.policy, cause = job.cause.as_str(), "job accepted");
         self.parts.observer.changed(&job, None);
@@ -286,8 +287,8 @@ impl Runner {
 
     /// A disk that is full for a while must not stop what is at work.
     async fn save(&mut self, job: JobRecord) {
-        let (journal, copy) = (self.parts.journal.clone(), job.clone());
-        match blocking(move || journal.put(&copy)).await {
+        let copy = job.clone();
+        match self.parts.journal.on_disk(move |journal| journal.put(&copy)).await {
             Ok(()) => {
                 self.unsaved.remove(&job.id);
             }
@@ -347,13 +348,4 @@ async fn caught(run: impl Future<Output = JobResult<Done>>) -> JobResult<Done> {
         let message = format!("the run panicked: {said}");
         Err(JobError::new(ErrorKind::Failed, message).hint("please report this as a bug"))
     })
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
-) -> Result<T, JournalError> {
-    match spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::RunOutcome;
-use crate::transfer::Progress;
+use crate::transfer::{Progress, Stage};
 
 use super::record::JobRecord;
 use crate::job::{BackupReport, JobResult};
@@ -33,6 +33,8 @@ pub struct Done {
     pub outcome: RunOutcome,
     /// What is worth knowing.
     pub detail: Option<String>,
+    /// How long each of its stages took.
+    pub stages: Vec<(Stage, Duration)>,
     /// What was done, where a backup was made.
     pub report: Option<Box<BackupReport>>,
 }
