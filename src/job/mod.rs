@@ -26,6 +26,7 @@ mod copying;
 mod error;
 mod gather;
 mod list;
+mod overview;
 mod pause;
 mod prune;
 mod report;
@@ -38,6 +39,7 @@ pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
 pub use error::{JobError, JobResult};
 pub use list::{ListRow, Sizes, run_list};
+pub use overview::run_overview;
 pub use prune::{
     DeleteReport, Prune, PruneReport, Removal, StagingRoot, VerdictRow, run_delete, run_prune,
     run_undelete,
