@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  main → cli → job → { transfer, catalog, milvus } → storage → metrics → model
-//!                └──→ plan → { policy, manifest, config } ─────────────────┘
+//!          │     └──→ plan → { policy, manifest, config } ─────────────────┤
+//!          └──→ api ───────────────────────────────────────────────────────┘
 //! ```
 //!
 //! Imports go one way, down; `tests/it/architecture.rs` proves it. What decides is
@@ -31,4 +32,5 @@ pub mod storage;
 pub mod job;
 pub mod transfer;
 // 5 edges
+pub mod api;
 pub mod cli;

@@ -19,6 +19,8 @@ pub enum Kind {
     Space,
     /// A number of bytes, or `unlimited`.
     Rate,
+    /// An IP address and a port, such as `127.0.0.1:7480`.
+    Listen,
     /// A whole number.
     Number,
     /// A length of time, such as `48h` or `3d`.
@@ -42,6 +44,7 @@ impl fmt::Display for Kind {
             Self::Name => f.write_str("name"),
             Self::Space => f.write_str("bytes or percentage"),
             Self::Rate => f.write_str("bytes or `unlimited`"),
+            Self::Listen => f.write_str("address:port"),
             Self::Number => f.write_str("number"),
             Self::Duration => f.write_str("duration"),
             Self::Text => f.write_str("text"),

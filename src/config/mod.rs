@@ -31,6 +31,7 @@
 //! `$CREDENTIALS_DIRECTORY`. None is shown: not by [`Loaded::rows`], not in the line under a
 //! problem, not by `Debug`.
 
+mod api;
 mod environment;
 mod error;
 mod file;
@@ -52,6 +53,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use api::{Api, MetricsListener};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use keys::{Key, Kind};

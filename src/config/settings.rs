@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use super::api::{self, Api, MetricsListener};
 use super::layers::Effective;
 use super::log::{LogFormat, LogLevel};
 use super::min_free::MinFree;
@@ -26,6 +27,10 @@ pub struct Config {
     pub repository: Repository,
     /// `state`: the folder of the agent's journal.
     pub state: PathBuf,
+    /// `api`: where the agent answers, and whom.
+    pub api: Api,
+    /// `metrics`: where it answers Prometheus alone.
+    pub metrics: MetricsListener,
     /// `transfer`: how files are copied.
     pub transfer: Transfer,
     /// `retention`: how long what is to be deleted stays.
@@ -128,6 +133,8 @@ pub(crate) fn read(
     let milvus = milvus(&mut reader);
     let repository = repository(&mut reader);
     let state = reader.get("state", parse::path);
+    let api = api::read(&mut reader);
+    let metrics_listen = reader.get("metrics.listen", api::address);
     let transfer = transfer(&mut reader);
     let retention = retention(&mut reader);
     let level = reader.get("log.level", str::parse);
@@ -137,6 +144,8 @@ pub(crate) fn read(
             milvus: milvus?,
             repository: repository?,
             state: state?,
+            api: api?,
+            metrics: MetricsListener { listen: metrics_listen },
             transfer: transfer?,
             retention: retention?,
             log: Log { level: level?, format: format? },

@@ -219,6 +219,30 @@ pub const KEYS: &[Key] = &[
         fallback: Fallback::Value("/var/lib/milvus-backup-agent"),
     },
     Key {
+        path: "api.listen",
+        kind: Kind::Listen,
+        help: "where the agent answers HTTP; anywhere but on loopback only with a token",
+        fallback: Fallback::Value("127.0.0.1:7480"),
+    },
+    Key {
+        path: "api.token",
+        kind: Kind::Secret,
+        help: "what clients of `api.listen` have to send as `Authorization: Bearer`",
+        fallback: Fallback::Described("none"),
+    },
+    Key {
+        path: "api.token_file",
+        kind: Kind::Path,
+        help: "a file that holds the token",
+        fallback: Fallback::Described("none"),
+    },
+    Key {
+        path: "metrics.listen",
+        kind: Kind::Listen,
+        help: "where `/metrics`, `/healthz` and `/readyz` are answered without a token, for a Prometheus on another host",
+        fallback: Fallback::Described("none"),
+    },
+    Key {
         path: "transfer.concurrency",
         kind: Kind::Number,
         help: "how many files are copied at once, 1 to 1024",

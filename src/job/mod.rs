@@ -27,6 +27,7 @@ mod error;
 mod found;
 mod gather;
 mod list;
+mod overview;
 mod pause;
 mod prune;
 mod report;
@@ -41,6 +42,7 @@ pub use context::JobContext;
 pub use error::{JobError, JobResult};
 pub use found::find_backup;
 pub use list::{ListRow, Sizes, run_list};
+pub use overview::run_overview;
 pub use prune::{
     DeleteReport, Prune, PruneReport, Removal, StagingRoot, VerdictRow, run_delete, run_prune,
     run_undelete,

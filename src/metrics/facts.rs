@@ -82,7 +82,7 @@ pub struct CatalogFacts {
     pub read_at: Timestamp,
     /// The backups of this cluster by policy; the empty name for those without.
     pub policies: BTreeMap<String, PolicyCatalog>,
-    /// Bytes by what they are there for, where that was counted.
+    /// Bytes by what they are there for, where that was counted; else the last count stands.
     pub bytes: BTreeMap<RepositoryClass, u64>,
     /// Free bytes in the repository's place, where it knows.
     pub free_bytes: Option<u64>,

@@ -186,7 +186,7 @@ families! {
     oldest_restorable_timestamp_seconds: Gauge[policy];
     /// The moment of the newest backup that can be restored.
     newest_restorable_timestamp_seconds: Gauge[policy];
-    /// Bytes in the repository: `referenced`, `unreferenced` or `tombstoned`.
+    /// Bytes of this cluster in the repository, as last counted: `referenced`, `unreferenced` or `tombstoned`.
     repository_bytes: Gauge[class];
     /// Free bytes in the repository's file system.
     repository_free_bytes: Gauge[];

@@ -9,9 +9,7 @@ use crate::model::{BackupState, RunKind};
 
 use super::handle::{seconds, set, set_if_any};
 use super::state::{Ended, State};
-use super::{
-    CatalogFacts, Metrics, MissReason, PolicyCatalog, PolicyFacts, RepositoryClass, TriggerSource,
-};
+use super::{CatalogFacts, Metrics, MissReason, PolicyCatalog, PolicyFacts, TriggerSource};
 
 impl Metrics {
     /// The policies that are configured from now on; what others had is gone.
@@ -66,9 +64,8 @@ impl Metrics {
         let families = self.families();
         set(&families.catalog_refresh_timestamp_seconds, &[], seconds(facts.read_at));
         set_if_any(&families.repository_free_bytes, &[], facts.free_bytes);
-        for class in RepositoryClass::ALL {
-            let bytes = facts.bytes.get(class).copied();
-            set_if_any(&families.repository_bytes, &[class.as_str()], bytes);
+        for (class, bytes) in &facts.bytes {
+            set(&families.repository_bytes, &[class.as_str()], *bytes);
         }
         state.catalog = Some(facts);
         let policies: Vec<String> = state.policies.iter().cloned().collect();

@@ -24,10 +24,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "catalog", "transfer",
         ],
     ),
+    ("api", &["model", "metrics"]),
     (
         "cli",
         &[
-            "model", "metrics", "config", "policy", "manifest", "plan", "storage", "milvus",
+            "api", "model", "metrics", "config", "policy", "manifest", "plan", "storage", "milvus",
             "catalog", "transfer", "job",
         ],
     ),
@@ -39,6 +40,7 @@ const CONFINED: &[(&[&str], &[&str])] = &[
     (&["hyper", "hyper_util", "http_body_util"], &["milvus/management.rs"]),
     (&["rustix"], &["storage/local/", "catalog/holder.rs"]),
     (&["prometheus"], &["metrics/"]),
+    (&["axum"], &["api/"]),
     (&["clap", "indicatif", "comfy_table", "tracing_subscriber"], &["cli/"]),
     (&["config"], &["config/layers.rs"]),
     (&["serde_saphyr"], &["model/yaml.rs"]),
@@ -50,7 +52,7 @@ const CONFINED: &[(&[&str], &[&str])] = &[
     (&["redb"], &["job/runner/journal.rs"]),
     (
         &["tokio", "tokio_util", "futures", "async_trait"],
-        &["storage/", "milvus/", "catalog/", "transfer/", "job/", "cli/"],
+        &["storage/", "milvus/", "catalog/", "transfer/", "job/", "api/", "cli/"],
     ),
 ];
 

@@ -33,5 +33,6 @@ mod source;
 mod steps;
 mod store;
 mod support;
+mod systemd;
 mod vanish;
 mod wrong_input;

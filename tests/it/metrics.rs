@@ -1,4 +1,5 @@
-//! Everything that README.md says of metrics, shown by a scrape and understood by Prometheus.
+//! Everything that README.md says of metrics, shown by a scrape and understood by Prometheus, and
+//! what a new process knows from the repository alone.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -6,12 +7,15 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use milvus_backup_agent::job::{Removal, Sizes, run_backup, run_delete, run_overview};
 use milvus_backup_agent::metrics::{
     BackupFigures, CatalogFacts, Check, CodeClass, Direction, FAMILIES, GcCall, GcScope, Metrics,
     MissReason, PolicyCatalog, PolicyFacts, RepositoryClass, RunFacts, RunProgress, Side,
     StorageCall, TriggerSource,
 };
 use milvus_backup_agent::model::{BackupState, RunKind, RunOutcome, RunStage};
+
+use crate::support::{Lab, backup_name, request};
 
 const POLICY: &str = "nightly \"2 %\" \\ ünïcode";
 
@@ -79,6 +83,48 @@ fn catalog() -> CatalogFacts {
         bytes: [(RepositoryClass::Referenced, 3)].into(),
         free_bytes: Some(4),
     }
+}
+
+/// A process that was told nothing but what the repository holds knows when the last backup was.
+#[tokio::test(start_paused = true)]
+async fn the_repository_tells_what_a_new_process_shows() {
+    let lab = Lab::new();
+    lab.fill("books", 0..4).await;
+    let shown = async |sizes| {
+        let facts = run_overview(&lab.context(), sizes).await.expect("the catalog is read");
+        let metrics = Metrics::default();
+        metrics.catalog(facts.clone());
+        (facts, metrics.render())
+    };
+    let (facts, text) = shown(Sizes::Unique).await;
+    assert!(facts.policies.is_empty(), "there is no repository yet: {facts:?}");
+    assert!(!text.contains("last_success"), "{text}");
+
+    let metrics = Metrics::default();
+    let context = lab.context().metered(&metrics);
+    run_backup(&context, request("b")).await.expect("a backup is made");
+    let asked = metrics.render();
+    for side in ["source", "repository"] {
+        assert!(asked.contains(&format!("side=\"{side}\"")), "nothing asked of {side}: {asked}");
+    }
+    let (facts, text) = shown(Sizes::Unique).await;
+    let found = &facts.policies[""];
+    let ended = found.last_success.expect("it is complete");
+    assert_eq!(found.last_completion, Some((ended, RunOutcome::Complete)));
+    assert_eq!(found.newest_restorable, found.oldest_restorable);
+    let figures = found.newest_complete.expect("it is complete");
+    assert_eq!((figures.rows, figures.collections, figures.collections_failed), (4, 1, 0));
+    assert_eq!(facts.bytes[&RepositoryClass::Referenced], figures.logical_bytes);
+    let series = "milvus_backup_last_success_timestamp_seconds{kind=\"backup\",policy=\"\"}";
+    assert!(text.contains(&format!("{series} {}\n", ended.as_second())), "{text}");
+
+    run_delete(&lab.context(), &backup_name("b"), Removal::Hide).await.expect("it is hidden");
+    let (facts, _) = shown(Sizes::Unique).await;
+    let found = &facts.policies[""];
+    assert_eq!((found.last_success, found.newest_restorable), (None, None), "it is hidden");
+    assert_eq!(facts.bytes[&RepositoryClass::Referenced], 0);
+    assert_eq!(facts.bytes[&RepositoryClass::Tombstoned], figures.logical_bytes);
+    assert!(shown(Sizes::Known).await.0.bytes.is_empty());
 }
 
 /// A family that is documented and never shown is a promise that nobody keeps.

@@ -1,5 +1,6 @@
 //! The rules of the whole, through real files.
 
+mod api;
 mod fixture;
 mod problems;
 mod s3;

@@ -1,0 +1,79 @@
+//! Where the agent answers, and whom.
+
+use std::net::SocketAddr;
+
+use super::parse::{self, Invalid};
+use super::reader::Reader;
+use crate::model::{Diagnostic, Secret};
+
+const LISTEN: &str = "api.listen";
+
+/// Where the agent answers, and whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Api {
+    /// On loopback, unless there is a token.
+    pub listen: SocketAddr,
+    /// What a client has to show.
+    pub token: Option<Secret<String>>,
+}
+
+/// Where metrics and health alone are answered, to anyone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetricsListener {
+    /// Nowhere, unless it is set.
+    pub listen: Option<SocketAddr>,
+}
+
+/// The section `api`.
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Api> {
+    let listen = reader.get(LISTEN, address);
+    reader.get("api.token_file", parse::path);
+    let found = reader.problems.len();
+    let token = reader.get("api.token", token);
+    let token_is_wrong = reader.problems.len() > found;
+    let listen = listen?;
+    if token.is_none() && !token_is_wrong && !listen.ip().to_canonical().is_loopback() {
+        refuse(reader, listen);
+        return None;
+    }
+    Some(Api { listen, token: token.map(Secret::new) })
+}
+
+/// Whoever reaches the listener may do what the agent can.
+fn refuse(reader: &mut Reader<'_>, listen: SocketAddr) {
+    let port = listen.port();
+    let problem = Diagnostic::new(format!(
+        "`{LISTEN}` is `{listen}`, where other hosts reach it, and `api.token` is not set"
+    ))
+    .hint(format!(
+        "set `api.token_file`, or listen on 127.0.0.1:{port}; for Prometheus alone set `metrics.listen`"
+    ));
+    let origin = reader.values.get(LISTEN).map(|written| written.origin.clone());
+    reader.problems.push(match origin {
+        Some(origin) => origin.place(problem),
+        None => problem,
+    });
+}
+
+/// Where to listen. Names are not looked up: what they mean may change.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, Invalid> {
+    text.parse().map_err(|_| {
+        let invalid = Invalid::expected("an IP address and a port such as 127.0.0.1:7480", text);
+        let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+        let port = port.parse::<u16>().ok();
+        match (host, port) {
+            ("" | "*", Some(port)) => invalid.hint(format!("write 0.0.0.0:{port} for all")),
+            ("localhost", Some(port)) => invalid.hint(format!("write 127.0.0.1:{port}")),
+            _ => invalid,
+        }
+    })
+}
+
+/// What fits into a header of HTTP.
+fn token(text: &str) -> Result<String, Invalid> {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err(Invalid::new("must be letters, digits and signs of ASCII without spaces")
+        .hint("make one with `openssl rand -hex 32`"))
+}
