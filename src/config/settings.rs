@@ -24,6 +24,8 @@ pub struct Config {
     pub milvus: Milvus,
     /// `repository`: where backups go.
     pub repository: Repository,
+    /// `policies`: the folder of the policies.
+    pub policies: PathBuf,
     /// `state`: the folder of the agent's journal.
     pub state: PathBuf,
     /// `transfer`: how files are copied.
@@ -127,6 +129,7 @@ pub(crate) fn read(
     let mut reader = Reader { values, problems };
     let milvus = milvus(&mut reader);
     let repository = repository(&mut reader);
+    let policies = reader.get("policies", parse::path);
     let state = reader.get("state", parse::path);
     let transfer = transfer(&mut reader);
     let retention = retention(&mut reader);
@@ -136,6 +139,7 @@ pub(crate) fn read(
         Some(Config {
             milvus: milvus?,
             repository: repository?,
+            policies: policies?,
             state: state?,
             transfer: transfer?,
             retention: retention?,

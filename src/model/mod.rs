@@ -13,6 +13,7 @@ mod key;
 mod masking;
 mod names;
 mod nearest;
+mod read_file;
 mod s3;
 mod secret;
 mod value;
@@ -30,6 +31,7 @@ pub use inventory::{
 pub use key::{InvalidKey, KeyPrefix, ObjectKey};
 pub use names::{BackupName, ClusterName, InvalidName, Namespace, PolicyName};
 pub use nearest::nearest;
+pub use read_file::ReadFile;
 pub use s3::{S3Checksums, S3Keys, S3Settings};
 pub use secret::Secret;
 pub use value::{Invalid, SWITCH, duration, word};

@@ -2,6 +2,7 @@
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use milvus_backup_agent::config::KEYS;
+use milvus_backup_agent::policy::POLICY_KEYS;
 
 const README: &str = include_str!("../../README.md");
 
@@ -10,6 +11,20 @@ const README: &str = include_str!("../../README.md");
 fn every_key_is_in_the_readme() {
     let rows = KEYS.iter().map(|key| {
         format!("| `{}` | {} | {} | {} |\n", key.path, key.kind, code(key.default_text()), key.help)
+    });
+    let table = format!(
+        "| key | takes | default | what for |\n| --- | --- | --- | --- |\n{}",
+        rows.collect::<String>()
+    );
+    assert!(README.contains(&format!("{table}\n")), "README.md wants this table:\n\n{table}");
+}
+
+/// The same for the keys of a policy.
+#[test]
+fn every_key_of_a_policy_is_in_the_readme() {
+    let rows = POLICY_KEYS.iter().map(|key| {
+        let default = code(key.default_text());
+        format!("| `{}` | {} | {default} | {} |\n", key.path, key.takes(), key.help)
     });
     let table = format!(
         "| key | takes | default | what for |\n| --- | --- | --- | --- |\n{}",
