@@ -86,7 +86,7 @@ fn check(policies: &PolicySet, now: Timestamp, output: Output) {
     let value = json!({"policies": names, "problems": [], "notes": [NOTHING_PRUNED]});
     output.print(&value, || {
         let rows = policies.iter().map(|policy| {
-            let next = due(policy, now, 1).first().map(|fire| fire.local.clone());
+            let next = due(policy, now, 1).first().map(Fire::shown);
             vec![policy.name.to_string(), times(policy), next.unwrap_or_default()]
         });
         let table = table(&["policy", "schedule", "next"], rows);
@@ -144,7 +144,7 @@ fn next(policies: &[&Policy], count: u16, now: Timestamp, output: Output) {
         }
         let rows = fires
             .iter()
-            .map(|fire| vec![fire.policy.to_owned(), fire.local.clone(), fire.at.to_string()]);
+            .map(|fire| vec![fire.policy.to_owned(), fire.shown(), fire.at.to_string()]);
         table(&["policy", "local", "utc"], rows)
     });
 }
@@ -158,6 +158,12 @@ struct Fire<'p> {
     timezone: &'p str,
 }
 
+impl Fire<'_> {
+    fn shown(&self) -> String {
+        format!("{} {}", self.local, self.timezone)
+    }
+}
+
 fn due(policy: &Policy, now: Timestamp, count: usize) -> Vec<Fire<'_>> {
     let Some(schedule) = policy.schedule.as_ref().filter(|_| !policy.paused) else {
         return Vec::new();
@@ -166,19 +172,17 @@ fn due(policy: &Policy, now: Timestamp, count: usize) -> Vec<Fire<'_>> {
     let fire = |at: Timestamp| Fire {
         policy: policy.name.as_str(),
         at,
-        local: format!(
-            "{} {timezone}",
-            at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z")
-        ),
+        local: at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
         timezone,
     };
     schedule.fires_after(now).take(count).map(fire).collect()
 }
 
 fn times(policy: &Policy) -> String {
-    let times = policy.schedule.as_ref().map(ToString::to_string);
+    let times = policy.schedule.as_ref();
+    let times = times.map(|schedule| format!("{schedule} ({})", schedule.zone_name()));
     let times = times.unwrap_or_else(|| "on request".to_owned());
-    if policy.paused { format!("paused ({times})") } else { times }
+    if policy.paused { format!("paused: {times}") } else { times }
 }
 
 fn triggers(policy: &Policy) -> Vec<&'static str> {

@@ -13,9 +13,11 @@ const ENDINGS: [&str; 2] = ["yaml", "yml"];
 /// policies. A file that cannot be read is a problem among those of the others.
 pub fn policy_files(folder: &Path) -> Result<Vec<ReadFile>, Diagnostic> {
     let unreadable = |error: io::Error| {
+        let missing = error.kind() == io::ErrorKind::NotFound;
+        let remedy = if missing { "make the folder" } else { "make it readable for the agent" };
         Diagnostic::new(format!("the folder of policies cannot be read: {error}"))
             .in_place(folder.display().to_string())
-            .hint("make it readable for the agent, or set `policies` in the configuration")
+            .hint(format!("{remedy}, or set `policies` in the configuration"))
     };
     let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let files = entries.map_err(unreadable)?.into_iter().map(|entry| entry.path());
