@@ -95,6 +95,7 @@ async fn dispatch(
     let open = |access| session::open(config, access, token.clone());
     match command {
         Command::Config(command) => Ok(super::config::run(&command, loaded, output)),
+        Command::Policy(command) => super::policy::run(config, &command, output),
         Command::Check(arguments) => check::run(config, &arguments, output, cancel).await,
         Command::Cluster(command) => {
             let context = open(cluster::access(&command)).await?;
@@ -121,8 +122,9 @@ async fn dispatch(
             Box::pin(prune::run(config, &context, &arguments, output)).await
         }
         Command::Backup(arguments) => {
+            let request = backup::request(config, &arguments)?;
             let context = open(backup::access(&arguments)).await?;
-            shown(&context, backup::run(&context, arguments, output)).await
+            shown(&context, backup::run(&context, &arguments, request, output)).await
         }
         Command::Restore(arguments) => {
             let context = open(restore::access(&arguments)).await?;

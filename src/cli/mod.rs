@@ -17,6 +17,7 @@ mod exit;
 mod list;
 mod main;
 mod output;
+mod policy;
 mod progress;
 mod prune;
 mod restore;

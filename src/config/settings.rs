@@ -25,6 +25,8 @@ pub struct Config {
     pub milvus: Milvus,
     /// `repository`: where backups go.
     pub repository: Repository,
+    /// `policies`: the folder of the policies.
+    pub policies: PathBuf,
     /// `state`: the folder of the agent's journal.
     pub state: PathBuf,
     /// `api`: where the agent answers, and whom.
@@ -132,6 +134,7 @@ pub(crate) fn read(
     let mut reader = Reader { values, problems };
     let milvus = milvus(&mut reader);
     let repository = repository(&mut reader);
+    let policies = reader.get("policies", parse::path);
     let state = reader.get("state", parse::path);
     let api = api::read(&mut reader);
     let metrics_listen = reader.get("metrics.listen", api::address);
@@ -143,6 +146,7 @@ pub(crate) fn read(
         Some(Config {
             milvus: milvus?,
             repository: repository?,
+            policies: policies?,
             state: state?,
             api: api?,
             metrics: MetricsListener { listen: metrics_listen },

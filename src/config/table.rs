@@ -213,6 +213,12 @@ pub const KEYS: &[Key] = &[
         fallback: Fallback::Described("<cluster>/_staging in the repository"),
     },
     Key {
+        path: "policies",
+        kind: Kind::Path,
+        help: "the folder of the policies",
+        fallback: Fallback::Value("/etc/milvus-backup-agent/policies"),
+    },
+    Key {
         path: "state",
         kind: Kind::Path,
         help: "the folder of the agent's journal",

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 use crate::catalog::{self, Checkpoints, Cluster, Repository, Reservation, Run, Unfinished};
 use crate::manifest::{CollectionOutcome, CollectionRecord, FileList, Manifest, ManifestOutcome};
 use crate::milvus::MilvusVersion;
-use crate::model::{BackupName, ErrorKind, Namespace};
+use crate::model::{BackupName, ErrorKind, Namespace, PolicyName};
 use crate::policy::CollectionSelector;
 use crate::transfer::{Checkpoint, CopyReport, Stage};
 
@@ -27,8 +27,10 @@ const LAST_CHECKPOINT: Duration = Duration::from_secs(10);
 /// What someone wants backed up.
 #[derive(Debug, Clone)]
 pub struct BackupRequest {
-    /// Its name; by default made of the time.
+    /// Its name; by default made of the policy's, or `backup`, and the time.
     pub name: Option<BackupName>,
+    /// The policy that wants it.
+    pub policy: Option<PolicyName>,
     /// Which collections.
     pub selector: CollectionSelector,
     /// What started it.
@@ -142,7 +144,7 @@ async fn reserve(
 ) -> JobResult<Run> {
     let reservation = |name, unfinished| Reservation {
         name,
-        policy: String::new(),
+        policy: request.policy.as_ref().map(ToString::to_string).unwrap_or_default(),
         trigger: request.trigger.clone(),
         unfinished,
     };
@@ -150,7 +152,7 @@ async fn reserve(
         let reservation = reservation(name.clone(), Unfinished::TakeOver);
         return Ok(Run::reserve(cluster, reservation, &*context.clock).await?);
     }
-    let base = default_name(context.clock.now());
+    let base = default_name(request.policy.as_ref(), context.clock.now());
     let mut number = 1;
     loop {
         let name = if number == 1 { base.clone() } else { format!("{base}_{number}") };
@@ -163,8 +165,9 @@ async fn reserve(
     }
 }
 
-fn default_name(now: Timestamp) -> String {
-    now.strftime("backup_%Y%m%d_%H%M%S").to_string()
+fn default_name(policy: Option<&PolicyName>, now: Timestamp) -> String {
+    let prefix = policy.map_or_else(|| "backup".to_owned(), PolicyName::backup_prefix);
+    format!("{prefix}_{}", now.strftime("%Y%m%d_%H%M%S"))
 }
 
 struct Attempt<'a> {

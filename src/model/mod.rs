@@ -14,6 +14,7 @@ mod key;
 mod masking;
 mod names;
 mod nearest;
+mod read_file;
 mod run;
 mod s3;
 mod secret;
@@ -34,6 +35,7 @@ pub use inventory::{
 pub use key::{InvalidKey, KeyPrefix, ObjectKey};
 pub use names::{BackupName, ClusterName, InvalidName, Namespace, PolicyName};
 pub use nearest::nearest;
+pub use read_file::ReadFile;
 pub use run::{RunKind, RunOutcome, RunStage};
 pub use s3::{S3Checksums, S3Keys, S3Settings};
 pub use secret::Secret;

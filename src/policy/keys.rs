@@ -129,7 +129,7 @@ pub const POLICY_KEYS: &[PolicyKey] = &[
     PolicyKey::new(
         "collections",
         PolicyKind::Globs,
-        Fallback::Described("all"),
+        Fallback::Described("every collection"),
         "`database.collection` globs; `!` leaves out; the last match decides",
     ),
     PolicyKey::new(

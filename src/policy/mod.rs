@@ -34,5 +34,5 @@ pub use retention::{KeepRules, Retention};
 pub use schedule::{CatchUp, Missed, Overlap, Schedule};
 pub use schema::schema;
 pub use selector::{CollectionSelector, InvalidPattern};
-pub use set::{PolicyFile, PolicySet};
+pub use set::PolicySet;
 pub use settings::{AfterBackup, Flush, Layout, Retry, Trigger};

@@ -1,5 +1,6 @@
 //! Which backups of a policy stay.
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 use jiff::SignedDuration;
@@ -37,6 +38,35 @@ pub struct KeepRules {
     pub min_keep: NonZeroU32,
     /// The newest so many partial backups stay.
     pub partial: u32,
+}
+
+/// For people: `all`, or `last 3, daily 7`.
+impl fmt::Display for Retention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rules = match self {
+            Self::KeepAll => return f.write_str("all"),
+            Self::Rules(rules) => rules,
+        };
+        let mut gap = "";
+        if let Some(within) = rules.within {
+            write!(f, "within {within:#}")?;
+            gap = ", ";
+        }
+        for (word, number) in [
+            ("last", rules.last),
+            ("hourly", rules.hourly),
+            ("daily", rules.daily),
+            ("weekly", rules.weekly),
+            ("monthly", rules.monthly),
+            ("yearly", rules.yearly),
+        ] {
+            if let Some(number) = number {
+                write!(f, "{gap}{word} {number}")?;
+                gap = ", ";
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The keys that keep something by themselves.

@@ -7,10 +7,7 @@ use std::path::{Path, PathBuf};
 use super::document::Document;
 use super::intent::{self, Policy};
 use super::reader::Reader;
-use crate::model::{ClusterName, Diagnostic, Diagnostics, PolicyName, nearest};
-
-/// A file of the folder, and what is in it.
-pub type PolicyFile = (PathBuf, io::Result<Vec<u8>>);
+use crate::model::{ClusterName, Diagnostic, Diagnostics, PolicyName, ReadFile, nearest};
 
 /// The policies of a cluster, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,7 +27,7 @@ impl PolicySet {
     /// Reads every file. The cluster's name decides, with the policy's, what `jitter` adds.
     ///
     /// Either all files are right, or every problem of every file is told at once.
-    pub fn parse(files: &[PolicyFile], cluster: &ClusterName) -> Result<Self, Diagnostics> {
+    pub fn parse(files: &[ReadFile], cluster: &ClusterName) -> Result<Self, Diagnostics> {
         let mut policies = BTreeMap::new();
         let (mut claims, mut problems) = (Vec::new(), Vec::new());
         for (file, content) in files {

@@ -15,6 +15,7 @@ mod milvus_fake;
 mod milvus_live;
 mod names;
 mod pause;
+mod policies;
 mod prune;
 mod prune_cli;
 mod prune_crash;

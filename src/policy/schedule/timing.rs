@@ -128,13 +128,11 @@ impl Schedule {
 
 const NANOS: i128 = 1_000_000_000;
 
-/// As it was written, with the zone: `0 2 * * * Asia/Shanghai`, `every 30m`.
+/// As it was written, without the zone: `0 2 * * *`, `every 30m`.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.timing {
-            Timing::Cron { pattern, zone } => {
-                write!(f, "{} {}", pattern.text(), zone::name(zone))
-            }
+            Timing::Cron { pattern, .. } => f.write_str(pattern.text()),
             Timing::Every { text, .. } => write!(f, "every {text}"),
         }
     }
