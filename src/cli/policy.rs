@@ -111,7 +111,7 @@ fn list(policies: &PolicySet, now: Timestamp, output: Output) {
             "next": due(policy, now, 1).first().map(|fire| fire.at.to_string()),
             "triggers": triggers(policy),
             "retention": policy.retention.to_string(),
-            "max_age_seconds": policy.max_age(now).map(seconds),
+            "max_age_seconds": policy.max_age_at(now).map(seconds),
             "paused": policy.paused,
         })
     };
@@ -127,7 +127,7 @@ fn list(policies: &PolicySet, now: Timestamp, output: Output) {
                 triggers(policy).join(","),
                 policy.collections.to_string(),
                 policy.retention.to_string(),
-                policy.max_age(now).map(|age| format!("{age:#}")).unwrap_or_default(),
+                policy.max_age_at(now).map(|age| format!("{age:#}")).unwrap_or_default(),
             ]
         });
         let header = ["policy", "schedule", "triggers", "collections", "keeps", "max age"];

@@ -48,7 +48,7 @@ pub struct Policy {
 impl Policy {
     /// How old the newest backup may be before that is an alert: what was written, else twice
     /// the longest gap of the next 50 fires plus the timeout. None without a schedule.
-    pub fn max_age(&self, now: Timestamp) -> Option<SignedDuration> {
+    pub fn max_age_at(&self, now: Timestamp) -> Option<SignedDuration> {
         let timeout = self.timeout.and_then(|timeout| SignedDuration::try_from(timeout).ok());
         let by_schedule = || {
             let gap = self.schedule.as_ref()?.longest_gap(now)?;

@@ -34,13 +34,15 @@ impl Ended {
 
 /// Runs the program with this folder of policies.
 fn run(policies: &Path, arguments: &[&str]) -> Ended {
-    let scratch = TempDir::new().expect("a folder");
+    let (scratch, storage) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
     let output = cargo_bin_cmd!("milvus-backup-agent")
         .args(arguments)
         .current_dir("/")
         .env("MBA__MILVUS__ADDRESS", "http://127.0.0.1:1")
         .env("MBA__MILVUS__CLUSTER", "c1")
         .env("MBA__REPOSITORY__LOCAL__PATH", scratch.path())
+        .env("MBA__MILVUS__STORAGE__LOCAL__PATH", storage.path())
+        .env("MBA__STATE", scratch.path())
         .env("MBA__POLICIES", policies)
         .output()
         .expect("the program runs");
@@ -208,6 +210,21 @@ fn a_missing_folder_is_told_with_what_to_do() {
     assert!(checked.code == 0 && checked.out.contains("there are no policies"), "{}", checked.out);
     let file = run(empty.path(), &["policy", "check", "/nowhere/x.yaml"]);
     assert!(file.code == 2 && file.err.contains("the policy cannot be read"), "{}", file.err);
+}
+
+#[test]
+fn a_backup_by_policy_needs_the_policy_before_anything_else() {
+    let unknown = run(&shipped(), &["backup", "--policy", "nigthly"]);
+    assert!(
+        unknown.code == 2 && unknown.err.contains("did you mean `nightly`?"),
+        "{}",
+        unknown.err
+    );
+    let glob = run(&shipped(), &["backup", "--policy", "nightly", "--collections", "films"]);
+    assert!(glob.code == 2 && glob.err.contains("`films` is not a collection pattern"));
+    // The policy is fine; there is only no Milvus.
+    let known = run(&shipped(), &["backup", "--policy", "nightly"]);
+    assert_eq!(known.code, 13, "{}", known.err);
 }
 
 #[tokio::test]

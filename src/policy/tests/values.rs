@@ -46,7 +46,7 @@ fn every_key_can_be_written() {
     assert_eq!(numbers.map(|number| number.unwrap().get()), [3, 24, 7, 4, 6, 1]);
     assert_eq!(rules.within, Some(SignedDuration::from_hours(48)));
     assert_eq!((rules.min_keep.get(), rules.partial), (5, 0));
-    assert_eq!(policy.max_age(Timestamp::UNIX_EPOCH), Some(SignedDuration::from_hours(26)));
+    assert_eq!(policy.max_age_at(Timestamp::UNIX_EPOCH), Some(SignedDuration::from_hours(26)));
     assert_eq!(policy.timeout, Some(Duration::from_hours(4)));
     assert_eq!(policy.stall_timeout, Duration::from_mins(20));
     assert_eq!((policy.retry.attempts.get(), policy.retry.backoff.as_secs()), (3, 120));
@@ -69,7 +69,7 @@ fn nothing_written_means_the_defaults() {
     let Retention::Rules(rules) = policy.retention else { panic!("{:?}", policy.retention) };
     assert_eq!((rules.min_keep.get(), rules.partial, rules.daily), (2, 3, None));
     assert_eq!((policy.max_age, policy.timeout), (None, None));
-    assert_eq!(policy.max_age(Timestamp::UNIX_EPOCH), None);
+    assert_eq!(policy.max_age_at(Timestamp::UNIX_EPOCH), None);
     assert_eq!(policy.stall_timeout, Duration::from_mins(15));
     assert_eq!((policy.retry.attempts.get(), policy.retry.backoff.as_secs()), (1, 60));
     assert_eq!(policy.after_backup, AfterBackup::Size);
@@ -86,7 +86,7 @@ fn the_age_follows_from_the_schedule() {
         ("schedule: {cron: 0 2 * * 1-5}\nretention: {keep_all: true}\n", Some(144)),
         ("timeout: 4h\nretention: {keep_all: true}\n", None),
     ] {
-        let age = policy(text).max_age(now);
+        let age = policy(text).max_age_at(now);
         assert_eq!(age.map(|age| age.as_hours()), hours, "{text}");
     }
 }
