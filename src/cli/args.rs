@@ -34,6 +34,8 @@ pub enum Format {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Be the agent: follow the schedules of the policies, answer metrics, until SIGTERM
+    Run,
     /// Would a backup work? Connections, permissions, one real segment found in the storage
     Check(CheckArguments),
     /// Make one backup now

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 
@@ -40,16 +41,16 @@ pub struct BackupRequest {
 /// Runs a backup to its end.
 pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResult<BackupReport> {
     let started = Instant::now();
-    let prepared = context.cancel.run_until_cancelled(prepare(context, &request)).await;
+    let prepared = context.cancel.run_until_cancelled(prepare(context, &request).boxed()).await;
     let (cluster, cluster_id, version, selected) = prepared.ok_or_else(JobError::cancelled)??;
-    let run = reserve(context, &cluster, &request).await?;
+    let run = reserve(context, &cluster, &request).boxed().await?;
     let store = Arc::clone(&context.repository);
     let checkpoint = Arc::new(Checkpoint::new(store, run.checkpoint(), context.checkpoint));
     let attempt = Attempt { context, cluster: &cluster, cluster_id, version, started, checkpoint };
     let pause = GcPause::begin(context.gc.clone());
     let work = async {
         pause.settled().await;
-        attempt.work(&run, selected).await
+        attempt.work(&run, selected).boxed().await
     };
     let lost = run.lease().lost().clone();
     let ended = tokio::select! {
@@ -61,7 +62,7 @@ pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResu
     };
     pause.end().await;
     let committed = match ended {
-        Ok((manifest, lists, report)) => match run.commit(&manifest, &lists).await {
+        Ok((manifest, lists, report)) => match run.commit(&manifest, &lists).boxed().await {
             Ok(()) => return Ok(report),
             Err((error, run)) => (run, JobError::from(error)),
         },

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::stream::FuturesUnordered;
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -96,10 +96,13 @@ impl Copier {
     ) -> Result<(), TransferError> {
         let (place, room) = (&place, &Room::new(self.concurrency));
         let mut copies = stream::iter(items)
-            .map(|item| async move {
-                let (from, to) = place(&item.id);
-                let copied = self.copy(&item, (&from, &to), room).await?;
-                Ok((item, from, to, copied))
+            .map(|item| {
+                async move {
+                    let (from, to) = place(&item.id);
+                    let copied = self.copy(&item, (&from, &to), room).await?;
+                    Ok((item, from, to, copied))
+                }
+                .boxed()
             })
             .buffer_unordered(self.concurrency);
         let mut flushing = FuturesUnordered::new();

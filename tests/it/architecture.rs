@@ -25,11 +25,19 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("api", &["model", "metrics"]),
+    ("trigger", &["model", "metrics", "policy", "job"]),
+    (
+        "daemon",
+        &[
+            "model", "metrics", "config", "policy", "plan", "storage", "transfer", "job", "api",
+            "trigger",
+        ],
+    ),
     (
         "cli",
         &[
-            "api", "model", "metrics", "config", "policy", "manifest", "plan", "storage", "milvus",
-            "catalog", "transfer", "job",
+            "model", "metrics", "config", "policy", "manifest", "plan", "storage", "milvus",
+            "catalog", "transfer", "job", "daemon",
         ],
     ),
 ];
@@ -50,9 +58,21 @@ const CONFINED: &[(&[&str], &[&str])] = &[
     (&["crc_fast"], &["transfer/checksum.rs", "storage/memory.rs"]),
     (&["md5"], &["transfer/checksum.rs"]),
     (&["redb"], &["job/runner/journal.rs"]),
+    (&["tokio_cron_scheduler"], &["trigger/clock.rs"]),
+    (&["sd_notify"], &["daemon/systemd.rs"]),
     (
         &["tokio", "tokio_util", "futures", "async_trait"],
-        &["storage/", "milvus/", "catalog/", "transfer/", "job/", "api/", "cli/"],
+        &[
+            "storage/",
+            "milvus/",
+            "catalog/",
+            "transfer/",
+            "job/",
+            "api/",
+            "trigger/",
+            "daemon/",
+            "cli/",
+        ],
     ),
 ];
 
