@@ -94,7 +94,7 @@ fn complete(job: &JobRecord, done: Option<&Done>) {
     tracing::info!(
         job = %id, policy, %backup, rows = made.rows,
         files_copied = made.files_copied, bytes_copied = made.bytes_copied,
-        bytes_reused = made.bytes_reused, seconds = made.duration_seconds,
+        bytes_reused = made.bytes_reused, seconds = format_args!("{:.1}", made.duration_seconds),
         "backup complete"
     );
 }
