@@ -12,11 +12,12 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Config, Environment, Loaded, LogFormat};
 use crate::job::{JobContext, JobError, JobResult};
-use crate::model::ErrorKind;
+use crate::model::{ErrorKind, RunKind};
 use crate::storage::Access;
 
 use super::args::{Arguments, Command, Format};
 use super::output::{Output, talk};
+use super::textfile::told;
 use super::{
     ExitStatus, backup, check, cluster, delete, list, progress, prune, restore, session, verify,
 };
@@ -105,8 +106,10 @@ async fn dispatch(
             list::show(&open(Access::Read).await?, &arguments, output).await
         }
         Command::Verify(arguments) => {
-            let context = open(Access::Read).await?;
-            shown(&context, verify::run(&context, &arguments, output)).await
+            let work = async move |context: JobContext| {
+                shown(&context, verify::run(&context, &arguments, output)).await
+            };
+            told(config, Some(RunKind::Verify), open(Access::Read).await, work).await
         }
         Command::Delete(arguments) => {
             let context = open(delete::access(&arguments)).await?;
@@ -117,17 +120,29 @@ async fn dispatch(
             delete::undo(&context, &arguments.name, output).await
         }
         Command::Prune(arguments) => {
-            let context = open(prune::access(&arguments)).await?;
-            Box::pin(prune::run(config, &context, &arguments, output)).await
+            let kind = arguments.apply.then_some(RunKind::Prune);
+            let context = open(prune::access(&arguments)).await;
+            let work = async move |context: JobContext| {
+                Box::pin(prune::run(config, &context, &arguments, output)).await
+            };
+            told(config, kind, context, work).await
         }
         Command::Backup(arguments) => {
-            let context = open(backup::access(&arguments)).await?;
-            shown(&context, backup::run(&context, arguments, output)).await
+            let kind = (!arguments.plan).then_some(RunKind::Backup);
+            let context = open(backup::access(&arguments)).await;
+            let work = async move |context: JobContext| {
+                shown(&context, backup::run(&context, arguments, output)).await
+            };
+            told(config, kind, context, work).await
         }
         Command::Restore(arguments) => {
-            let context = open(restore::access(&arguments)).await?;
-            let work = Box::pin(restore::run(config, &context, arguments, output));
-            shown(&context, work).await
+            let kind = (!arguments.plan).then_some(RunKind::Restore);
+            let context = open(restore::access(&arguments)).await;
+            let work = async move |context: JobContext| {
+                let work = Box::pin(restore::run(config, &context, arguments, output));
+                shown(&context, work).await
+            };
+            told(config, kind, context, work).await
         }
     }
 }

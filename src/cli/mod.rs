@@ -22,6 +22,7 @@ mod prune;
 mod restore;
 mod session;
 mod staging;
+mod textfile;
 mod verify;
 
 pub use args::Arguments;

@@ -1,6 +1,7 @@
 //! Where the agent answers, and whom.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::parse::{self, Invalid};
 use super::reader::Reader;
@@ -17,11 +18,13 @@ pub struct Api {
     pub token: Option<Secret<String>>,
 }
 
-/// Where metrics and health alone are answered, to anyone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MetricsListener {
-    /// Nowhere, unless it is set.
+/// Where metrics go besides the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricsOutput {
+    /// Where they and health alone are answered, to anyone.
     pub listen: Option<SocketAddr>,
+    /// The file that commands write them to.
+    pub textfile: Option<PathBuf>,
 }
 
 /// The section `api`.
@@ -37,6 +40,12 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Api> {
         return None;
     }
     Some(Api { listen, token: token.map(Secret::new) })
+}
+
+/// The section `metrics`.
+pub(crate) fn read_metrics(reader: &mut Reader<'_>) -> MetricsOutput {
+    let listen = reader.get("metrics.listen", address);
+    MetricsOutput { listen, textfile: reader.get("metrics.textfile", parse::path) }
 }
 
 /// Whoever reaches the listener may do what the agent can.
@@ -56,7 +65,7 @@ fn refuse(reader: &mut Reader<'_>, listen: SocketAddr) {
 }
 
 /// Where to listen. Names are not looked up: what they mean may change.
-pub(crate) fn address(text: &str) -> Result<SocketAddr, Invalid> {
+fn address(text: &str) -> Result<SocketAddr, Invalid> {
     text.parse().map_err(|_| {
         let invalid = Invalid::expected("an IP address and a port such as 127.0.0.1:7480", text);
         let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));

@@ -1,0 +1,93 @@
+//! Metrics of a command, for those who run no agent.
+
+use crate::config::Config;
+use crate::job::{self, JobContext, JobResult, Sizes};
+use crate::metrics::{self, Metrics, RunFacts};
+use crate::model::{Clock, ErrorKind, RunKind, RunOutcome, SystemClock};
+
+use super::ExitStatus;
+
+/// Runs a workflow in the context that was opened for it. Where `metrics.textfile` is set, and
+/// the command does more than look, it writes what came of it and what the repository holds. A
+/// file that cannot be written fails no backup.
+pub(super) async fn told(
+    config: &Config,
+    kind: Option<RunKind>,
+    context: JobResult<JobContext>,
+    work: impl AsyncFnOnce(JobContext) -> JobResult<ExitStatus>,
+) -> JobResult<ExitStatus> {
+    let Some((file, kind)) = config.metrics.textfile.as_ref().zip(kind) else {
+        return work(context?).await;
+    };
+    let metrics = Metrics::default();
+    let started_at = SystemClock.now();
+    let (ended, context) = match context {
+        Ok(context) => {
+            let context = context.metered(&metrics);
+            (work(context.clone()).await, Some(context))
+        }
+        Err(error) => (Err(error), None),
+    };
+    metrics.run_ended(&RunFacts {
+        policy: String::new(),
+        kind,
+        outcome: outcome(&ended),
+        started_at,
+        ended_at: SystemClock.now(),
+        stages: context.as_ref().map(|context| context.progress.stages()).unwrap_or_default(),
+        backup: None,
+    });
+    if let Some(context) = context {
+        match job::run_overview(&context, Sizes::Known).await {
+            Ok(found) => metrics.catalog(found),
+            Err(error) => {
+                tracing::warn!(error = error.chain(), "metrics are without the repository");
+            }
+        }
+    }
+    if let Err(error) = metrics::write_textfile(&metrics, file) {
+        tracing::warn!(file = %file.display(), %error, "metrics cannot be written");
+    }
+    ended
+}
+
+fn outcome(ended: &JobResult<ExitStatus>) -> RunOutcome {
+    let status = match ended {
+        Ok(status) => *status,
+        Err(error) => error.kind().into(),
+    };
+    let is = |kind: ErrorKind| status == kind.into();
+    match status {
+        ExitStatus::OK => RunOutcome::Complete,
+        ExitStatus::PARTIAL => RunOutcome::Partial,
+        _ if is(ErrorKind::NothingToDo) => RunOutcome::Skipped,
+        _ if is(ErrorKind::Cancelled) => RunOutcome::Cancelled,
+        _ => RunOutcome::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::outcome;
+    use crate::cli::ExitStatus;
+    use crate::job::JobError;
+    use crate::model::{ErrorKind, RunOutcome};
+
+    #[test]
+    fn a_run_ends_as_its_command_does() {
+        for (status, expected) in [
+            (ExitStatus::OK, RunOutcome::Complete),
+            (ExitStatus::PARTIAL, RunOutcome::Partial),
+            (ErrorKind::Damaged.into(), RunOutcome::Failed),
+        ] {
+            assert_eq!(outcome(&Ok(status)), expected);
+        }
+        for (kind, expected) in [
+            (ErrorKind::Unreachable, RunOutcome::Failed),
+            (ErrorKind::Cancelled, RunOutcome::Cancelled),
+            (ErrorKind::NothingToDo, RunOutcome::Skipped),
+        ] {
+            assert_eq!(outcome(&Err(JobError::new(kind, "x"))), expected);
+        }
+    }
+}
