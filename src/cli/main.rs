@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Config, Environment, Loaded, LogFormat};
 use crate::job::{JobContext, JobError, JobResult};
+use crate::metrics::Metrics;
 use crate::model::{ErrorKind, RunKind};
 use crate::storage::Access;
 
@@ -106,7 +107,7 @@ async fn dispatch(
             list::show(&open(Access::Read).await?, &arguments, output).await
         }
         Command::Verify(arguments) => {
-            let work = async move |context: JobContext| {
+            let work = async move |context: JobContext, _: &Metrics| {
                 shown(&context, verify::run(&context, &arguments, output)).await
             };
             told(config, Some(RunKind::Verify), open(Access::Read).await, work).await
@@ -122,7 +123,7 @@ async fn dispatch(
         Command::Prune(arguments) => {
             let kind = arguments.apply.then_some(RunKind::Prune);
             let context = open(prune::access(&arguments)).await;
-            let work = async move |context: JobContext| {
+            let work = async move |context: JobContext, _: &Metrics| {
                 Box::pin(prune::run(config, &context, &arguments, output)).await
             };
             told(config, kind, context, work).await
@@ -130,7 +131,7 @@ async fn dispatch(
         Command::Backup(arguments) => {
             let kind = (!arguments.plan).then_some(RunKind::Backup);
             let context = open(backup::access(&arguments)).await;
-            let work = async move |context: JobContext| {
+            let work = async move |context: JobContext, _: &Metrics| {
                 shown(&context, backup::run(&context, arguments, output)).await
             };
             told(config, kind, context, work).await
@@ -138,8 +139,9 @@ async fn dispatch(
         Command::Restore(arguments) => {
             let kind = (!arguments.plan).then_some(RunKind::Restore);
             let context = open(restore::access(&arguments)).await;
-            let work = async move |context: JobContext| {
-                let work = Box::pin(restore::run(config, &context, arguments, output));
+            let work = async move |context: JobContext, metrics: &Metrics| {
+                let work = restore::run(config, &context, arguments, output, metrics);
+                let work = Box::pin(work);
                 shown(&context, work).await
             };
             told(config, kind, context, work).await

@@ -14,17 +14,17 @@ pub(super) async fn told(
     config: &Config,
     kind: Option<RunKind>,
     context: JobResult<JobContext>,
-    work: impl AsyncFnOnce(JobContext) -> JobResult<ExitStatus>,
+    work: impl AsyncFnOnce(JobContext, &Metrics) -> JobResult<ExitStatus>,
 ) -> JobResult<ExitStatus> {
-    let Some((file, kind)) = config.metrics.textfile.as_ref().zip(kind) else {
-        return work(context?).await;
-    };
     let metrics = Metrics::default();
+    let Some((file, kind)) = config.metrics.textfile.as_ref().zip(kind) else {
+        return work(context?, &metrics).await;
+    };
     let started_at = SystemClock.now();
     let (ended, context) = match context {
         Ok(context) => {
             let context = context.metered(&metrics);
-            (work(context.clone()).await, Some(context))
+            (work(context.clone(), &metrics).await, Some(context))
         }
         Err(error) => (Err(error), None),
     };

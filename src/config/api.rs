@@ -8,6 +8,7 @@ use super::reader::Reader;
 use crate::model::{Diagnostic, Secret};
 
 const LISTEN: &str = "api.listen";
+const METRICS_LISTEN: &str = "metrics.listen";
 
 /// Where the agent answers, and whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +44,16 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Api> {
 }
 
 /// The section `metrics`.
-pub(crate) fn read_metrics(reader: &mut Reader<'_>) -> MetricsOutput {
-    let listen = reader.get("metrics.listen", address);
+pub(crate) fn read_metrics(reader: &mut Reader<'_>, api: Option<&Api>) -> MetricsOutput {
+    let listen = reader.get(METRICS_LISTEN, address);
+    let twice =
+        |address: &SocketAddr| address.port() != 0 && Some(*address) == api.map(|api| api.listen);
+    if let Some(address) = listen.filter(twice) {
+        let problem = format!("`{METRICS_LISTEN}` and `{LISTEN}` are both `{address}`");
+        let problem = Diagnostic::new(problem)
+            .hint(format!("remove `{METRICS_LISTEN}`, or set it to another port"));
+        report(reader, METRICS_LISTEN, problem);
+    }
     MetricsOutput { listen, textfile: reader.get("metrics.textfile", parse::path) }
 }
 
@@ -57,9 +66,13 @@ fn refuse(reader: &mut Reader<'_>, listen: SocketAddr) {
     .hint(format!(
         "set `api.token_file`, or listen on 127.0.0.1:{port}; for Prometheus alone set `metrics.listen`"
     ));
-    let origin = reader.values.get(LISTEN).map(|written| written.origin.clone());
-    reader.problems.push(match origin {
-        Some(origin) => origin.place(problem),
+    report(reader, LISTEN, problem);
+}
+
+fn report(reader: &mut Reader<'_>, path: &str, problem: Diagnostic) {
+    let written = reader.values.get(path);
+    reader.problems.push(match written {
+        Some(written) => written.origin.place(problem),
         None => problem,
     });
 }

@@ -134,7 +134,7 @@ pub(crate) fn read(
     let repository = repository(&mut reader);
     let state = reader.get("state", parse::path);
     let api = api::read(&mut reader);
-    let metrics = api::read_metrics(&mut reader);
+    let metrics = api::read_metrics(&mut reader, api.as_ref());
     let transfer = transfer(&mut reader);
     let retention = retention(&mut reader);
     let level = reader.get("log.level", str::parse);

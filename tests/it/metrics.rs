@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use jiff::Timestamp;
-use milvus_backup_agent::job::{Removal, Sizes, run_backup, run_delete, run_overview};
+use milvus_backup_agent::job::{Removal, Sizes, run_backup, run_delete, run_overview, run_restore};
 use milvus_backup_agent::metrics::{
     BackupFigures, CatalogFacts, Check, CodeClass, Direction, FAMILIES, GcCall, GcScope, Metrics,
     MissReason, PolicyCatalog, PolicyFacts, RepositoryClass, RunFacts, RunProgress, Side,
@@ -16,7 +16,7 @@ use milvus_backup_agent::metrics::{
 };
 use milvus_backup_agent::model::{BackupState, RunKind, RunOutcome, RunStage};
 
-use crate::support::{Lab, backup_name, request};
+use crate::support::{Lab, backup_name, request, restore_of};
 
 const POLICY: &str = "nightly \"2 %\" \\ ünïcode";
 
@@ -104,8 +104,12 @@ async fn the_repository_tells_what_a_new_process_shows() {
     let metrics = Metrics::default();
     let context = lab.context().metered(&metrics);
     run_backup(&context, request("b")).await.expect("a backup is made");
+    let mut copy = restore_of("b");
+    copy.request.suffix = Some("_copy".to_owned());
+    let staging = lab.staging().metered(&metrics);
+    run_restore(&context, &staging, &copy).await.expect("it is restored");
     let asked = metrics.render();
-    for side in ["source", "repository"] {
+    for side in ["source", "repository", "staging"] {
         assert!(asked.contains(&format!("side=\"{side}\"")), "nothing asked of {side}: {asked}");
     }
     let (facts, text) = shown(Sizes::Unique).await;
