@@ -1,9 +1,8 @@
 //! Keeps Milvus backed up without anyone looking, and proves that the backups restore.
 //!
 //! ```text
-//!  main → cli → job → { transfer, catalog, milvus } → storage → metrics → model
-//!          │     └──→ plan → { policy, manifest, config } ─────────────────┤
-//!          └──→ api ───────────────────────────────────────────────────────┘
+//!  main → cli → daemon → { api, trigger } → job → { transfer, catalog, milvus } → storage → metrics → model
+//!                                              └→ plan → { policy, manifest, config } ───────────────────┘
 //! ```
 //!
 //! Imports go one way, down; `tests/it/architecture.rs` proves it. What decides is
@@ -34,3 +33,5 @@ pub mod transfer;
 // 5 edges
 pub mod api;
 pub mod cli;
+pub mod daemon;
+pub mod trigger;

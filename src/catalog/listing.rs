@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::manifest::{Attempt, FileId, FileList, Manifest, Tombstone};
 use crate::model::{BackupName, Clock, ClusterName};
@@ -23,9 +23,9 @@ pub async fn list(cluster: &Cluster, clock: &dyn Clock) -> CatalogResult<Vec<Bac
     let folders = cluster.repository.store().list_folders(cluster.layout.root()).await?;
     let names = folders.into_iter().filter_map(|folder| BackupName::new(folder).ok());
     let mut records: Vec<BackupRecord> = stream::iter(names)
-        .map(|name| async move { read_record(cluster, &name, clock).await })
+        .map(|name| async move { read_record(cluster, &name, clock).await }.boxed())
         .buffered(READERS)
-        .try_filter_map(|record| async move { Ok(still(cluster, record).await?) })
+        .try_filter_map(|record| async move { Ok(still(cluster, record).await?) }.boxed())
         .try_collect()
         .await?;
     records.sort_by_key(|record| {

@@ -34,6 +34,8 @@ pub enum Format {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Be the agent: follow the schedules of the policies, answer metrics, until SIGTERM
+    Run,
     /// Would a backup work? Connections, permissions, one real segment found in the storage
     Check(CheckArguments),
     /// Make one backup now
@@ -52,6 +54,9 @@ pub enum Command {
     Undelete(UndeleteArguments),
     /// Say what can go: deleted backups, dead attempts, files of no backup; delete with --apply
     Prune(PruneArguments),
+    /// Look at the policies
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Look at clusters
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -71,7 +76,10 @@ pub struct CheckArguments {
 /// `backup`.
 #[derive(Debug, Args)]
 pub struct BackupArguments {
-    /// Its name [default: `backup_` and the time, in UTC]
+    /// Take collections and name from this policy, and belong to it
+    #[arg(long)]
+    pub policy: Option<String>,
+    /// Its name [default: `backup_`, or the policy's name, and the time, in UTC]
     #[arg(long, value_parser = checked::<BackupName>)]
     pub name: Option<BackupName>,
     /// Which collections: database.collection globs, `!` leaves out, the last match decides
@@ -181,6 +189,26 @@ pub struct PruneArguments {
     /// Do it
     #[arg(long)]
     pub apply: bool,
+}
+
+/// `policy …`.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Report every problem of every policy
+    Check {
+        /// These files instead of the configured folder
+        files: Vec<PathBuf>,
+    },
+    /// Show the policies
+    List,
+    /// Show when the policies are due next, in their zones and in UTC
+    Next {
+        /// How many times of each
+        #[arg(short = 'n', value_name = "COUNT", default_value = "5")]
+        count: u16,
+        /// Only these
+        policies: Vec<String>,
+    },
 }
 
 /// `cluster …`.

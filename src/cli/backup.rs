@@ -1,13 +1,15 @@
 //! `backup`.
 
+use crate::config::Config;
 use crate::job::{self, BackupReport, BackupRequest, JobContext, JobError, JobResult, PlanReport};
-use crate::model::ErrorKind;
+use crate::model::{ErrorKind, RunKind};
 use crate::policy::CollectionSelector;
 use crate::storage::Access;
 
-use super::ExitStatus;
 use super::args::BackupArguments;
 use super::output::{Output, size, table};
+use super::textfile::Told;
+use super::{ExitStatus, policy};
 
 /// A plan writes nothing, so it opens what is there or nothing at all.
 pub(super) fn access(arguments: &BackupArguments) -> Access {
@@ -16,14 +18,10 @@ pub(super) fn access(arguments: &BackupArguments) -> Access {
 
 pub(super) async fn run(
     context: &JobContext,
-    arguments: BackupArguments,
+    arguments: &BackupArguments,
+    request: BackupRequest,
     output: Output,
 ) -> JobResult<ExitStatus> {
-    let request = BackupRequest {
-        name: arguments.name,
-        selector: selector(&arguments.collections)?,
-        trigger: "cli".to_owned(),
-    };
     if arguments.plan {
         let plan = job::plan_only(context, request).await?;
         output.print(&plan, || plan_text(&plan));
@@ -32,6 +30,30 @@ pub(super) async fn run(
     let report = job::run_backup(context, request).await?;
     output.print(&report, || report_text(&report));
     Ok(report.outcome.into())
+}
+
+/// What is told of it where nobody runs the agent; nothing of a plan.
+pub(super) fn told(arguments: &BackupArguments, request: &BackupRequest) -> Option<Told> {
+    let policy = request.policy.as_ref().map(ToString::to_string).unwrap_or_default();
+    (!arguments.plan).then_some(Told { kind: RunKind::Backup, policy })
+}
+
+/// What a policy says, unless the arguments say it.
+pub(super) fn request(config: &Config, arguments: &BackupArguments) -> JobResult<BackupRequest> {
+    let (name, trigger) = (arguments.name.clone(), "cli".to_owned());
+    let named = selector(&arguments.collections)?;
+    let Some(wanted) = &arguments.policy else {
+        return Ok(BackupRequest { name, policy: None, selector: named, trigger });
+    };
+    let policies = policy::load(config)?;
+    let policy = policy::find(&policies, wanted)?;
+    let theirs = arguments.collections.is_empty();
+    Ok(BackupRequest {
+        name,
+        policy: Some(policy.name.clone()),
+        selector: if theirs { policy.collections.clone() } else { named },
+        trigger,
+    })
 }
 
 /// The collections that are meant; all, if none are named.

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
-use crate::config::{self, Config, Environment, Loaded, LogFormat};
+use crate::config::{self, Environment, Loaded};
 use crate::job::{JobContext, JobError, JobResult};
 use crate::metrics::Metrics;
 use crate::model::{ErrorKind, RunKind};
@@ -18,9 +17,10 @@ use crate::storage::Access;
 
 use super::args::{Arguments, Command, Format};
 use super::output::{Output, talk};
-use super::textfile::told;
+use super::textfile::{Told, told};
 use super::{
-    ExitStatus, backup, check, cluster, delete, list, progress, prune, restore, session, verify,
+    ExitStatus, backup, check, cluster, delete, list, log, progress, prune, restore, run, session,
+    verify,
 };
 
 /// Runs the command of this process.
@@ -64,22 +64,19 @@ fn unusable(error: &clap::Error) -> JobError {
 }
 
 fn load(arguments: &Arguments) -> JobResult<Loaded> {
-    config::load(arguments.config.as_deref(), &Environment::of_process()).map_err(|error| {
-        let problems = error.to_string();
-        let problems = problems.strip_prefix("error: ").unwrap_or(&problems).to_owned();
-        JobError::new(error.kind(), problems)
-    })
+    let loaded = config::load(arguments.config.as_deref(), &Environment::of_process());
+    loaded.map_err(run::unusable)
 }
 
 fn run(arguments: Arguments, loaded: &Loaded, output: Output) -> JobResult<ExitStatus> {
     let config = &loaded.config;
-    log_to_stderr(config);
+    log::to_stderr(config.log, &Environment::of_process());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| {
         JobError::new(ErrorKind::Failed, format!("no threads can be started: {error}"))
     })?;
     let cancel = CancellationToken::new();
-    let command = dispatch(arguments.command, loaded, output, cancel.clone());
+    let command = dispatch(arguments, loaded, output, cancel.clone());
     let ended = runtime.block_on(until_signalled(command, cancel));
     // A read that hangs on a dead mount must not keep the process.
     runtime.shutdown_background();
@@ -87,7 +84,7 @@ fn run(arguments: Arguments, loaded: &Loaded, output: Output) -> JobResult<ExitS
 }
 
 async fn dispatch(
-    command: Command,
+    arguments: Arguments,
     loaded: &Loaded,
     output: Output,
     cancel: CancellationToken,
@@ -95,8 +92,10 @@ async fn dispatch(
     let config = &loaded.config;
     let token = cancel.clone();
     let open = |access| session::open(config, access, token.clone());
-    match command {
+    match arguments.command {
+        Command::Run => run::run(arguments.config, cancel).await,
         Command::Config(command) => Ok(super::config::run(&command, loaded, output)),
+        Command::Policy(command) => super::policy::run(config, &command, output),
         Command::Check(arguments) => check::run(config, &arguments, output, cancel).await,
         Command::Cluster(command) => {
             let context = open(cluster::access(&command)).await?;
@@ -110,7 +109,8 @@ async fn dispatch(
             let work = async move |context: JobContext, _: &Metrics| {
                 shown(&context, verify::run(&context, &arguments, output)).await
             };
-            told(config, Some(RunKind::Verify), open(Access::Read).await, work).await
+            let run = Some(Told::without_policy(RunKind::Verify));
+            told(config, run, open(Access::Read).await, work).await
         }
         Command::Delete(arguments) => {
             let context = open(delete::access(&arguments)).await?;
@@ -126,25 +126,25 @@ async fn dispatch(
             let work = async move |context: JobContext, _: &Metrics| {
                 Box::pin(prune::run(config, &context, &arguments, output)).await
             };
-            told(config, kind, context, work).await
+            told(config, kind.map(Told::without_policy), context, work).await
         }
         Command::Backup(arguments) => {
-            let kind = (!arguments.plan).then_some(RunKind::Backup);
+            let request = backup::request(config, &arguments)?;
+            let run = backup::told(&arguments, &request);
             let context = open(backup::access(&arguments)).await;
             let work = async move |context: JobContext, _: &Metrics| {
-                shown(&context, backup::run(&context, arguments, output)).await
+                shown(&context, backup::run(&context, &arguments, request, output)).await
             };
-            told(config, kind, context, work).await
+            told(config, run, context, work).await
         }
         Command::Restore(arguments) => {
             let kind = (!arguments.plan).then_some(RunKind::Restore);
             let context = open(restore::access(&arguments)).await;
             let work = async move |context: JobContext, metrics: &Metrics| {
                 let work = restore::run(config, &context, arguments, output, metrics);
-                let work = Box::pin(work);
-                shown(&context, work).await
+                shown(&context, Box::pin(work)).await
             };
-            told(config, kind, context, work).await
+            told(config, kind.map(Told::without_policy), context, work).await
         }
     }
 }
@@ -183,15 +183,5 @@ async fn until_signalled(
         }
         talk("stopping; once more to stop at once");
         cancel.cancel();
-    }
-}
-
-fn log_to_stderr(config: &Config) {
-    let level = config.log.level.as_str();
-    let filter = EnvFilter::new(format!("warn,milvus_backup_agent={level}"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log.format {
-        LogFormat::Json => builder.json().init(),
-        LogFormat::Text => builder.with_target(false).with_ansi(false).init(),
     }
 }

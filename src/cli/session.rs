@@ -157,7 +157,7 @@ async fn repository(config: &Config, access: Access) -> JobResult<Arc<dyn Object
 
 /// The configured name; else the one fixed at the first run; else the host's, fixed now if
 /// the command writes.
-fn cluster_name(config: &Config, access: Access) -> JobResult<ClusterName> {
+pub(super) fn cluster_name(config: &Config, access: Access) -> JobResult<ClusterName> {
     if let Some(name) = &config.milvus.cluster {
         return Ok(name.clone());
     }

@@ -38,13 +38,10 @@ pub(super) async fn staging(config: &Config, context: &JobContext) -> JobResult<
     }
 }
 
-/// The repository as Milvus sees it: in its own bucket, or around the staging folder, which it
-/// has to see.
+/// The repository as Milvus sees it, if both are in one bucket. On a disk, hard links cost no
+/// copy either; and there Milvus passes over a folder that it may not read, without a word.
 fn repository_seen(config: &Config, staging: &Chosen) -> Option<String> {
     match (staging, &config.repository.place) {
-        (Chosen::Folder(folder), Place::Folder(repository)) if folder.starts_with(repository) => {
-            Some(seen_by_milvus(config, repository).display().to_string())
-        }
         (Chosen::Bucket(staging), Place::S3(repository)) if is_one_bucket(staging, repository) => {
             Some(repository.prefix.to_string())
         }

@@ -7,17 +7,31 @@ use crate::model::{Clock, ErrorKind, RunKind, RunOutcome, SystemClock};
 
 use super::ExitStatus;
 
+/// A run that is to be told of.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) kind: RunKind,
+    /// Empty for none.
+    pub(super) policy: String,
+}
+
+impl Told {
+    pub(super) fn without_policy(kind: RunKind) -> Self {
+        Self { kind, policy: String::new() }
+    }
+}
+
 /// Runs a workflow in the context that was opened for it. Where `metrics.textfile` is set, and
 /// the command does more than look, it writes what came of it and what the repository holds. A
 /// file that cannot be written fails no backup.
 pub(super) async fn told(
     config: &Config,
-    kind: Option<RunKind>,
+    run: Option<Told>,
     context: JobResult<JobContext>,
     work: impl AsyncFnOnce(JobContext, &Metrics) -> JobResult<ExitStatus>,
 ) -> JobResult<ExitStatus> {
     let metrics = Metrics::default();
-    let Some((file, kind)) = config.metrics.textfile.as_ref().zip(kind) else {
+    let Some((file, run)) = config.metrics.textfile.as_ref().zip(run) else {
         return work(context?, &metrics).await;
     };
     let started_at = SystemClock.now();
@@ -28,13 +42,15 @@ pub(super) async fn told(
         }
         Err(error) => (Err(error), None),
     };
+    metrics.add_policy(&run.policy);
+    let stages = context.as_ref().map(|context| context.progress.stages()).unwrap_or_default();
     metrics.run_ended(&RunFacts {
-        policy: String::new(),
-        kind,
+        policy: run.policy,
+        kind: run.kind,
         outcome: outcome(&ended),
         started_at,
         ended_at: SystemClock.now(),
-        stages: context.as_ref().map(|context| context.progress.stages()).unwrap_or_default(),
+        stages: stages.into_iter().map(|(stage, took)| (stage.into(), took)).collect(),
         backup: None,
     });
     if let Some(context) = context {

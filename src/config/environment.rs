@@ -14,15 +14,24 @@ use crate::model::{Diagnostic, nearest};
 /// Where systemd puts credentials.
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
-/// Environment variables; only those that start with `MBA__` matter, and the folder of
-/// credentials. Values may be secrets, so `Debug` shows only names.
+/// Where systemd says what it has connected to the journal.
+const JOURNAL_STREAM: &str = "JOURNAL_STREAM";
+
+/// Environment variables; only those that start with `MBA__` matter, and what systemd says.
+/// Values may be secrets, so `Debug` shows only names.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     ours: BTreeMap<OsString, OsString>,
     credentials: Option<PathBuf>,
+    journal_stream: Option<String>,
 }
 
 impl Environment {
+    /// `$JOURNAL_STREAM`.
+    pub fn journal_stream(&self) -> Option<&str> {
+        self.journal_stream.as_deref()
+    }
+
     /// `$CREDENTIALS_DIRECTORY`.
     pub(crate) fn credentials(&self) -> Option<&Path> {
         self.credentials.as_deref()
@@ -42,6 +51,8 @@ impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment 
             let (name, value) = (name.into(), value.into());
             if name == CREDENTIALS_DIRECTORY {
                 environment.credentials = Some(value.into());
+            } else if name == JOURNAL_STREAM {
+                environment.journal_stream = value.into_string().ok();
             } else if name.to_string_lossy().starts_with(VARIABLE_PREFIX) {
                 environment.ours.insert(name, value);
             }

@@ -44,6 +44,7 @@ mod min_free;
 mod minio;
 mod origin;
 mod parse;
+mod policies;
 mod reader;
 mod retention;
 mod s3;
@@ -61,6 +62,7 @@ pub use load::{DEFAULT_FILE, Loaded, Row, load};
 pub use log::{LogFormat, LogLevel};
 pub use min_free::MinFree;
 pub use origin::{Origin, Origins};
+pub use policies::{policy_files, read_policy_files};
 pub use retention::Retention;
 pub use settings::{
     Config, LocalStorage, Log, Milvus, Place, Repository, S3Storage, Storage, Transfer,

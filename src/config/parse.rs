@@ -6,44 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use url::Url;
 
 use super::min_free::MinFree;
-use super::table::{CHECKSUMS, SWITCH};
-use crate::model::{ClusterName, Diagnostic, KeyPrefix, S3Checksums, nearest};
-
-/// Why a text is not a value of its key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invalid {
-    /// What is wrong, to be read after the name of the key and a colon.
-    message: String,
-    /// What to do.
-    hint: Option<String>,
-}
-
-impl Invalid {
-    /// The one message that fits most values.
-    pub(crate) fn expected(expected: &str, found: &str) -> Self {
-        Self::new(format!("expected {expected}, found `{found}`"))
-    }
-
-    /// A message of its own.
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
-    }
-
-    /// Says what to do.
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    /// The problem with the value of the key `path`.
-    pub(crate) fn of(self, path: &str) -> Diagnostic {
-        let problem = Diagnostic::new(format!("`{path}`: {}", self.message));
-        match self.hint {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        }
-    }
-}
+use super::table::CHECKSUMS;
+use crate::model::{ClusterName, KeyPrefix, S3Checksums, SWITCH};
+pub(crate) use crate::model::{Invalid, duration, word};
 
 /// The most files copied at once; more only wait for the disk.
 const MAX_CONCURRENCY: u32 = 1024;
@@ -172,17 +137,6 @@ pub(crate) fn switch(text: &str) -> Result<bool, Invalid> {
 pub(crate) fn checksums(text: &str) -> Result<S3Checksums, Invalid> {
     let all = [S3Checksums::Auto, S3Checksums::WhenSupported, S3Checksums::WhenRequired];
     word(CHECKSUMS, text).map(|index| all[index])
-}
-
-/// The place of `text` among the `words` of a key.
-pub(crate) fn word(words: &[&str], text: &str) -> Result<usize, Invalid> {
-    words.iter().position(|word| *word == text).ok_or_else(|| {
-        let invalid = Invalid::expected(&format!("one of {}", words.join(", ")), text);
-        match nearest(text, words.iter().copied()) {
-            Some(meant) => invalid.hint(format!("did you mean `{meant}`?")),
-            None => invalid,
-        }
-    })
 }
 
 #[cfg(test)]

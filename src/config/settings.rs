@@ -11,7 +11,7 @@ use super::log::{LogFormat, LogLevel};
 use super::min_free::MinFree;
 use super::parse;
 use super::reader::Reader;
-use super::retention::{Retention, duration};
+use super::retention::Retention;
 use super::s3;
 use crate::model::{ClusterName, Diagnostic, KeyPrefix, S3Settings};
 
@@ -25,6 +25,8 @@ pub struct Config {
     pub milvus: Milvus,
     /// `repository`: where backups go.
     pub repository: Repository,
+    /// `policies`: the folder of the policies.
+    pub policies: PathBuf,
     /// `state`: the folder of the agent's journal.
     pub state: PathBuf,
     /// `api`: where the agent answers, and whom.
@@ -132,6 +134,7 @@ pub(crate) fn read(
     let mut reader = Reader { values, problems };
     let milvus = milvus(&mut reader);
     let repository = repository(&mut reader);
+    let policies = reader.get("policies", parse::path);
     let state = reader.get("state", parse::path);
     let api = api::read(&mut reader);
     let metrics = api::read_metrics(&mut reader, api.as_ref());
@@ -143,6 +146,7 @@ pub(crate) fn read(
         Some(Config {
             milvus: milvus?,
             repository: repository?,
+            policies: policies?,
             state: state?,
             api: api?,
             metrics,
@@ -206,9 +210,9 @@ fn repository(reader: &mut Reader<'_>) -> Option<Repository> {
 }
 
 fn retention(reader: &mut Reader<'_>) -> Option<Retention> {
-    let delete_grace = reader.get("retention.delete_grace", duration);
-    let orphan_grace = reader.get("retention.orphan_grace", duration);
-    let failed_ttl = reader.get("retention.failed_ttl", duration);
+    let delete_grace = reader.get("retention.delete_grace", parse::duration);
+    let orphan_grace = reader.get("retention.orphan_grace", parse::duration);
+    let failed_ttl = reader.get("retention.failed_ttl", parse::duration);
     Some(Retention {
         delete_grace: delete_grace?,
         orphan_grace: orphan_grace?,

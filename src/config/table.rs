@@ -1,15 +1,13 @@
 //! The table of keys.
 
 use super::keys::{Fallback, Key, Kind};
+use crate::model::SWITCH;
 
 /// The words of `log.level`, the least first.
 pub(crate) const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
 /// The words of `log.format`.
 pub(crate) const LOG_FORMATS: &[&str] = &["text", "json"];
-
-/// The words of yes and no.
-pub(crate) const SWITCH: &[&str] = &["true", "false"];
 
 /// The words of `checksums`, in the order of [`crate::model::S3Checksums`].
 pub(crate) const CHECKSUMS: &[&str] = &["auto", "when_supported", "when_required"];
@@ -213,6 +211,12 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Path,
         help: "a folder that a Milvus with local storage can read, for files on their way back",
         fallback: Fallback::Described("<cluster>/_staging in the repository"),
+    },
+    Key {
+        path: "policies",
+        kind: Kind::Path,
+        help: "the folder of the policies",
+        fallback: Fallback::Value("/etc/milvus-backup-agent/policies"),
     },
     Key {
         path: "state",

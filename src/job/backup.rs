@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 
 use crate::catalog::{self, Checkpoints, Cluster, Repository, Reservation, Run, Unfinished};
 use crate::manifest::{CollectionOutcome, CollectionRecord, FileList, Manifest, ManifestOutcome};
 use crate::milvus::MilvusVersion;
-use crate::model::{BackupName, ErrorKind, Namespace};
+use crate::model::{BackupName, ErrorKind, Namespace, PolicyName};
 use crate::policy::CollectionSelector;
 use crate::transfer::{Checkpoint, CopyReport, Stage};
 
@@ -27,8 +28,10 @@ const LAST_CHECKPOINT: Duration = Duration::from_secs(10);
 /// What someone wants backed up.
 #[derive(Debug, Clone)]
 pub struct BackupRequest {
-    /// Its name; by default made of the time.
+    /// Its name; by default made of the policy's, or `backup`, and the time.
     pub name: Option<BackupName>,
+    /// The policy that wants it.
+    pub policy: Option<PolicyName>,
     /// Which collections.
     pub selector: CollectionSelector,
     /// What started it.
@@ -38,16 +41,16 @@ pub struct BackupRequest {
 /// Runs a backup to its end.
 pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResult<BackupReport> {
     let started = Instant::now();
-    let prepared = context.cancel.run_until_cancelled(prepare(context, &request)).await;
+    let prepared = context.cancel.run_until_cancelled(prepare(context, &request).boxed()).await;
     let (cluster, cluster_id, version, selected) = prepared.ok_or_else(JobError::cancelled)??;
-    let run = reserve(context, &cluster, &request).await?;
+    let run = reserve(context, &cluster, &request).boxed().await?;
     let store = Arc::clone(&context.repository);
     let checkpoint = Arc::new(Checkpoint::new(store, run.checkpoint(), context.checkpoint));
     let attempt = Attempt { context, cluster: &cluster, cluster_id, version, started, checkpoint };
     let pause = GcPause::begin(context.gc.clone());
     let work = async {
         pause.settled().await;
-        attempt.work(&run, selected).await
+        attempt.work(&run, selected).boxed().await
     };
     let lost = run.lease().lost().clone();
     let ended = tokio::select! {
@@ -59,7 +62,7 @@ pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResu
     };
     pause.end().await;
     let committed = match ended {
-        Ok((manifest, lists, report)) => match run.commit(&manifest, &lists).await {
+        Ok((manifest, lists, report)) => match run.commit(&manifest, &lists).boxed().await {
             Ok(()) => return Ok(report),
             Err((error, run)) => (run, JobError::from(error)),
         },
@@ -142,7 +145,7 @@ async fn reserve(
 ) -> JobResult<Run> {
     let reservation = |name, unfinished| Reservation {
         name,
-        policy: String::new(),
+        policy: request.policy.as_ref().map(ToString::to_string).unwrap_or_default(),
         trigger: request.trigger.clone(),
         unfinished,
     };
@@ -150,7 +153,7 @@ async fn reserve(
         let reservation = reservation(name.clone(), Unfinished::TakeOver);
         return Ok(Run::reserve(cluster, reservation, &*context.clock).await?);
     }
-    let base = default_name(context.clock.now());
+    let base = default_name(request.policy.as_ref(), context.clock.now());
     let mut number = 1;
     loop {
         let name = if number == 1 { base.clone() } else { format!("{base}_{number}") };
@@ -163,8 +166,9 @@ async fn reserve(
     }
 }
 
-fn default_name(now: Timestamp) -> String {
-    now.strftime("backup_%Y%m%d_%H%M%S").to_string()
+fn default_name(policy: Option<&PolicyName>, now: Timestamp) -> String {
+    let prefix = policy.map_or_else(|| "backup".to_owned(), PolicyName::backup_prefix);
+    format!("{prefix}_{}", now.strftime("%Y%m%d_%H%M%S"))
 }
 
 struct Attempt<'a> {

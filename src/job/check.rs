@@ -26,6 +26,9 @@ pub struct CheckLine {
     pub detail: String,
     /// What to do.
     pub hint: Option<String>,
+    /// The kind of what is wrong.
+    #[serde(skip)]
+    pub kind: Option<ErrorKind>,
 }
 
 /// Everything that was looked at.
@@ -41,11 +44,12 @@ pub struct CheckReport {
 impl CheckReport {
     fn add(&mut self, check: &'static str, found: JobResult<String>) {
         let line = match found {
-            Ok(detail) => CheckLine { check, ok: true, detail, hint: None },
+            Ok(detail) => CheckLine { check, ok: true, detail, hint: None, kind: None },
             Err(error) => {
                 self.failure = self.failure.or(Some(error.kind()));
                 let hint = error.remedy().map(str::to_owned);
-                CheckLine { check, ok: false, detail: error.chain(), hint }
+                let kind = Some(error.kind());
+                CheckLine { check, ok: false, detail: error.chain(), hint, kind }
             }
         };
         self.checks.push(line);

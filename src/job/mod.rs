@@ -24,6 +24,7 @@ mod check;
 mod context;
 mod copying;
 mod error;
+mod found;
 mod gather;
 mod list;
 mod overview;
@@ -31,6 +32,7 @@ mod pause;
 mod prune;
 mod report;
 mod restore;
+mod runner;
 mod survey;
 mod verify;
 
@@ -38,6 +40,7 @@ pub use backup::{BackupRequest, plan_only, run_backup};
 pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
 pub use error::{JobError, JobResult};
+pub use found::find_backup;
 pub use list::{ListRow, Sizes, run_list};
 pub use overview::run_overview;
 pub use prune::{
@@ -48,6 +51,11 @@ pub use report::{
     BackupReport, CollectionReport, PlanReport, RestoreReport, RestoredCollection, VerifyReport,
 };
 pub use restore::{RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore};
+pub use runner::{
+    Active, Busy, Cause, Done, IllegalTransition, JobEvent, JobId, JobRecord, JobRequest, JobState,
+    Journal, JournalError, Limits, Observer, PolicyMemory, Runner, RunnerHandle, RunnerParts,
+    Scope, Stop, SubmitError, Submitted, Work,
+};
 pub use verify::run_verify;
 
 pub use crate::model::RunOutcome;

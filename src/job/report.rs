@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::metrics::BackupFigures;
 use crate::model::RunOutcome;
 use crate::plan::VerifyDepth;
 
@@ -48,23 +47,6 @@ pub struct BackupReport {
     pub rows: u64,
     /// Wall time of the run.
     pub duration_seconds: f64,
-}
-
-impl BackupReport {
-    /// The same for metrics.
-    pub fn figures(&self) -> BackupFigures {
-        let outcome = |is| self.collections.iter().filter(move |c| c.outcome == is).count() as u64;
-        BackupFigures {
-            rows: self.rows,
-            segments: self.collections.iter().map(|collection| collection.segments).sum(),
-            logical_bytes: self.bytes_copied + self.bytes_reused,
-            uploaded_bytes: Some(self.bytes_copied),
-            reused_bytes: Some(self.bytes_reused),
-            collections: outcome(RunOutcome::Complete),
-            collections_skipped: None,
-            collections_failed: outcome(RunOutcome::Failed),
-        }
-    }
 }
 
 /// `backup --plan` and `restore --plan`.

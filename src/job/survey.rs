@@ -1,6 +1,6 @@
 //! Which collections a backup is of, and what it will do for each.
 
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use tokio::time::Instant;
 
 use crate::catalog::{self, BackupRecord, Checkpoints, Cluster};
@@ -88,9 +88,12 @@ pub(super) async fn add_to_plan(
     plan: &mut BackupPlan,
 ) -> JobResult<()> {
     let mut planned = stream::iter(selected)
-        .map(|namespace| async move {
-            let result = plan_one(survey, &namespace).await;
-            (namespace, result)
+        .map(|namespace| {
+            async move {
+                let result = plan_one(survey, &namespace).await;
+                (namespace, result)
+            }
+            .boxed()
         })
         .buffered(GATHERERS);
     while let Some((namespace, result)) = planned.next().await {

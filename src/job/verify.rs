@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use futures::{StreamExt, stream};
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 
 use crate::catalog::{self, BackupRecord, BackupState, Cluster};
 use crate::manifest::{FileEntry, FileId, FileList, Manifest};
@@ -21,7 +23,8 @@ pub async fn run_verify(
     depth: VerifyDepth,
 ) -> JobResult<VerifyReport> {
     let repository = context.open_repository().await?;
-    let (cluster, record) = catalog::find(&repository, cluster, name, &*context.clock).await?;
+    let found = catalog::find(&repository, cluster, name, &*context.clock).boxed();
+    let (cluster, record) = found.await?;
     let mut report = VerifyReport {
         name: name.to_string(),
         depth,
@@ -32,7 +35,7 @@ pub async fn run_verify(
         unchecked: 0,
         outcome: RunOutcome::Complete,
     };
-    let work = verify(context, &cluster, record, &mut report);
+    let work = verify(context, &cluster, record, &mut report).boxed();
     match context.cancel.run_until_cancelled(work).await {
         None => return Err(JobError::cancelled()),
         Some(done) => done?,
@@ -120,10 +123,15 @@ async fn read_all(
     list: &FileList,
     report: &mut VerifyReport,
 ) -> JobResult<()> {
-    let mut reads = stream::iter(list.files())
-        .map(|(id, entry)| async move { (id, entry, read_one(context, cluster, id, entry).await) })
-        .buffer_unordered(context.concurrency);
-    while let Some((id, entry, content)) = reads.next().await {
+    let files: Vec<(FileId, &FileEntry)> = list.files().collect();
+    let mut files = files.into_iter();
+    let mut reads = FuturesUnordered::new();
+    loop {
+        let free = context.concurrency.saturating_sub(reads.len());
+        reads.extend(
+            files.by_ref().take(free).map(|(id, entry)| read_named(context, cluster, id, entry)),
+        );
+        let Some((id, entry, content)) = reads.next().await else { break };
         context.progress.advance(entry.size);
         let place = cluster.layout.segment_file(&id).to_string();
         match content? {
@@ -133,6 +141,16 @@ async fn read_all(
         }
     }
     Ok(())
+}
+
+/// [`read_one`], with what was read.
+fn read_named<'a>(
+    context: &'a JobContext,
+    cluster: &'a Cluster,
+    id: FileId,
+    entry: &'a FileEntry,
+) -> BoxFuture<'a, (FileId, &'a FileEntry, Result<Option<Content>, StoreError>)> {
+    async move { (id, entry, read_one(context, cluster, id, entry).await) }.boxed()
 }
 
 /// How the content of one file compares; `None` if the comparison of sizes has named it.

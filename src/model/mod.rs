@@ -7,15 +7,18 @@ mod backup_state;
 mod byte_size;
 mod clock;
 mod diagnostic;
+mod diagnostics;
 mod error_kind;
 mod inventory;
 mod key;
 mod masking;
 mod names;
 mod nearest;
+mod read_file;
 mod run;
 mod s3;
 mod secret;
+mod value;
 mod words;
 mod yaml;
 
@@ -23,16 +26,19 @@ pub use backup_state::BackupState;
 pub use byte_size::ByteSize;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use diagnostic::{Diagnostic, Position, SourceLine};
+pub use diagnostics::Diagnostics;
 pub use error_kind::ErrorKind;
 pub use inventory::{
     CollectionDescription, FlushAnswer, IndexDescription, KeyValue, LoadState, Partition,
     SegmentInfo,
 };
 pub use key::{InvalidKey, KeyPrefix, ObjectKey};
-pub use names::{BackupName, ClusterName, InvalidName, Namespace};
+pub use names::{BackupName, ClusterName, InvalidName, Namespace, PolicyName};
 pub use nearest::nearest;
+pub use read_file::ReadFile;
 pub use run::{RunKind, RunOutcome, RunStage};
 pub use s3::{S3Checksums, S3Keys, S3Settings};
 pub use secret::Secret;
+pub use value::{Invalid, SWITCH, duration, word};
 pub(crate) use words::words;
 pub use yaml::{YamlDocument, YamlEntry, YamlNode, YamlValue};

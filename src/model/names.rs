@@ -98,6 +98,25 @@ checked_name!(
     }
 );
 
+checked_name!(
+    /// The name of a policy.
+    PolicyName,
+    "policy name",
+    "use 1 to 64 letters, digits, `_` and `-`, with a letter first",
+    |value| {
+        value.len() <= 64
+            && value.starts_with(|first: char| first.is_ascii_alphabetic())
+            && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+    }
+);
+
+impl PolicyName {
+    /// What the names of its backups start with: backup names have no `-`.
+    pub fn backup_prefix(&self) -> String {
+        self.0.replace('-', "_")
+    }
+}
+
 /// A collection by name: `database.collection`.
 ///
 /// Milvus allows letters, digits, `_` and (for collections) `$`, never a dot, so the first

@@ -143,8 +143,16 @@ fn bytes(segments: &[SegmentFiles]) -> u64 {
     segments.iter().map(SegmentFiles::bytes).sum()
 }
 
+/// The segments of a list in the order of their imports: by partition, and large ones first, so
+/// that those that are imported alone do not come between small ones.
+pub fn in_import_order(list: &[SegmentFiles]) -> Vec<SegmentFiles> {
+    let mut segments = list.to_vec();
+    segments.sort_by_key(|segment| (segment.partition, segment.bytes() < LARGE, segment.segment));
+    segments
+}
+
 /// The first import of what is left of a list: segments of one partition, within the limit
-/// unless the first alone is larger. Lists are sorted by partition.
+/// unless the first alone is larger. `rest` is [`in_import_order`].
 ///
 /// `lying` is what lies in the repository's folders of the first segment's partition, where
 /// Milvus can read them. One import of all that is left of a partition is best; then a large
@@ -183,7 +191,7 @@ pub fn next_batch(
 mod tests {
     use std::time::Duration;
 
-    use super::{Batch, BatchLimit, LARGE, Lying, Reads, next_batch};
+    use super::{Batch, BatchLimit, LARGE, Lying, Reads, in_import_order, next_batch};
     use crate::manifest::{FileEntry, LogKind, SegmentFiles};
 
     fn segment(partition: i64, segment: i64, size: u64) -> SegmentFiles {
@@ -242,6 +250,18 @@ mod tests {
         assert_eq!(shape(&list, 2 * LARGE, &there), [(Reads::Partition, 2)]);
         // Too much for one import: what is large by itself, as it lies.
         assert_eq!(shape(&list, LARGE, &there), [(Reads::Staged, 1), (Reads::Segment, 1)]);
+    }
+
+    #[test]
+    fn large_segments_do_not_come_between_small_ones() {
+        let list = [segment(1, 1, 4), segment(1, 2, LARGE), segment(1, 3, 5), segment(2, 4, LARGE)];
+        let mut there = lying(&list);
+        there.0.insert("insert_log/1/1/9/0/1".to_owned(), 1);
+        let ordered = in_import_order(&list);
+        let ids: Vec<i64> = ordered.iter().map(|segment| segment.segment).collect();
+        assert_eq!(ids, [2, 1, 3, 4]);
+        let shape = shape(&ordered, 2 * LARGE, &there);
+        assert_eq!(shape, [(Reads::Segment, 1), (Reads::Staged, 2), (Reads::Segment, 1)]);
     }
 
     #[test]

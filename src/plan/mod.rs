@@ -20,7 +20,7 @@ pub use boundary::{
     CollectionInventory, LEAST_MARGIN, PlanError, SourceFile, margin, missing_segments,
     select_files,
 };
-pub use import::{Batch, BatchLimit, Lying, Reads, next_batch};
+pub use import::{Batch, BatchLimit, Lying, Reads, in_import_order, next_batch};
 pub use prune::{
     BackupFacts, Found, Judgement, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts,
     StagingOwner, Subject, Verdict, goes_at, judge_backup, plan_prune,

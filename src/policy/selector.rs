@@ -37,6 +37,16 @@ pub struct CollectionSelector {
     rules: Vec<Rule>,
 }
 
+/// Two that were written alike.
+impl PartialEq for CollectionSelector {
+    fn eq(&self, other: &Self) -> bool {
+        let text = |rule: &Rule| rule.text.clone();
+        self.rules.iter().map(text).eq(other.rules.iter().map(text))
+    }
+}
+
+impl Eq for CollectionSelector {}
+
 impl CollectionSelector {
     /// Every collection of every database.
     pub fn all() -> Self {

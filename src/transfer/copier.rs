@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::stream::FuturesUnordered;
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +14,7 @@ use crate::plan::CopyItem;
 use crate::storage::{ObjectStore, StoreError};
 
 use super::method::{Copied, Copy, CopyFault};
+use super::progress::Flight;
 use super::retrying::pause;
 use super::room::Room;
 use super::{Checkpoint, Progress, ServerSide, SpaceGuard, SpaceRefused, Throttle};
@@ -95,10 +96,13 @@ impl Copier {
     ) -> Result<(), TransferError> {
         let (place, room) = (&place, &Room::new(self.concurrency));
         let mut copies = stream::iter(items)
-            .map(|item| async move {
-                let (from, to) = place(&item.id);
-                let copied = self.copy(&item, (&from, &to), room).await?;
-                Ok((item, from, to, copied))
+            .map(|item| {
+                async move {
+                    let (from, to) = place(&item.id);
+                    let copied = self.copy(&item, (&from, &to), room).await?;
+                    Ok((item, from, to, copied))
+                }
+                .boxed()
             })
             .buffer_unordered(self.concurrency);
         let mut flushing = FuturesUnordered::new();
@@ -129,9 +133,10 @@ impl Copier {
     ) -> Result<Result<Copied, CopyFault>, TransferError> {
         let (source, destination) = (&*self.source, &*self.destination);
         let (throttle, server_side) = (&self.throttle, &*self.server_side);
-        let copy = Copy { source, destination, item, from, to, throttle, server_side };
         let mut tries = 0;
         loop {
+            let flight = &Flight::begin(&self.progress);
+            let copy = Copy { source, destination, item, from, to, throttle, server_side, flight };
             let place = room.enter().await;
             let copied = match self.space.before(&*self.destination, item.size).await {
                 Err(error) => Err(CopyFault::Destination(error)),

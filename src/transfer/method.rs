@@ -4,12 +4,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt};
+
 use crate::manifest::FileEntry;
 use crate::model::ObjectKey;
 use crate::plan::CopyItem;
 use crate::storage::{ObjectMeta, ObjectStore, ObjectStream, StoreError, StoreErrorKind, StoreOp};
 
 use super::checksum::{RunningCrc, crc_of, is_plain};
+use super::progress::Flight;
 use super::{ServerSide, Throttle};
 
 /// How one file came to lie in the repository.
@@ -82,6 +85,7 @@ pub(super) struct Copy<'a> {
     pub(super) to: &'a ObjectKey,
     pub(super) throttle: &'a Arc<Throttle>,
     pub(super) server_side: &'a ServerSide,
+    pub(super) flight: &'a Arc<Flight>,
 }
 
 impl Copy<'_> {
@@ -140,7 +144,9 @@ impl Copy<'_> {
     async fn open(&self) -> Result<ObjectStream, CopyFault> {
         let object = self.source.get(self.from).await.map_err(CopyFault::Source)?;
         if object.meta.size == self.item.size {
+            let flight = Arc::clone(self.flight);
             let body = self.throttle.slow(object.body);
+            let body = body.inspect_ok(move |chunk| flight.moved(chunk.len())).boxed();
             return Ok(ObjectStream { meta: object.meta, body });
         }
         Err(self.resized(object.meta.size))

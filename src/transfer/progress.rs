@@ -1,8 +1,7 @@
 //! How far a run is, for whoever wants to look.
 
-use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -53,23 +52,42 @@ impl From<Stage> for RunStage {
 /// Shared counters of one run.
 #[derive(Debug, Default)]
 pub struct Progress {
-    stage: Mutex<At>,
+    stage: Mutex<(Stage, String)>,
+    /// Since when it is in its stage, and how long the stages before took.
+    times: Mutex<(Option<Instant>, Vec<(Stage, Duration)>)>,
     done_bytes: AtomicU64,
+    /// Bytes of files that are not done.
+    flying_bytes: AtomicU64,
     total_bytes: AtomicU64,
+    moves: AtomicU64,
 }
 
-/// Where a run is, and what was before.
-#[derive(Debug, Default)]
-struct At {
-    stage: Stage,
-    subject: String,
-    since: Option<Instant>,
-    before: Vec<(Stage, Duration)>,
+/// The bytes of one file that is being copied. They count until this is dropped: by then the
+/// file is done and counted as a whole, or is begun again.
+#[derive(Debug)]
+pub(super) struct Flight {
+    progress: Arc<Progress>,
+    bytes: AtomicU64,
 }
 
-impl At {
-    fn so_far(&self) -> Option<(Stage, Duration)> {
-        self.since.map(|since| (self.stage, since.elapsed()))
+impl Flight {
+    pub(super) fn begin(progress: &Arc<Progress>) -> Arc<Self> {
+        Arc::new(Self { progress: Arc::clone(progress), bytes: AtomicU64::new(0) })
+    }
+
+    /// So many more have moved.
+    pub(super) fn moved(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.progress.flying_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.progress.touch();
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        self.progress.flying_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -84,6 +102,8 @@ pub struct ProgressSnapshot {
     pub done_bytes: u64,
     /// Bytes to do in this stage; 0 when that is not known.
     pub total_bytes: u64,
+    /// Rises with everything that happens in the run: it hangs if this stands still.
+    pub moves: u64,
 }
 
 impl Progress {
@@ -91,71 +111,82 @@ impl Progress {
     pub fn enter(&self, stage: Stage, total_bytes: u64) {
         self.done_bytes.store(0, Ordering::Relaxed);
         self.total_bytes.store(total_bytes, Ordering::Relaxed);
-        let mut at = self.at();
-        let ended = at.so_far();
-        let mut before = mem::take(&mut at.before);
-        before.extend(ended);
-        *at = At { stage, subject: String::new(), since: Some(Instant::now()), before };
+        let before = {
+            let mut now = self.stage.lock().expect("no holder of this lock panics");
+            std::mem::replace(&mut *now, (stage, String::new())).0
+        };
+        let mut times = self.times.lock().expect("no holder of this lock panics");
+        if let Some(since) = times.0.replace(Instant::now()) {
+            times.1.push((before, since.elapsed()));
+        }
+        drop(times);
+        self.touch();
+    }
+
+    /// How long each stage has taken, the one that it is in up to now.
+    pub fn stages(&self) -> Vec<(Stage, Duration)> {
+        let stage = self.snapshot().stage;
+        let times = self.times.lock().expect("no holder of this lock panics");
+        let now = times.0.map(|since| (stage, since.elapsed()));
+        let mut sums: Vec<(Stage, Duration)> = Vec::new();
+        for (stage, took) in times.1.iter().copied().chain(now) {
+            match sums.iter_mut().find(|(known, _)| *known == stage) {
+                Some((_, sum)) => *sum += took,
+                None => sums.push((stage, took)),
+            }
+        }
+        sums
     }
 
     /// Names what the stage is about now.
     pub fn subject(&self, subject: &str) {
-        subject.clone_into(&mut self.at().subject);
+        subject.clone_into(&mut self.stage.lock().expect("no holder of this lock panics").1);
+        self.touch();
     }
 
     /// Counts bytes of this stage.
     pub fn advance(&self, bytes: u64) {
         self.done_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.touch();
+    }
+
+    /// Says that something happened.
+    pub fn touch(&self) {
+        self.moves.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The counters now.
     pub fn snapshot(&self) -> ProgressSnapshot {
-        let at = self.at();
+        let (stage, subject) = self.stage.lock().expect("no holder of this lock panics").clone();
         ProgressSnapshot {
-            stage: at.stage,
-            subject: at.subject.clone(),
-            done_bytes: self.done_bytes.load(Ordering::Relaxed),
+            stage,
+            subject,
+            done_bytes: self.done_bytes.load(Ordering::Relaxed)
+                + self.flying_bytes.load(Ordering::Relaxed),
             total_bytes: self.total_bytes.load(Ordering::Relaxed),
+            moves: self.moves.load(Ordering::Relaxed),
         }
-    }
-
-    /// How long each stage took so far, in the order in which they were first entered.
-    pub fn stages(&self) -> Vec<(RunStage, Duration)> {
-        let at = self.at();
-        let mut stages: Vec<(RunStage, Duration)> = Vec::new();
-        for (stage, took) in at.before.iter().copied().chain(at.so_far()) {
-            let stage = stage.into();
-            match stages.iter_mut().find(|(known, _)| *known == stage) {
-                Some((_, sum)) => *sum += took,
-                None => stages.push((stage, took)),
-            }
-        }
-        stages
-    }
-
-    fn at(&self) -> MutexGuard<'_, At> {
-        self.stage.lock().expect("no holder of this lock panics")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::sync::Arc;
 
-    use tokio::time::advance;
+    use super::{Flight, Progress, Stage};
 
-    use super::{Progress, Stage};
-    use crate::model::RunStage;
-
-    #[tokio::test(start_paused = true)]
-    async fn stages_are_timed() {
-        let progress = Progress::default();
-        assert_eq!(progress.stages(), []);
-        for (stage, seconds) in [(Stage::Gather, 1), (Stage::Copy, 5), (Stage::Gather, 2)] {
-            progress.enter(stage, 0);
-            advance(Duration::from_secs(seconds)).await;
-        }
-        let took = |seconds| Duration::from_secs(seconds);
-        assert_eq!(progress.stages(), [(RunStage::Plan, took(3)), (RunStage::Copy, took(5))]);
+    #[test]
+    fn parts_of_files_count_until_their_file_does() {
+        let progress = Arc::new(Progress::default());
+        progress.enter(Stage::Copy, 100);
+        let done = || progress.snapshot().done_bytes;
+        let flight = Flight::begin(&progress);
+        flight.moved(30);
+        flight.moved(20);
+        assert_eq!(done(), 50);
+        drop(flight);
+        assert_eq!(done(), 0, "it is begun again");
+        progress.advance(50);
+        assert_eq!(done(), 50);
     }
 }

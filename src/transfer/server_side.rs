@@ -16,7 +16,7 @@ pub struct ServerSide {
 impl ServerSide {
     /// Asks the server for a copy. `None` where the bytes have to be streamed; that tells, too,
     /// which side is to blame for a failure.
-    pub(super) async fn copy(
+    pub async fn copy(
         &self,
         (source, from): (&dyn ObjectStore, &ObjectKey),
         (destination, to): (&dyn ObjectStore, &ObjectKey),

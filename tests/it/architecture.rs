@@ -25,11 +25,19 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("api", &["model", "metrics"]),
+    ("trigger", &["model", "metrics", "policy", "job"]),
+    (
+        "daemon",
+        &[
+            "model", "metrics", "config", "policy", "plan", "storage", "transfer", "job", "api",
+            "trigger",
+        ],
+    ),
     (
         "cli",
         &[
-            "api", "model", "metrics", "config", "policy", "manifest", "plan", "storage", "milvus",
-            "catalog", "transfer", "job",
+            "model", "metrics", "config", "policy", "manifest", "plan", "storage", "milvus",
+            "catalog", "transfer", "job", "daemon",
         ],
     ),
 ];
@@ -44,12 +52,27 @@ const CONFINED: &[(&[&str], &[&str])] = &[
     (&["clap", "indicatif", "comfy_table", "tracing_subscriber"], &["cli/"]),
     (&["config"], &["config/layers.rs"]),
     (&["serde_saphyr"], &["model/yaml.rs"]),
-    (&["zstd", "blake3"], &["manifest/list.rs", "manifest/sightings.rs"]),
+    (&["croner"], &["policy/schedule/cron.rs"]),
+    (&["zstd"], &["manifest/list.rs", "manifest/sightings.rs"]),
+    (&["blake3"], &["manifest/list.rs", "manifest/sightings.rs", "policy/schedule/jitter.rs"]),
     (&["crc_fast"], &["transfer/checksum.rs", "storage/memory.rs"]),
     (&["md5"], &["transfer/checksum.rs"]),
+    (&["redb"], &["job/runner/journal.rs"]),
+    (&["tokio_cron_scheduler"], &["trigger/clock.rs"]),
+    (&["sd_notify"], &["daemon/systemd.rs"]),
     (
         &["tokio", "tokio_util", "futures", "async_trait"],
-        &["storage/", "milvus/", "catalog/", "transfer/", "job/", "api/", "cli/"],
+        &[
+            "storage/",
+            "milvus/",
+            "catalog/",
+            "transfer/",
+            "job/",
+            "api/",
+            "trigger/",
+            "daemon/",
+            "cli/",
+        ],
     ),
 ];
 

@@ -9,7 +9,8 @@ use milvus_backup_agent::job::{BackupReport, JobResult, RunOutcome, run_backup};
 use milvus_backup_agent::storage::testing::FaultyStore;
 
 use crate::support::{
-    Lab, PARTITION, Process, assert_sound, assert_verifies, keys, leases, request, snapshot, state,
+    Lab, PARTITION, Process, assert_ends_clean, assert_sound, assert_verifies, keys, leases,
+    request, snapshot, state,
 };
 
 /// What the repository has when the run begins that dies.
@@ -71,6 +72,7 @@ async fn assert_recovers(lab: &Lab, before: Before, ended: Option<JobResult<Back
     if before == Before::Backup {
         assert_eq!(state(lab, "first").await, Some(BackupState::Complete));
     }
+    assert_ends_clean(lab, "after a death").await;
 }
 
 /// How many writes the run called `second` makes.

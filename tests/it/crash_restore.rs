@@ -11,8 +11,8 @@ use milvus_backup_agent::storage::ObjectStore;
 use milvus_backup_agent::storage::testing::FaultyStore;
 
 use crate::support::{
-    Lab, PARTITION, Process, collections, keys, leases, ledgers, namespace, restore_of, snapshot,
-    staging_over,
+    Lab, PARTITION, Process, assert_ends_clean, collections, keys, leases, ledgers, namespace,
+    restore_of, snapshot, staging_over,
 };
 
 const CALLS: [MilvusCall; 21] = [
@@ -117,6 +117,7 @@ impl World {
         for (key, content) in snapshot(&lab.repository).await {
             assert_eq!(repository.get(&key), Some(&content), "{why}: {key} was changed");
         }
+        assert_ends_clean(lab, why).await;
     }
 
     async fn assert_restored(&self, why: &str) {

@@ -3,6 +3,7 @@
 use assert_cmd::cargo::cargo_bin_cmd;
 use milvus_backup_agent::config::KEYS;
 use milvus_backup_agent::metrics::FAMILIES;
+use milvus_backup_agent::policy::POLICY_KEYS;
 
 const README: &str = include_str!("../../README.md");
 
@@ -38,6 +39,20 @@ fn every_metric_is_in_the_readme() {
             || FAMILIES.iter().any(|family| family.name() == name);
         assert!(known, "README.md names {name}, which is no metric");
     }
+}
+
+/// The same for the keys of a policy.
+#[test]
+fn every_key_of_a_policy_is_in_the_readme() {
+    let rows = POLICY_KEYS.iter().map(|key| {
+        let default = code(key.default_text());
+        format!("| `{}` | {} | {default} | {} |\n", key.path, key.takes(), key.help)
+    });
+    let table = format!(
+        "| key | takes | default | what for |\n| --- | --- | --- | --- |\n{}",
+        rows.collect::<String>()
+    );
+    assert!(README.contains(&format!("{table}\n")), "README.md wants this table:\n\n{table}");
 }
 
 /// Paths, keys and single words that one would write are code; the rest is prose.

@@ -14,7 +14,9 @@ use milvus_backup_agent::model::{ErrorKind, ObjectKey};
 use milvus_backup_agent::storage::testing::FaultyStore;
 use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind, StoreOp};
 
-use crate::support::{Lab, Process, assert_sound, assert_verifies, keys, leases, request, state};
+use crate::support::{
+    Lab, Process, assert_ends_clean, assert_sound, assert_verifies, keys, leases, request, state,
+};
 
 /// What no run in these tests comes near.
 const OFTEN: u32 = 1000;
@@ -92,6 +94,7 @@ async fn what_a_checkpoint_names_is_neither_copied_nor_read_again() {
             let left = keys(&lab.repository).await;
             let beside = |file: &str| left.contains(&format!("c1/{next}/{file}.jsonl.zst"));
             assert!(!beside("plan") && !beside("checkpoint"), "{writes}: {left:?}");
+            assert_ends_clean(&lab, next).await;
         }
         assert!(most >= 9, "only {most} files of 10 were ever in a checkpoint");
     }

@@ -27,6 +27,7 @@ fn nothing_written_means_the_defaults() {
         assert_eq!(config.transfer.retries, 5);
         assert_eq!(config.repository.min_free, MinFree::Auto);
         assert_eq!(config.repository.staging, None);
+        assert_eq!(config.policies, Path::new("/etc/milvus-backup-agent/policies"));
         assert_eq!(config.state, Path::new("/var/lib/milvus-backup-agent"));
         assert_eq!(config.transfer.concurrency.get(), 64);
         assert_eq!((config.log.level, config.log.format), (LogLevel::Info, LogFormat::Text));
@@ -46,6 +47,7 @@ repository:
     path: /backup
     min_free: 7%
   staging: /staging
+policies: /policies
 state: /state
 transfer: {concurrency: 8}
 retention: {delete_grace: 7d, orphan_grace: 36h, failed_ttl: 1w}
@@ -60,6 +62,7 @@ log: {level: debug, format: json}
     assert_eq!(config.repository.place, Place::Folder("/backup".into()));
     assert_eq!(config.repository.min_free, MinFree::Percent(7));
     assert_eq!(config.repository.staging.unwrap(), Path::new("/staging"));
+    assert_eq!(config.policies, Path::new("/policies"));
     assert_eq!(config.state, Path::new("/state"));
     assert_eq!(config.transfer.concurrency.get(), 8);
     let graces = config.retention;

@@ -75,12 +75,16 @@ async fn listed(
 
 /// Takes them away.
 pub(super) async fn abort(lease: &Lease, uploads: &[Upload], found: &mut Found) -> JobResult<()> {
+    let mut refused: Option<String> = None;
     for (store, upload) in uploads {
+        // What this one has, the others of its store will have, too.
+        if refused.as_ref() == Some(&store.to_string()) {
+            continue;
+        }
         lease.check_half().await?;
         if let Err(error) = store.abort(upload).await {
-            // What this one has, the others will have, too.
             found.errors.push(JobError::from(error).chain());
-            break;
+            refused = Some(store.to_string());
         }
     }
     Ok(())

@@ -88,7 +88,8 @@ async fn prepare(
     collection: &CollectionRestore,
 ) -> JobResult<(Filled, Vec<String>)> {
     let filled = fill(session, collection).await?;
-    let notes = serve(session, collection).await?;
+    let mut notes = filled.notes.clone();
+    notes.extend(serve(session, collection).await?);
     Ok((filled, notes))
 }
 

@@ -1,8 +1,10 @@
 //! Rows into a new collection, import by import.
 
+use std::sync::atomic::Ordering;
+
 use crate::catalog;
 use crate::model::ErrorKind;
-use crate::plan::{Batch, CollectionRestore, Reads, next_batch};
+use crate::plan::{Batch, CollectionRestore, Lying, Reads, in_import_order, next_batch};
 
 use super::import::{Ended, import, partition_name};
 use super::in_place::{InPlace, import_in_place, look};
@@ -14,12 +16,14 @@ use crate::job::{JobError, JobResult};
 const REFILLS: u32 = 4;
 
 /// How a collection was filled.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Filled {
     pub(super) stored: u64,
     pub(super) imported: u64,
     /// Bytes that were staged for it.
     pub(super) staged: u64,
+    /// Why it had to be filled anew.
+    pub(super) notes: Vec<String>,
 }
 
 /// How one pass over a collection ended.
@@ -35,6 +39,8 @@ enum Pass {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ways {
     All,
+    /// One of them brought no rows.
+    Doubtful,
     StagedOnly,
 }
 
@@ -43,13 +49,11 @@ pub(super) async fn fill(
     session: &Session<'_>,
     collection: &CollectionRestore,
 ) -> JobResult<Filled> {
-    let (mut timeouts, mut ways, mut staged) = (0, Ways::All, 0);
+    let (mut timeouts, mut ways, mut filled) = (0, Ways::All, Filled::default());
     loop {
         super::collection::create(session, collection).await?;
-        let mut filled = Filled { staged, ..Filled::default() };
-        let pass = pass(session, collection, ways, &mut filled).await?;
-        staged = filled.staged;
-        match pass {
+        (filled.stored, filled.imported) = (0, 0);
+        match pass(session, collection, ways, &mut filled).await? {
             Pass::Whole => return Ok(filled),
             Pass::TimedOut => {
                 timeouts += 1;
@@ -69,8 +73,9 @@ pub(super) async fn fill(
                 tracing::warn!(
                     collection = %collection.to,
                     why,
-                    "an import from the repository's own folder went wrong, filling anew from staged files"
+                    "an import of the repository's own folder went wrong, filling anew from staged files"
                 );
+                filled.notes.push(format!("filled anew from staged files: {why}"));
             }
         }
         session.context.milvus.drop_collection(&collection.restoring).await?;
@@ -89,23 +94,28 @@ async fn pass(
     filled: &mut Filled,
 ) -> JobResult<Pass> {
     let list = catalog::load_list(&session.from, &collection.content.list).await?;
-    let mut rest = list.segments();
+    let segments = in_import_order(list.segments());
+    let mut rest = segments.as_slice();
     let mut number = 0;
+    let mut seen: Option<((i64, i64), Option<Lying>)> = None;
     while let Some(first) = rest.first() {
-        let lying = match ways {
-            Ways::All => look(session, (first.collection, first.partition)).await?,
-            Ways::StagedOnly => None,
+        let partition = (first.collection, first.partition);
+        let lying = match seen.take() {
+            Some((of, lying)) if of == partition => lying,
+            _ => look(session, partition).await?,
         };
         let limit = *session.limit.lock().await;
-        let Some(batch) = next_batch(rest, limit, lying.as_ref()) else { break };
+        let usable = lying.as_ref().filter(|_| ways == Ways::All);
+        let Some(batch) = next_batch(rest, limit, usable) else { break };
+        seen = Some((partition, lying));
         number += 1;
-        let rows = match (batch.reads, &session.repository_seen) {
+        let rows = match (batch.reads, session.repository()) {
             (Reads::Partition | Reads::Segment, Some(repository)) => {
                 match import_in_place(session, collection, &batch, repository).await? {
                     InPlace::Rows(rows) => rows,
                     // Staged, it shows which of both it is.
                     InPlace::Nothing => {
-                        ways = Ways::StagedOnly;
+                        ways = Ways::Doubtful;
                         continue;
                     }
                     InPlace::TimedOut => return Ok(Pass::TimedOut),
@@ -120,6 +130,9 @@ async fn pass(
                 }
             }
         };
+        if ways == Ways::Doubtful && rows > 0 {
+            session.repository_unseen.store(true, Ordering::Relaxed);
+        }
         check_rows(collection, &batch, rows)?;
         rest = &rest[batch.segments.len()..];
         filled.stored += batch.rows();

@@ -6,6 +6,7 @@
 
 use futures::TryStreamExt;
 
+use crate::model::KeyPrefix;
 use crate::plan::{Batch, CollectionRestore, Lying, Reads};
 
 use super::import::{Ended, Folders, import};
@@ -27,24 +28,29 @@ pub(super) enum InPlace {
     Unknown(String),
 }
 
-/// What lies in the repository's folders of a partition; `None` where Milvus cannot see them.
+/// What lies in the repository's folders of a partition; `None` where Milvus does not see them.
 pub(super) async fn look(
     session: &Session<'_>,
     (collection, partition): (i64, i64),
 ) -> JobResult<Option<Lying>> {
-    if session.repository_seen.is_none() {
+    if session.repository().is_none() {
         return Ok(None);
     }
-    let layout = &session.from.layout;
+    let folders = session.from.layout.collection_folders(collection);
+    Ok(Some(listed(session, folders.map(|folder| folder.join(partition))).await?))
+}
+
+async fn listed(session: &Session<'_>, folders: [KeyPrefix; 2]) -> JobResult<Lying> {
+    let segments = session.from.layout.segments();
     let mut files = Vec::new();
-    for folder in layout.collection_folders(collection) {
-        let mut listing = session.from.repository.store().list(&folder.join(partition));
+    for folder in folders {
+        let mut listing = session.from.repository.store().list(&folder);
         while let Some(meta) = listing.try_next().await? {
-            let tail = layout.segments().strip(&meta.key).map(str::to_owned);
+            let tail = segments.strip(&meta.key).map(str::to_owned);
             files.extend(tail.map(|tail| (tail, meta.size)));
         }
     }
-    Ok(Some(Lying::new(files)))
+    Ok(Lying::new(files))
 }
 
 /// Proves the batch's files, lets Milvus import their folder, and looks at it again.
@@ -55,9 +61,12 @@ pub(super) async fn import_in_place(
     repository: &str,
 ) -> JobResult<InPlace> {
     prove_all(session.context, &session.from, batch.files()).await?;
-    let ended = import(session, collection, batch, seen(session, batch, repository)).await?;
-    let stays = look(session, batch.source).await?;
-    if !stays.is_some_and(|lying| lying.are(&batch.segments, batch.reads)) {
+    let folders = folders(session, batch);
+    let [insert, delta] =
+        folders.each_ref().map(|folder| format!("{}/{folder}", repository.trim_end_matches('/')));
+    let seen = Folders { insert, delta: batch.has_deltas().then_some(delta) };
+    let ended = import(session, collection, batch, seen).await?;
+    if !listed(session, folders).await?.are(&batch.segments, batch.reads) {
         let why = "the folder got other files while it was imported";
         return Ok(InPlace::Unknown(why.to_owned()));
     }
@@ -73,16 +82,14 @@ pub(super) async fn import_in_place(
     })
 }
 
-/// The folders of a batch, as Milvus sees them.
-fn seen(session: &Session<'_>, batch: &Batch, repository: &str) -> Folders {
+/// The folders that a batch reads, in the repository.
+fn folders(session: &Session<'_>, batch: &Batch) -> [KeyPrefix; 2] {
     let (collection, partition) = batch.source;
-    let [insert, delta] = session.from.layout.collection_folders(collection).map(|folder| {
+    session.from.layout.collection_folders(collection).map(|folder| {
         let partition = folder.join(partition);
-        let folder = match (batch.reads, batch.segments.as_slice()) {
+        match (batch.reads, batch.segments.as_slice()) {
             (Reads::Segment, [segment, ..]) => partition.join(segment.segment),
             (Reads::Partition | Reads::Staged | Reads::Segment, _) => partition,
-        };
-        format!("{}/{folder}", repository.trim_end_matches('/'))
-    });
-    Folders { insert, delta: batch.has_deltas().then_some(delta) }
+        }
+    })
 }

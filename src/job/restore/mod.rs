@@ -20,14 +20,16 @@
 //!
 //! # In place, or staged
 //!
-//! An import reads a folder. Where Milvus sees the repository (its own bucket, a folder of the
-//! same machine), it reads the folder of a partition or of a large segment as it lies there,
-//! if that holds exactly the backup's files before and after the import. Since the shared
-//! folders grow with every backup, the rest is staged: exactly the backup's files, as hard
-//! links or server-side copies where that is possible, one folder for each import, removed as
-//! soon as the import has ended. [`crate::plan::next_batch`] decides. Each file is read and
-//! compared with its checksum first. If anything is odd about an import in place, the
-//! collection is filled anew from staged files.
+//! An import reads a folder. Where the repository is in Milvus's own bucket, it reads the
+//! folder of a partition or of a large segment as it lies there, if that holds exactly the
+//! backup's files before and after the import. Since the shared folders grow with every backup,
+//! the rest is staged: exactly the backup's files, as hard links or server-side copies where
+//! that is possible, one folder for each import, removed as soon as the import has ended.
+//! [`crate::plan::next_batch`] decides. Each file is read and compared with its checksum first.
+//! If anything is odd about an import in place, the collection is filled anew from staged files.
+//!
+//! On a disk nothing is imported in place: hard links cost no copy, and there Milvus passes over
+//! a folder that it may not read without a word, which would look like deleted rows.
 //!
 //! # Time
 //!

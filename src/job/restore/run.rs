@@ -1,6 +1,7 @@
 //! A restore from its request to its report.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::Instant;
@@ -202,6 +203,7 @@ async fn begin<'a>(
         version,
         staging: area,
         repository_seen: staging.repository_seen.clone(),
+        repository_unseen: AtomicBool::new(false),
         indexes: options.indexes,
         load: options.load,
         limit: Mutex::new(BatchLimit::first()),

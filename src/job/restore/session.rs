@@ -1,6 +1,7 @@
 //! What the steps of one restore share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Mutex, OnceCell};
 
@@ -52,8 +53,10 @@ pub(super) struct Session<'a> {
     pub(super) from: Cluster,
     pub(super) version: MilvusVersion,
     pub(super) staging: StagingArea,
-    /// The repository as Milvus sees it, where it does.
+    /// The repository as Milvus should see it, if it does.
     pub(super) repository_seen: Option<String>,
+    /// Set once it has shown that it does not.
+    pub(super) repository_unseen: AtomicBool,
     pub(super) indexes: Wanted,
     pub(super) load: Wanted,
     /// Learned from one import to the next, over all collections.
@@ -66,6 +69,12 @@ pub(super) struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// The repository as Milvus sees it, where it does.
+    pub(super) fn repository(&self) -> Option<&str> {
+        let unseen = self.repository_unseen.load(Ordering::Relaxed);
+        self.repository_seen.as_deref().filter(|_| !unseen)
+    }
+
     /// Records how far a collection is, before the step begins.
     pub(super) async fn record(
         &self,

@@ -10,8 +10,11 @@ use crate::job::{JobContext, JobResult};
 use crate::manifest::{FileEntry, FileId};
 use crate::model::{KeyPrefix, ObjectKey};
 use crate::plan::Batch;
-use crate::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind, StoreResult};
-use crate::transfer::retrying;
+use crate::storage::{
+    CopySource, ObjectStore, ObjectStoreExt, PutMode, StoreError, StoreErrorKind, StoreOp,
+    StoreResult,
+};
+use crate::transfer::{ServerSide, SpaceGuard, retrying};
 
 use super::import::Folders;
 use super::proof::prove;
@@ -32,6 +35,8 @@ pub(crate) struct StagingArea {
     /// Files staged at once.
     concurrency: usize,
     retries: u32,
+    server_side: Arc<ServerSide>,
+    space: Arc<SpaceGuard>,
 }
 
 impl StagingArea {
@@ -42,6 +47,8 @@ impl StagingArea {
             folder: KeyPrefix::root().join(format_args!("restore-{restore}")),
             concurrency: context.concurrency,
             retries: context.retries,
+            server_side: Arc::default(),
+            space: Arc::new(SpaceGuard::new(context.min_free)),
         }
     }
 
@@ -95,25 +102,32 @@ impl StagingArea {
         (key, to): (&ObjectKey, &ObjectKey),
         size: u64,
     ) -> StoreResult<()> {
-        let direct = match source.copy_source(key) {
-            Some(direct) => Some(self.store.copy_from(&direct, to).await),
+        let store = &*self.store;
+        let placed = match source.copy_source(key) {
+            Some(file @ CopySource::File(_)) => match store.copy_from(&file, to).await {
+                Err(error) if error.kind() == StoreErrorKind::Unsupported => None,
+                linked => Some(linked),
+            },
+            Some(CopySource::S3(_)) => self.server_side.copy((source, key), (store, to)).await,
             None => None,
         };
-        let placed = match direct {
-            Some(Err(error)) if error.kind() == StoreErrorKind::Unsupported => None,
-            copied => copied,
-        };
+        let failed = |kind, cause| Err(StoreError::new(StoreOp::Put, self.place(), kind, cause));
         let placed = match placed {
-            Some(copied) => copied,
-            None => self.store.put_stream(to, size, source.get(key).await?).await,
+            Some(placed) => placed,
+            None => match self.space.fits(store, size).await? {
+                Ok(()) => store.put_stream(to, size, source.get(key).await?).await,
+                Err(refused) => return failed(StoreErrorKind::Full, refused.to_string()),
+            },
         };
-        match placed {
+        let found = match placed {
             // Nobody else writes here: it came of an earlier try whose answer was lost.
-            Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {
-                if self.store.head(to).await?.size == size { Ok(()) } else { Err(error) }
-            }
-            placed => placed.map(drop),
+            Err(error) if error.kind() == StoreErrorKind::AlreadyExists => store.head(to).await?,
+            placed => placed?,
+        };
+        if found.size == size {
+            return Ok(());
         }
+        failed(StoreErrorKind::Other, format!("{to} has {} bytes and not {size}", found.size))
     }
 
     /// Stages what no import can read: a segment folder whose name is no number. Returns the

@@ -145,7 +145,8 @@ async fn one_request_of_ten_fails() {
     say(&format!("{seeds} backups under faults: {ends:?}; faults: {faults:?}"));
     let rare = if seeds < 20 { 2 } else { 0 };
     assert!(faults.len() + rare >= 7, "{faults:?}");
-    assert!(ends.get("complete").copied().unwrap_or(0) >= seeds.div_ceil(4), "{ends:?}");
+    // 16 and 18 of 20 were seen.
+    assert!(ends.get("complete").copied().unwrap_or(0) >= seeds / 2, "{ends:?}");
 }
 
 #[tokio::test]
@@ -164,6 +165,11 @@ async fn the_network_cuts_stalls_and_slows() {
         faults += proxy.faults();
         recovers(&lab, &server.address, &prefix).await;
     }
-    assert!(ends.contains_key("complete"), "{ends:?}");
+    // 2 and 3 of 3 were seen.
+    assert!(
+        ends.get("complete").copied().unwrap_or(0)
+            >= usize::try_from(seeds.div_ceil(3)).expect("few"),
+        "{ends:?}"
+    );
     say(&format!("{seeds} backups over {faults} bad connections: {ends:?}"));
 }

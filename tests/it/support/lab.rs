@@ -185,6 +185,7 @@ pub(crate) fn backup_name(name: &str) -> BackupName {
 pub(crate) fn request(name: &str) -> BackupRequest {
     BackupRequest {
         name: Some(backup_name(name)),
+        policy: None,
         selector: CollectionSelector::all(),
         trigger: "test".to_owned(),
     }

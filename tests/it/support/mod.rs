@@ -4,10 +4,12 @@
 //! a clock that moves only when told to. Every [`Lab::context`] is a fresh process over the
 //! same repository; [`Process`] makes one that is killed at any of its calls.
 
+mod clean;
 mod lab;
 mod look;
 mod mortal;
 
+pub(crate) use clean::assert_ends_clean;
 pub(crate) use lab::{Lab, PARTITION, backup_name, namespace, request, restore_of, staging_over};
 pub(crate) use look::{
     assert_sound, assert_verifies, collections, keys, leases, ledgers, snapshot, state, states,

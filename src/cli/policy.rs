@@ -1,0 +1,190 @@
+//! `policy check`, `policy list` and `policy next`.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::config::{Config, policy_files, read_policy_files};
+use crate::job::{JobError, JobResult};
+use crate::model::{Clock, Diagnostics, ErrorKind, ReadFile, SystemClock};
+use crate::policy::{Policy, PolicySet, Schedule, Trigger};
+use crate::storage::Access;
+
+use super::args::PolicyCommand;
+use super::output::{Output, table};
+use super::{ExitStatus, session};
+
+/// Said as long as no rule of `retention` is applied.
+const NOTHING_PRUNED: &str = "no policy deletes backups yet: `retention` is checked, not applied";
+
+pub(super) fn run(
+    config: &Config,
+    command: &PolicyCommand,
+    output: Output,
+) -> JobResult<ExitStatus> {
+    let now = SystemClock.now();
+    match command {
+        PolicyCommand::Check { files } => {
+            let policies = if files.is_empty() {
+                load(config)?
+            } else {
+                parse(config, &read_policy_files(files.iter().cloned()))?
+            };
+            check(&policies, now, output);
+        }
+        PolicyCommand::List => list(&load(config)?, now, output),
+        PolicyCommand::Next { count, policies } => {
+            let set = load(config)?;
+            let chosen = if policies.is_empty() {
+                set.iter().collect()
+            } else {
+                policies.iter().map(|name| find(&set, name)).collect::<JobResult<Vec<_>>>()?
+            };
+            next(&chosen, *count, now, output);
+        }
+    }
+    Ok(ExitStatus::OK)
+}
+
+/// The policies of the configured folder.
+pub(super) fn load(config: &Config) -> JobResult<PolicySet> {
+    let files = policy_files(&config.policies).map_err(|problem| refused(&problem.into(), 0))?;
+    parse(config, &files)
+}
+
+/// The policy of this name.
+pub(super) fn find<'s>(policies: &'s PolicySet, name: &str) -> JobResult<&'s Policy> {
+    policies.get(name).ok_or_else(|| {
+        let error = JobError::new(ErrorKind::Usage, format!("there is no policy `{name}`"));
+        match policies.nearest(name) {
+            Some(meant) => error.hint(format!("did you mean `{meant}`?")),
+            None => error.hint("`policy list` shows all"),
+        }
+    })
+}
+
+fn parse(config: &Config, files: &[ReadFile]) -> JobResult<PolicySet> {
+    let cluster = session::cluster_name(config, Access::Read)?;
+    PolicySet::parse(files, &cluster).map_err(|problems| refused(&problems, files.len()))
+}
+
+/// Every problem, and how many there are.
+fn refused(problems: &Diagnostics, files: usize) -> JobError {
+    let text = problems.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    JobError::new(
+        ErrorKind::Usage,
+        match problems.as_slice().len() {
+            1 => text.to_owned(),
+            count => format!("{text}\n\n{count} problems in {files} files"),
+        },
+    )
+}
+
+fn check(policies: &PolicySet, now: Timestamp, output: Output) {
+    let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
+    let value = json!({"policies": names, "problems": [], "notes": [NOTHING_PRUNED]});
+    output.print(&value, || {
+        let rows = policies.iter().map(|policy| {
+            let next = due(policy, now, 1).first().map(Fire::shown);
+            vec![policy.name.to_string(), times(policy), next.unwrap_or_default()]
+        });
+        let table = table(&["policy", "schedule", "next"], rows);
+        let good = match policies.len() {
+            0 => return "there are no policies".to_owned(),
+            1 => "the policy is good".to_owned(),
+            count => format!("{count} policies are good"),
+        };
+        format!("{table}\n{good}\nnote: {NOTHING_PRUNED}")
+    });
+}
+
+fn list(policies: &PolicySet, now: Timestamp, output: Output) {
+    let seconds = |duration: SignedDuration| duration.as_secs();
+    let value = |policy: &Policy| {
+        json!({
+            "name": policy.name,
+            "file": policy.file,
+            "collections": policy.collections.to_string(),
+            "schedule": policy.schedule.as_ref().map(ToString::to_string),
+            "timezone": policy.schedule.as_ref().map(Schedule::zone_name),
+            "next": due(policy, now, 1).first().map(|fire| fire.at.to_string()),
+            "triggers": triggers(policy),
+            "retention": policy.retention.to_string(),
+            "max_age_seconds": policy.max_age_at(now).map(seconds),
+            "paused": policy.paused,
+        })
+    };
+    let values: Vec<_> = policies.iter().map(value).collect();
+    output.print(&values, || {
+        if policies.is_empty() {
+            return "there are no policies".to_owned();
+        }
+        let rows = policies.iter().map(|policy| {
+            vec![
+                policy.name.to_string(),
+                times(policy),
+                triggers(policy).join(","),
+                policy.collections.to_string(),
+                policy.retention.to_string(),
+                policy.max_age_at(now).map(|age| format!("{age:#}")).unwrap_or_default(),
+            ]
+        });
+        let header = ["policy", "schedule", "triggers", "collections", "keeps", "max age"];
+        table(&header, rows)
+    });
+}
+
+fn next(policies: &[&Policy], count: u16, now: Timestamp, output: Output) {
+    let fires: Vec<Fire> =
+        policies.iter().flat_map(|policy| due(policy, now, count.into())).collect();
+    output.print(&fires, || {
+        if fires.is_empty() {
+            return "nothing is scheduled".to_owned();
+        }
+        let rows = fires
+            .iter()
+            .map(|fire| vec![fire.policy.to_owned(), fire.shown(), fire.at.to_string()]);
+        table(&["policy", "local", "utc"], rows)
+    });
+}
+
+/// One time at which a policy is due.
+#[derive(Debug, Serialize)]
+struct Fire<'p> {
+    policy: &'p str,
+    at: Timestamp,
+    local: String,
+    timezone: &'p str,
+}
+
+impl Fire<'_> {
+    fn shown(&self) -> String {
+        format!("{} {}", self.local, self.timezone)
+    }
+}
+
+fn due(policy: &Policy, now: Timestamp, count: usize) -> Vec<Fire<'_>> {
+    let Some(schedule) = policy.schedule.as_ref().filter(|_| !policy.paused) else {
+        return Vec::new();
+    };
+    let (zone, timezone) = (schedule.zone(), schedule.zone_name());
+    let fire = |at: Timestamp| Fire {
+        policy: policy.name.as_str(),
+        at,
+        local: at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+        timezone,
+    };
+    schedule.fires_after(now).take(count).map(fire).collect()
+}
+
+fn times(policy: &Policy) -> String {
+    let times = policy.schedule.as_ref();
+    let times = times.map(|schedule| format!("{schedule} ({})", schedule.zone_name()));
+    let times = times.unwrap_or_else(|| "on request".to_owned());
+    if policy.paused { format!("paused: {times}") } else { times }
+}
+
+fn triggers(policy: &Policy) -> Vec<&'static str> {
+    policy.triggers.iter().copied().map(Trigger::as_str).collect()
+}

@@ -1,0 +1,47 @@
+//! `run`: the agent itself.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Config, Environment};
+use crate::daemon::{self, Settings, Setup};
+use crate::job::{JobContext, JobError, JobResult};
+use crate::storage::Access;
+
+use super::{ExitStatus, policy, session};
+
+/// The settings are the files and the environment of this process.
+#[derive(Debug)]
+struct Files {
+    config: Option<PathBuf>,
+}
+
+#[async_trait]
+impl Setup for Files {
+    fn read(&self) -> JobResult<Settings> {
+        let loaded = config::load(self.config.as_deref(), &Environment::of_process());
+        let config = loaded.map_err(unusable)?.config;
+        let policies = policy::load(&config)?;
+        Ok(Settings { config, policies })
+    }
+
+    async fn open(&self, config: &Config) -> JobResult<JobContext> {
+        session::open(config, Access::Write, CancellationToken::new()).await
+    }
+}
+
+/// Runs until it is told to stop; a stop that was asked for is no failure.
+pub(super) async fn run(config: Option<PathBuf>, stop: CancellationToken) -> JobResult<ExitStatus> {
+    daemon::run(Arc::new(Files { config }), stop).await?;
+    Ok(ExitStatus::OK)
+}
+
+/// Every problem of a configuration as one error.
+pub(super) fn unusable(error: config::ConfigError) -> JobError {
+    let problems = error.to_string();
+    let problems = problems.strip_prefix("error: ").unwrap_or(&problems).to_owned();
+    JobError::new(error.kind(), problems)
+}

@@ -1,0 +1,128 @@
+//! What happens to jobs, as metrics and log lines.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::job::{BackupReport, Done, JobId, JobRecord, JobState, Observer, Stop};
+use crate::metrics::{BackupFigures, Metrics, RunFacts, TriggerSource};
+use crate::model::{Clock, RunKind, RunOutcome};
+
+/// Tells Prometheus and the log.
+#[derive(Debug)]
+pub(super) struct Telling {
+    metrics: Metrics,
+    clock: Arc<dyn Clock>,
+    /// When the runs that are at work began.
+    begun: Mutex<HashMap<JobId, Timestamp>>,
+    /// Told when the repository has changed.
+    changed: Arc<Notify>,
+}
+
+impl Telling {
+    pub(super) fn new(metrics: Metrics, clock: Arc<dyn Clock>, changed: Arc<Notify>) -> Self {
+        Self { metrics, clock, begun: Mutex::default(), changed }
+    }
+
+    fn begun(&self) -> MutexGuard<'_, HashMap<JobId, Timestamp>> {
+        self.begun.lock().expect("no holder of this lock panics")
+    }
+
+    fn ended(&self, job: &JobRecord, outcome: RunOutcome, done: Option<&Done>) {
+        let ended_at = self.clock.now();
+        let started_at = self.begun().remove(&job.id).unwrap_or(ended_at);
+        self.metrics.run_ended(&facts(job, outcome, (started_at, ended_at), done));
+        self.changed.notify_one();
+    }
+}
+
+impl Observer for Telling {
+    fn changed(&self, job: &JobRecord, done: Option<&Done>) {
+        let (id, policy, backup) = (job.id, &job.policy, &job.backup);
+        let why = job.detail.as_deref().unwrap_or_default();
+        match job.progress {
+            JobState::Queued { .. } => {}
+            JobState::Running { run, since } => {
+                self.begun().insert(id, since);
+                self.metrics.run_started(policy, RunKind::Backup, since);
+                if run > 1 {
+                    self.metrics.trigger(policy, TriggerSource::Retry);
+                }
+                let cause = job.cause.as_str();
+                tracing::info!(job = %id, policy, %backup, run, cause, "backup begins");
+            }
+            JobState::Stopping { why: Stop::Stalled | Stop::TimedOut, .. } => {
+                tracing::warn!(job = %id, policy, "the run is stopped, it has passed a limit");
+            }
+            JobState::Stopping { why, .. } => {
+                tracing::info!(job = %id, policy, ?why, "the run is asked to stop");
+            }
+            JobState::Waiting { until, runs } => {
+                self.ended(job, RunOutcome::Failed, done);
+                tracing::warn!(job = %id, policy, runs, %until, why, "backup failed and is tried again");
+            }
+            JobState::Ended { outcome, .. } => {
+                self.ended(job, outcome, done);
+                match outcome {
+                    RunOutcome::Complete => match done.and_then(|done| done.report.as_ref()) {
+                        Some(made) => tracing::info!(
+                            job = %id, policy, %backup, rows = made.rows,
+                            files_copied = made.files_copied, bytes_copied = made.bytes_copied,
+                            bytes_reused = made.bytes_reused, seconds = made.duration_seconds,
+                            "backup complete"
+                        ),
+                        None => tracing::info!(job = %id, policy, %backup, why, "backup complete"),
+                    },
+                    RunOutcome::Partial => {
+                        tracing::warn!(job = %id, policy, %backup, why, "backup partial");
+                    }
+                    RunOutcome::Failed => {
+                        tracing::error!(job = %id, policy, %backup, why, "backup failed");
+                    }
+                    RunOutcome::Cancelled | RunOutcome::Skipped => {
+                        let outcome = outcome.as_str();
+                        tracing::warn!(job = %id, policy, %backup, why, "backup {outcome}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a job that ended says of its last run.
+pub(super) fn facts(
+    job: &JobRecord,
+    outcome: RunOutcome,
+    (started_at, ended_at): (Timestamp, Timestamp),
+    done: Option<&Done>,
+) -> RunFacts {
+    let stages = done.map(|done| done.stages.as_slice()).unwrap_or_default();
+    RunFacts {
+        policy: job.policy.clone(),
+        kind: RunKind::Backup,
+        outcome,
+        started_at,
+        ended_at,
+        stages: stages.iter().map(|(stage, took)| ((*stage).into(), *took)).collect(),
+        backup: done.and_then(|done| done.report.as_deref()).map(figures),
+    }
+}
+
+fn figures(report: &BackupReport) -> BackupFigures {
+    let count = |outcome| {
+        let those = report.collections.iter().filter(|collection| collection.outcome == outcome);
+        those.count() as u64
+    };
+    BackupFigures {
+        rows: report.rows,
+        segments: report.collections.iter().map(|collection| collection.segments).sum(),
+        logical_bytes: report.bytes_copied + report.bytes_reused,
+        uploaded_bytes: Some(report.bytes_copied),
+        reused_bytes: Some(report.bytes_reused),
+        collections: count(RunOutcome::Complete),
+        collections_skipped: None,
+        collections_failed: count(RunOutcome::Failed),
+    }
+}

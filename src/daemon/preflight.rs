@@ -1,0 +1,74 @@
+//! Whether a backup would work now, looked at before one has to.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::world::Worlds;
+use crate::api::{Readiness, Waiting};
+use crate::job::{self, CheckReport};
+use crate::metrics::{Check, Metrics};
+use crate::model::ErrorKind;
+
+/// How often it is looked at while all is well.
+const EVERY: Duration = Duration::from_mins(10);
+
+/// How often while it is not.
+const AGAIN: Duration = Duration::from_mins(1);
+
+/// How long one look may take.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Looks for ever, and tells the metrics and `/readyz`.
+pub(super) async fn keep_looking(
+    worlds: &Worlds,
+    metrics: &Metrics,
+    mut catalog: watch::Receiver<bool>,
+    readiness: watch::Sender<Readiness>,
+) {
+    loop {
+        let world = worlds.now();
+        let found = timeout(PATIENCE, job::run_check(&world.context, None)).await.ok();
+        for line in found.iter().flat_map(|found| &found.checks) {
+            let check = if passed(line) { Check::Passed } else { Check::Failed };
+            metrics.preflight(line.check, check);
+        }
+        let well = found.as_ref().is_some_and(|found| found.checks.iter().all(passed));
+        let again = sleep(if well { EVERY } else { AGAIN });
+        tokio::pin!(again);
+        loop {
+            let read = *catalog.borrow_and_update();
+            readiness.send_replace(waiting(found.as_ref(), read));
+            tokio::select! {
+                () = &mut again => break,
+                changed = catalog.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+}
+
+/// An empty Milvus has nothing to look for, and nothing to back up.
+fn passed(line: &job::CheckLine) -> bool {
+    line.ok || line.kind == Some(ErrorKind::NothingToDo)
+}
+
+fn waiting(found: Option<&CheckReport>, read: bool) -> Readiness {
+    let mut waiting = Vec::new();
+    if !read {
+        let why = "the repository could not be read".to_owned();
+        waiting.push(Waiting { what: "catalog", why });
+    }
+    match found {
+        Some(found) => {
+            let wrong = found.checks.iter().filter(|line| !passed(line));
+            waiting
+                .extend(wrong.map(|line| Waiting { what: line.check, why: line.detail.clone() }));
+        }
+        None => {
+            let why = format!("no answer within {} s", PATIENCE.as_secs());
+            waiting.push(Waiting { what: "milvus", why });
+        }
+    }
+    Readiness { waiting }
+}

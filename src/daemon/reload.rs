@@ -1,0 +1,48 @@
+//! SIGHUP: the new settings, or else the old ones.
+
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+
+use super::wiring::{Agent, announce, fixed};
+use super::world::World;
+use crate::job::{JobError, JobResult};
+use crate::metrics::Check;
+
+impl Agent {
+    /// Takes the files as they are now, if they are right.
+    pub(super) async fn reload(&self) {
+        let found = match self.read_again().await {
+            Ok(()) => Check::Passed,
+            Err(error) => {
+                tracing::error!(error = %error.chain(), "the new settings are wrong; the old ones stay");
+                Check::Failed
+            }
+        };
+        self.metrics.config_reload(found);
+    }
+
+    async fn read_again(&self) -> JobResult<()> {
+        let setup = Arc::clone(&self.setup);
+        let settings = match spawn_blocking(move || setup.read()).await {
+            Ok(read) => read?,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        };
+        let old = self.worlds.now();
+        if fixed(&old.settings.config) != fixed(&settings.config) {
+            tracing::warn!(
+                "`api.*`, `metrics.listen`, `state`, `milvus.cluster` and `log.*` change with a restart only"
+            );
+        }
+        let context = if old.settings.config == settings.config {
+            old.context.clone()
+        } else {
+            self.setup.open(&settings.config).await?.metered(&self.metrics)
+        };
+        announce(&settings.policies, &self.metrics, &self.journal, &*self.clock).await?;
+        let policies = settings.policies.len();
+        self.worlds.replace(World { settings, context });
+        tracing::info!(policies, "the settings were read again");
+        Ok::<(), JobError>(())
+    }
+}

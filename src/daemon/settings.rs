@@ -1,0 +1,28 @@
+//! What an agent is made of, and can be made of anew.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use crate::config::Config;
+use crate::job::{JobContext, JobResult};
+use crate::policy::PolicySet;
+
+/// A configuration and its policies, both right.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The configuration.
+    pub config: Config,
+    /// The policies.
+    pub policies: PolicySet,
+}
+
+/// Where settings come from, and how the world behind them is opened.
+#[async_trait]
+pub trait Setup: Debug + Send + Sync + 'static {
+    /// Reads the files. Every problem of all of them is in the error.
+    fn read(&self) -> JobResult<Settings>;
+
+    /// Connects to what the configuration names.
+    async fn open(&self, config: &Config) -> JobResult<JobContext>;
+}

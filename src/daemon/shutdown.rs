@@ -1,0 +1,50 @@
+//! The drain: one step after the other, each with a limit.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::wiring::Agent;
+
+/// Runs have 20 s to end by themselves; a little more, and the process need not wait.
+const DRAINED: Duration = Duration::from_secs(30);
+
+/// What every other step may take.
+const SHORT: Duration = Duration::from_secs(10);
+
+impl Agent {
+    /// Stops everything, in the order of the module's essay.
+    pub(super) async fn drain(mut self) {
+        self.systemd.stopping();
+        self.systemd.status("stopping: waiting for runs to write a checkpoint");
+        tracing::info!("stopping");
+        self.stop_schedules.cancel();
+        step("schedules", SHORT, self.ended("schedules")).await;
+        self.runner.drain().await;
+        step("runs", DRAINED, self.ended("runner")).await;
+        self.stop.cancel();
+        step("catalog", SHORT, self.ended("catalog")).await;
+        let world = self.worlds.now();
+        step("uploads", SHORT, world.context.repository.settle()).await;
+        self.stop_listening.cancel();
+        step("listeners", SHORT, async { while self.tasks.join_next().await.is_some() {} }).await;
+        tracing::info!("stopped");
+    }
+
+    /// Waits for a loop, by its name. One that ended before is not waited for.
+    async fn ended(&mut self, name: &'static str) {
+        while let Some(ended) = self.tasks.join_next().await {
+            if ended.is_ok_and(|ended| ended == name) {
+                return;
+            }
+        }
+    }
+}
+
+async fn step(name: &'static str, limit: Duration, work: impl Future<Output = ()>) {
+    let begun = Instant::now();
+    if timeout(limit, work).await.is_err() {
+        tracing::warn!(step = name, "did not end within {} s", limit.as_secs());
+    }
+    tracing::debug!(step = name, took = ?begun.elapsed(), "drained");
+}

@@ -1,0 +1,200 @@
+//! A job as the journal keeps it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{BackupName, RunOutcome};
+
+use super::state::{IllegalTransition, JobEvent, JobState};
+
+/// The place of a job in the order of acceptance; never used twice on one machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(pub u64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// What asked for a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum Cause {
+    /// The schedule of its policy.
+    Schedule {
+        /// The moment it was due.
+        slot: Timestamp,
+    },
+    /// The same, for a moment that passed while the agent was down.
+    CatchUp {
+        /// The moment it was due.
+        slot: Timestamp,
+    },
+    /// A person or another program.
+    Request,
+}
+
+impl Cause {
+    /// The word in logs, metrics and `attempt.json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Schedule { .. } => "schedule",
+            Self::CatchUp { .. } => "catch_up",
+            Self::Request => "request",
+        }
+    }
+
+    /// The moment of the schedule that it stands for.
+    pub fn slot(self) -> Option<Timestamp> {
+        match self {
+            Self::Schedule { slot } | Self::CatchUp { slot } => Some(slot),
+            Self::Request => None,
+        }
+    }
+}
+
+/// Work that someone wants done. It names a policy, never a bucket, a path or a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRequest {
+    /// The policy.
+    pub policy: String,
+    /// What asked.
+    pub cause: Cause,
+    /// The name that its backup gets, in all its runs.
+    pub backup: BackupName,
+}
+
+/// One accepted piece of work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRecord {
+    /// Its number.
+    pub id: JobId,
+    /// The policy.
+    pub policy: String,
+    /// What asked for it.
+    #[serde(flatten)]
+    pub cause: Cause,
+    /// The name of its backup. It is fixed here, before the first run, so that a run that
+    /// follows a killed one finds what that one has made.
+    pub backup: BackupName,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// How far it is.
+    pub progress: JobState,
+    /// How often its process ended under it.
+    pub interruptions: u32,
+    /// Why it is as it is: the error of its last run.
+    pub detail: Option<String>,
+}
+
+impl JobRecord {
+    /// A job that has just been accepted.
+    pub fn accepted(id: JobId, request: JobRequest, now: Timestamp) -> Self {
+        let JobRequest { policy, cause, backup } = request;
+        Self {
+            id,
+            policy,
+            cause,
+            backup,
+            accepted_at: now,
+            progress: JobState::Queued { runs: 0 },
+            interruptions: 0,
+            detail: None,
+        }
+    }
+
+    /// Moves the job on.
+    pub fn apply(&mut self, event: JobEvent) -> Result<(), IllegalTransition> {
+        self.progress = self.progress.after(event)?;
+        Ok(())
+    }
+
+    /// How it ended, if it has.
+    pub fn outcome(&self) -> Option<RunOutcome> {
+        self.progress.outcome()
+    }
+
+    /// What becomes of a job whose process is gone: it goes on, unless too many processes
+    /// have ended under it.
+    pub fn recover(&mut self, now: Timestamp) {
+        let draining =
+            matches!(self.progress, JobState::Stopping { why: super::state::Stop::Draining, .. });
+        if self.progress.is_at_work() && !draining {
+            self.interruptions += 1;
+            self.detail = Some("the agent was killed while it was at work".to_owned());
+        }
+        let event = if self.interruptions > MAX_INTERRUPTIONS {
+            self.detail = Some(format!(
+                "the agent was killed {} times while it was at work",
+                self.interruptions
+            ));
+            JobEvent::End(RunOutcome::Failed, now)
+        } else {
+            JobEvent::Interrupt(now)
+        };
+        // What has ended stays as it is.
+        if let Ok(next) = self.progress.after(event) {
+            self.progress = next;
+        }
+    }
+}
+
+/// A job that kills its agent must not do so for ever.
+const MAX_INTERRUPTIONS: u32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::{Cause, JobId, JobRecord, JobRequest, MAX_INTERRUPTIONS};
+    use crate::job::runner::state::{JobEvent, JobState, Stop};
+    use crate::model::{BackupName, RunOutcome};
+
+    const THEN: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn job() -> JobRecord {
+        let backup = BackupName::new("nightly_1").unwrap();
+        let cause = Cause::Schedule { slot: THEN };
+        let request = JobRequest { policy: "nightly".to_owned(), cause, backup };
+        JobRecord::accepted(JobId(7), request, THEN)
+    }
+
+    #[test]
+    fn a_job_goes_on_after_its_process_died_but_not_for_ever() {
+        let mut job = job();
+        for interruptions in 1..=MAX_INTERRUPTIONS {
+            job.apply(JobEvent::Start(THEN)).unwrap();
+            job.recover(THEN);
+            assert_eq!(job.progress, JobState::Queued { runs: 0 });
+            assert_eq!(job.interruptions, interruptions);
+        }
+        job.apply(JobEvent::Start(THEN)).unwrap();
+        job.recover(THEN);
+        assert_eq!(job.outcome(), Some(RunOutcome::Failed));
+        assert!(job.detail.as_deref().unwrap().contains("6 times"));
+        let ended = job.clone();
+        job.recover(THEN);
+        assert_eq!(job, ended);
+    }
+
+    #[test]
+    fn an_agent_that_ends_in_order_is_no_interruption() {
+        let mut job = job();
+        job.apply(JobEvent::Start(THEN)).unwrap();
+        job.apply(JobEvent::Stop(Stop::Draining, THEN)).unwrap();
+        job.recover(THEN);
+        assert_eq!((job.progress, job.interruptions), (JobState::Queued { runs: 0 }, 0));
+    }
+
+    #[test]
+    fn a_record_reads_back() {
+        let mut job = job();
+        job.apply(JobEvent::Start(THEN)).unwrap();
+        let text = serde_json::to_string(&job).unwrap();
+        assert_eq!(serde_json::from_str::<JobRecord>(&text).unwrap(), job, "{text}");
+    }
+}

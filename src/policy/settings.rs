@@ -1,0 +1,78 @@
+//! The words of a policy as types.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$of])* $variant),+
+        }
+
+        impl $name {
+            /// The words, in the order of the variants.
+            pub(crate) const WORDS: &'static [&'static str] = &[$($word),+];
+            pub(super) const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word in a policy.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+    };
+}
+
+words!(
+    /// Who may start a policy besides its schedule and the command line.
+    Trigger {
+        /// A message to the queue.
+        Amqp = "amqp",
+        /// A request to the API.
+        Api = "api",
+    }
+);
+
+words!(
+    /// How a backup lies in the repository.
+    Layout {
+        /// Files are shared with the backups before.
+        Incremental = "incremental",
+        /// A tree of its own.
+        Standalone = "standalone",
+    }
+);
+
+words!(
+    /// What happens if Milvus cannot flush.
+    Flush {
+        /// The collection fails.
+        Required = "required",
+        /// What is in the storage is backed up.
+        BestEffort = "best_effort",
+        /// Milvus is not asked to.
+        Skip = "skip",
+    }
+);
+
+words!(
+    /// How deep a new backup is verified.
+    AfterBackup {
+        /// Not at all.
+        None = "none",
+        /// Every file exists with its size.
+        Size = "size",
+        /// Every byte is read again.
+        Content = "content",
+    }
+);
+
+/// How often a run that failed is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Tries in all.
+    pub attempts: NonZeroU32,
+    /// The pause before the second; it doubles each time.
+    pub backoff: Duration,
+}
