@@ -65,7 +65,7 @@ fn unusable(error: &clap::Error) -> JobError {
 
 fn load(arguments: &Arguments) -> JobResult<Loaded> {
     let loaded = config::load(arguments.config.as_deref(), &Environment::of_process());
-    loaded.map_err(run::unusable)
+    loaded.map_err(|error| run::unusable(&error))
 }
 
 fn run(arguments: Arguments, loaded: &Loaded, output: Output) -> JobResult<ExitStatus> {

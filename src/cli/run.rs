@@ -23,7 +23,7 @@ struct Files {
 impl Setup for Files {
     fn read(&self) -> JobResult<Settings> {
         let loaded = config::load(self.config.as_deref(), &Environment::of_process());
-        let config = loaded.map_err(unusable)?.config;
+        let config = loaded.map_err(|error| unusable(&error))?.config;
         let policies = policy::load(&config)?;
         Ok(Settings { config, policies })
     }
@@ -40,7 +40,7 @@ pub(super) async fn run(config: Option<PathBuf>, stop: CancellationToken) -> Job
 }
 
 /// Every problem of a configuration as one error.
-pub(super) fn unusable(error: config::ConfigError) -> JobError {
+pub(super) fn unusable(error: &config::ConfigError) -> JobError {
     let problems = error.to_string();
     let problems = problems.strip_prefix("error: ").unwrap_or(&problems).to_owned();
     JobError::new(error.kind(), problems)

@@ -10,8 +10,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::settings::Setup;
-use super::status;
 use super::wiring::Agent;
+use super::{status, systemd};
 use crate::job::{Active, JobError, JobId, JobResult};
 use crate::metrics::RunProgress;
 use crate::model::{ErrorKind, RunKind};
@@ -29,7 +29,7 @@ pub async fn run(setup: Arc<dyn Setup>, stop: CancellationToken) -> JobResult<()
     let mut reloads = signal(SignalKind::hangup()).map_err(no_signals)?;
     let Some(agent) = stop.run_until_cancelled(Agent::start(setup)).await else { return Ok(()) };
     let mut agent = agent?;
-    agent.systemd.ready();
+    systemd::ready();
     agent.say_what_there_is();
     let mut pulse = interval(PULSE);
     pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -103,10 +103,10 @@ impl Agent {
             );
         }
         let world = self.worlds.now();
-        self.systemd.status(&status::line(&runs, &world.settings.policies, now));
+        self.status.is(&status::line(&runs, &world.settings.policies, now));
         let beats = [self.runner.last_beat(), *self.looked.borrow()];
         if beats.iter().all(|beat| Instant::now().duration_since(*beat) < STUCK) {
-            self.systemd.alive();
+            systemd::alive();
         }
     }
 }

@@ -66,15 +66,7 @@ impl Observer for Telling {
             JobState::Ended { outcome, .. } => {
                 self.ended(job, outcome, done);
                 match outcome {
-                    RunOutcome::Complete => match done.and_then(|done| done.report.as_ref()) {
-                        Some(made) => tracing::info!(
-                            job = %id, policy, %backup, rows = made.rows,
-                            files_copied = made.files_copied, bytes_copied = made.bytes_copied,
-                            bytes_reused = made.bytes_reused, seconds = made.duration_seconds,
-                            "backup complete"
-                        ),
-                        None => tracing::info!(job = %id, policy, %backup, why, "backup complete"),
-                    },
+                    RunOutcome::Complete => complete(job, done),
                     RunOutcome::Partial => {
                         tracing::warn!(job = %id, policy, %backup, why, "backup partial");
                     }
@@ -89,6 +81,21 @@ impl Observer for Telling {
             }
         }
     }
+}
+
+fn complete(job: &JobRecord, done: Option<&Done>) {
+    let (id, policy, backup) = (job.id, &job.policy, &job.backup);
+    let Some(made) = done.and_then(|done| done.report.as_ref()) else {
+        let why = job.detail.as_deref().unwrap_or_default();
+        tracing::info!(job = %id, policy, %backup, why, "backup complete");
+        return;
+    };
+    tracing::info!(
+        job = %id, policy, %backup, rows = made.rows,
+        files_copied = made.files_copied, bytes_copied = made.bytes_copied,
+        bytes_reused = made.bytes_reused, seconds = made.duration_seconds,
+        "backup complete"
+    );
 }
 
 /// What a job that ended says of its last run.

@@ -59,16 +59,12 @@ fn waiting(found: Option<&CheckReport>, read: bool) -> Readiness {
         let why = "the repository could not be read".to_owned();
         waiting.push(Waiting { what: "catalog", why });
     }
-    match found {
-        Some(found) => {
-            let wrong = found.checks.iter().filter(|line| !passed(line));
-            waiting
-                .extend(wrong.map(|line| Waiting { what: line.check, why: line.detail.clone() }));
-        }
-        None => {
-            let why = format!("no answer within {} s", PATIENCE.as_secs());
-            waiting.push(Waiting { what: "milvus", why });
-        }
+    if let Some(found) = found {
+        let wrong = found.checks.iter().filter(|line| !passed(line));
+        waiting.extend(wrong.map(|line| Waiting { what: line.check, why: line.detail.clone() }));
+    } else {
+        let why = format!("no answer within {} s", PATIENCE.as_secs());
+        waiting.push(Waiting { what: "milvus", why });
     }
     Readiness { waiting }
 }

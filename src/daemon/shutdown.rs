@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use super::systemd;
 use super::wiring::Agent;
 
 /// Runs have 20 s to end by themselves; a little more, and the process need not wait.
@@ -15,8 +16,8 @@ const SHORT: Duration = Duration::from_secs(10);
 impl Agent {
     /// Stops everything, in the order of the module's essay.
     pub(super) async fn drain(mut self) {
-        self.systemd.stopping();
-        self.systemd.status("stopping: waiting for runs to write a checkpoint");
+        systemd::stopping();
+        self.status.is("stopping: waiting for runs to write a checkpoint");
         tracing::info!("stopping");
         self.stop_schedules.cancel();
         step("schedules", SHORT, self.ended("schedules")).await;

@@ -4,31 +4,29 @@ use std::sync::Mutex;
 
 use sd_notify::NotifyState;
 
-/// The service manager.
-#[derive(Debug, Default)]
-pub(super) struct Systemd {
-    status: Mutex<String>,
+/// The start is over.
+pub(super) fn ready() {
+    say(&[NotifyState::Ready]);
 }
 
-impl Systemd {
-    /// The start is over.
-    pub(super) fn ready(&self) {
-        say(&[NotifyState::Ready]);
-    }
+/// The end has begun.
+pub(super) fn stopping() {
+    say(&[NotifyState::Stopping]);
+}
 
-    /// The end has begun.
-    pub(super) fn stopping(&self) {
-        say(&[NotifyState::Stopping]);
-    }
+/// The agent works.
+pub(super) fn alive() {
+    say(&[NotifyState::Watchdog]);
+}
 
-    /// The agent works.
-    pub(super) fn alive(&self) {
-        say(&[NotifyState::Watchdog]);
-    }
+/// What `systemctl status` shows.
+#[derive(Debug, Default)]
+pub(super) struct Status(Mutex<String>);
 
-    /// What it is doing, if that has changed.
-    pub(super) fn status(&self, line: &str) {
-        let mut known = self.status.lock().expect("no holder of this lock panics");
+impl Status {
+    /// What the agent is doing, if that has changed.
+    pub(super) fn is(&self, line: &str) {
+        let mut known = self.0.lock().expect("no holder of this lock panics");
         if *known != line {
             line.clone_into(&mut known);
             say(&[NotifyState::Status(line)]);

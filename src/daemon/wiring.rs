@@ -11,7 +11,7 @@ use super::catalog::Reading;
 use super::observe::{Telling, facts};
 use super::preflight;
 use super::settings::Setup;
-use super::systemd::Systemd;
+use super::systemd::Status;
 use super::work::AgentWork;
 use super::world::{World, Worlds};
 use crate::api::{Readiness, Server, Shown, Surface, Waiting};
@@ -36,7 +36,7 @@ pub(super) struct Agent {
     pub(super) journal: Journal,
     pub(super) runner: RunnerHandle,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) systemd: Systemd,
+    pub(super) status: Status,
     /// When the schedules were last looked at.
     pub(super) looked: watch::Receiver<Instant>,
     /// The loops. None of them ends before it is told to.
@@ -60,7 +60,7 @@ impl Agent {
         let journal = spawn_blocking(move || Journal::open(&state)).await;
         let journal =
             journal.map_err(|_| JobError::new(ErrorKind::Failed, "the journal cannot be opened"));
-        let journal = journal?.map_err(unusable)?;
+        let journal = journal?.map_err(|error| unusable(&error))?;
         let worlds = Worlds::new(World { settings, context });
         let changed = Arc::new(Notify::new());
         let telling = Telling::new(metrics.clone(), Arc::clone(&clock), Arc::clone(&changed));
@@ -73,7 +73,7 @@ impl Agent {
             clock: Arc::clone(&clock),
         })
         .await
-        .map_err(unusable)?;
+        .map_err(|error| unusable(&error))?;
         let (looked, sees_looked) = watch::channel(Instant::now());
         let mut agent = Self {
             setup,
@@ -82,7 +82,7 @@ impl Agent {
             journal,
             runner: handle,
             clock,
-            systemd: Systemd::default(),
+            status: Status::default(),
             looked: sees_looked,
             tasks: JoinSet::new(),
             stop: CancellationToken::new(),
@@ -93,7 +93,7 @@ impl Agent {
             waiting: vec![Waiting { what: "catalog", why: "it is not read yet".to_owned() }],
         });
         agent.listen(&readiness).await?;
-        agent.systemd.status("reading the repository");
+        agent.status.is("reading the repository");
         let mut reading = Reading::new(agent.worlds.clone(), agent.metrics.clone());
         let read = reading.once().await;
         agent.tasks.spawn(async move {
@@ -193,7 +193,7 @@ pub(super) async fn announce(
     for policy in policies.iter() {
         let name = policy.name.to_string();
         let memory = journal.on_disk(move |journal| journal.policy(&name, now)).await;
-        let memory = memory.map_err(unusable)?;
+        let memory = memory.map_err(|error| unusable(&error))?;
         let unsigned = |duration: jiff::SignedDuration| duration.unsigned_abs();
         let interval = policy.schedule.as_ref().and_then(|schedule| schedule.longest_gap(now));
         all.push(PolicyFacts {
@@ -214,7 +214,7 @@ pub(super) async fn announce(
 /// Tells the metrics how the newest run of each policy ended before this process began.
 async fn remember(metrics: &Metrics, journal: &Journal) -> JobResult<()> {
     let ended = journal.on_disk(|journal| journal.ended_jobs(REMEMBERED)).await;
-    let ended = ended.map_err(unusable)?;
+    let ended = ended.map_err(|error| unusable(&error))?;
     for job in ended.iter().rev() {
         if let JobState::Ended { outcome, at } = job.progress {
             metrics.run_remembered(&facts(job, outcome, (job.accepted_at, at), None));
@@ -223,8 +223,8 @@ async fn remember(metrics: &Metrics, journal: &Journal) -> JobResult<()> {
     Ok(())
 }
 
-fn unusable(error: JournalError) -> JobError {
-    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+fn unusable(error: &JournalError) -> JobError {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
     let message = format!("{error}{}", cause.unwrap_or_default());
     match error {
         JournalError::InUse(_) => JobError::new(ErrorKind::Locked, message)

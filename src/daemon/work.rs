@@ -1,5 +1,7 @@
 //! A job's run: a backup as its policy wants it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use futures::FutureExt;
 
@@ -41,7 +43,7 @@ impl Work for AgentWork {
         })?;
         let context = JobContext {
             cancel: scope.cancel.clone(),
-            progress: scope.progress.clone(),
+            progress: Arc::clone(&scope.progress),
             ..world.context.clone()
         };
         if let Some(found) = job::find_backup(&context, &job.backup).boxed().await? {

@@ -131,10 +131,10 @@ async fn read_all(
         reads.extend(
             files.by_ref().take(free).map(|(id, entry)| read_named(context, cluster, id, entry)),
         );
-        let Some((id, entry, content)) = reads.next().await else { break };
+        let Some((id, entry, found)) = reads.next().await else { break };
         context.progress.advance(entry.size);
         let place = cluster.layout.segment_file(&id).to_string();
-        match content? {
+        match found? {
             None | Some(Content::Same) => {}
             Some(Content::Unchecked) => report.unchecked += 1,
             Some(Content::Other(why)) => report.damaged.push(format!("{place}: {why}")),
@@ -143,13 +143,16 @@ async fn read_all(
     Ok(())
 }
 
+/// A file of a list, and what came of reading it.
+type Named<'a> = (FileId, &'a FileEntry, Result<Option<Content>, StoreError>);
+
 /// [`read_one`], with what was read.
 fn read_named<'a>(
     context: &'a JobContext,
     cluster: &'a Cluster,
     id: FileId,
     entry: &'a FileEntry,
-) -> BoxFuture<'a, (FileId, &'a FileEntry, Result<Option<Content>, StoreError>)> {
+) -> BoxFuture<'a, Named<'a>> {
     async move { (id, entry, read_one(context, cluster, id, entry).await) }.boxed()
 }
 

@@ -49,12 +49,20 @@ impl From<Stage> for RunStage {
     }
 }
 
+/// How long stages take.
+#[derive(Debug, Default)]
+struct Times {
+    /// When the present one was entered.
+    since: Option<Instant>,
+    /// Those before.
+    past: Vec<(Stage, Duration)>,
+}
+
 /// Shared counters of one run.
 #[derive(Debug, Default)]
 pub struct Progress {
     stage: Mutex<(Stage, String)>,
-    /// Since when it is in its stage, and how long the stages before took.
-    times: Mutex<(Option<Instant>, Vec<(Stage, Duration)>)>,
+    times: Mutex<Times>,
     done_bytes: AtomicU64,
     /// Bytes of files that are not done.
     flying_bytes: AtomicU64,
@@ -116,8 +124,8 @@ impl Progress {
             std::mem::replace(&mut *now, (stage, String::new())).0
         };
         let mut times = self.times.lock().expect("no holder of this lock panics");
-        if let Some(since) = times.0.replace(Instant::now()) {
-            times.1.push((before, since.elapsed()));
+        if let Some(since) = times.since.replace(Instant::now()) {
+            times.past.push((before, since.elapsed()));
         }
         drop(times);
         self.touch();
@@ -127,9 +135,9 @@ impl Progress {
     pub fn stages(&self) -> Vec<(Stage, Duration)> {
         let stage = self.snapshot().stage;
         let times = self.times.lock().expect("no holder of this lock panics");
-        let now = times.0.map(|since| (stage, since.elapsed()));
+        let now = times.since.map(|since| (stage, since.elapsed()));
         let mut sums: Vec<(Stage, Duration)> = Vec::new();
-        for (stage, took) in times.1.iter().copied().chain(now) {
+        for (stage, took) in times.past.iter().copied().chain(now) {
             match sums.iter_mut().find(|(known, _)| *known == stage) {
                 Some((_, sum)) => *sum += took,
                 None => sums.push((stage, took)),

@@ -177,22 +177,21 @@ impl Schedules {
 
 /// Decides, from the schedule and the last slot that was dealt with.
 fn due(schedule: &Schedule, paused: bool, last: Timestamp, now: Timestamp) -> Due {
-    let passed = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let slots = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     match schedule.missed(last, now) {
-        Missed::None => Due::Nothing,
         Missed::CatchUp(_) | Missed::TooOld { .. } | Missed::NextIsNear { .. } if paused => {
             let missed = schedule.fires_after(last).take_while(|slot| *slot <= now).take(COUNTED);
-            Due::PassOver { missed: passed(missed.count()), reason: MissReason::Disabled }
+            Due::PassOver { missed: slots(missed.count()), reason: MissReason::Disabled }
         }
         Missed::CatchUp(slot) => {
             let before = schedule.fires_after(last).take_while(|fire| *fire < slot).take(COUNTED);
-            Due::Run { slot, missed: passed(before.count()) }
+            Due::Run { slot, missed: slots(before.count()) }
         }
         Missed::TooOld { count } => {
-            Due::PassOver { missed: passed(count), reason: MissReason::Down }
+            Due::PassOver { missed: slots(count), reason: MissReason::Down }
         }
-        // The next slot counts them.
-        Missed::NextIsNear { .. } => Due::Nothing,
+        // The next slot counts those that were missed.
+        Missed::None | Missed::NextIsNear { .. } => Due::Nothing,
     }
 }
 

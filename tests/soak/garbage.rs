@@ -1,6 +1,8 @@
 //! Files that vanish under a backup. When they do depends on the server's own timers, so this
 //! is no test for every run.
 
+#![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
+
 use std::fs;
 use std::time::{Duration, Instant};
 
