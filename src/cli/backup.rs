@@ -2,12 +2,13 @@
 
 use crate::config::Config;
 use crate::job::{self, BackupReport, BackupRequest, JobContext, JobError, JobResult, PlanReport};
-use crate::model::ErrorKind;
+use crate::model::{ErrorKind, RunKind};
 use crate::policy::CollectionSelector;
 use crate::storage::Access;
 
 use super::args::BackupArguments;
 use super::output::{Output, size, table};
+use super::textfile::Told;
 use super::{ExitStatus, policy};
 
 /// A plan writes nothing, so it opens what is there or nothing at all.
@@ -29,6 +30,12 @@ pub(super) async fn run(
     let report = job::run_backup(context, request).await?;
     output.print(&report, || report_text(&report));
     Ok(report.outcome.into())
+}
+
+/// What is told of it where nobody runs the agent; nothing of a plan.
+pub(super) fn told(arguments: &BackupArguments, request: &BackupRequest) -> Option<Told> {
+    let policy = request.policy.as_ref().map(ToString::to_string).unwrap_or_default();
+    (!arguments.plan).then_some(Told { kind: RunKind::Backup, policy })
 }
 
 /// What a policy says, unless the arguments say it.

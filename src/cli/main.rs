@@ -11,11 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Environment, Loaded};
 use crate::job::{JobContext, JobError, JobResult};
-use crate::model::ErrorKind;
+use crate::metrics::Metrics;
+use crate::model::{ErrorKind, RunKind};
 use crate::storage::Access;
 
 use super::args::{Arguments, Command, Format};
 use super::output::{Output, talk};
+use super::textfile::{Told, told};
 use super::{
     ExitStatus, backup, check, cluster, delete, list, log, progress, prune, restore, run, session,
     verify,
@@ -104,8 +106,11 @@ async fn dispatch(
             list::show(&open(Access::Read).await?, &arguments, output).await
         }
         Command::Verify(arguments) => {
-            let context = open(Access::Read).await?;
-            shown(&context, verify::run(&context, &arguments, output)).await
+            let work = async move |context: JobContext, _: &Metrics| {
+                shown(&context, verify::run(&context, &arguments, output)).await
+            };
+            let run = Some(Told::without_policy(RunKind::Verify));
+            told(config, run, open(Access::Read).await, work).await
         }
         Command::Delete(arguments) => {
             let context = open(delete::access(&arguments)).await?;
@@ -116,18 +121,30 @@ async fn dispatch(
             delete::undo(&context, &arguments.name, output).await
         }
         Command::Prune(arguments) => {
-            let context = open(prune::access(&arguments)).await?;
-            Box::pin(prune::run(config, &context, &arguments, output)).await
+            let kind = arguments.apply.then_some(RunKind::Prune);
+            let context = open(prune::access(&arguments)).await;
+            let work = async move |context: JobContext, _: &Metrics| {
+                Box::pin(prune::run(config, &context, &arguments, output)).await
+            };
+            told(config, kind.map(Told::without_policy), context, work).await
         }
         Command::Backup(arguments) => {
             let request = backup::request(config, &arguments)?;
-            let context = open(backup::access(&arguments)).await?;
-            shown(&context, backup::run(&context, &arguments, request, output)).await
+            let run = backup::told(&arguments, &request);
+            let context = open(backup::access(&arguments)).await;
+            let work = async move |context: JobContext, _: &Metrics| {
+                shown(&context, backup::run(&context, &arguments, request, output)).await
+            };
+            told(config, run, context, work).await
         }
         Command::Restore(arguments) => {
-            let context = open(restore::access(&arguments)).await?;
-            let work = Box::pin(restore::run(config, &context, arguments, output));
-            shown(&context, work).await
+            let kind = (!arguments.plan).then_some(RunKind::Restore);
+            let context = open(restore::access(&arguments)).await;
+            let work = async move |context: JobContext, metrics: &Metrics| {
+                let work = restore::run(config, &context, arguments, output, metrics);
+                shown(&context, Box::pin(work)).await
+            };
+            told(config, kind.map(Told::without_policy), context, work).await
         }
     }
 }

@@ -25,6 +25,7 @@ mod restore;
 mod run;
 mod session;
 mod staging;
+mod textfile;
 mod verify;
 
 pub use args::Arguments;

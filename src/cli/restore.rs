@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::job::{self, JobContext, JobResult, RestoreOptions, RestoreReport, Wanted};
+use crate::metrics::Metrics;
 use crate::plan::RestoreRequest;
 use crate::storage::Access;
 
@@ -21,6 +22,7 @@ pub(super) async fn run(
     context: &JobContext,
     arguments: RestoreArguments,
     output: Output,
+    metrics: &Metrics,
 ) -> JobResult<ExitStatus> {
     let unless = |skip| if skip { Wanted::No } else { Wanted::Yes };
     let options = RestoreOptions {
@@ -40,7 +42,7 @@ pub(super) async fn run(
         output.print(&plan, || plan_text(&plan));
         return Ok(ExitStatus::OK);
     }
-    let staging = staging::staging(config, context).await?;
+    let staging = staging::staging(config, context).await?.metered(metrics);
     let report = job::run_restore(context, &staging, &options).await?;
     output.print(&report, || report_text(&report));
     Ok(report.outcome.into())

@@ -1,12 +1,14 @@
 //! Where the agent answers, and whom.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::parse::{self, Invalid};
 use super::reader::Reader;
 use crate::model::{Diagnostic, Secret};
 
 const LISTEN: &str = "api.listen";
+const METRICS_LISTEN: &str = "metrics.listen";
 
 /// Where the agent answers, and whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,11 +19,13 @@ pub struct Api {
     pub token: Option<Secret<String>>,
 }
 
-/// Where metrics and health alone are answered, to anyone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MetricsListener {
-    /// Nowhere, unless it is set.
+/// Where metrics go besides the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricsOutput {
+    /// Where they and health alone are answered, to anyone.
     pub listen: Option<SocketAddr>,
+    /// The file that commands write them to.
+    pub textfile: Option<PathBuf>,
 }
 
 /// The section `api`.
@@ -39,6 +43,20 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Api> {
     Some(Api { listen, token: token.map(Secret::new) })
 }
 
+/// The section `metrics`.
+pub(crate) fn read_metrics(reader: &mut Reader<'_>, api: Option<&Api>) -> MetricsOutput {
+    let listen = reader.get(METRICS_LISTEN, address);
+    let twice =
+        |address: &SocketAddr| address.port() != 0 && Some(*address) == api.map(|api| api.listen);
+    if let Some(address) = listen.filter(twice) {
+        let problem = format!("`{METRICS_LISTEN}` and `{LISTEN}` are both `{address}`");
+        let problem = Diagnostic::new(problem)
+            .hint(format!("remove `{METRICS_LISTEN}`, or set it to another port"));
+        report(reader, METRICS_LISTEN, problem);
+    }
+    MetricsOutput { listen, textfile: reader.get("metrics.textfile", parse::path) }
+}
+
 /// Whoever reaches the listener may do what the agent can.
 fn refuse(reader: &mut Reader<'_>, listen: SocketAddr) {
     let port = listen.port();
@@ -48,15 +66,19 @@ fn refuse(reader: &mut Reader<'_>, listen: SocketAddr) {
     .hint(format!(
         "set `api.token_file`, or listen on 127.0.0.1:{port}; for Prometheus alone set `metrics.listen`"
     ));
-    let origin = reader.values.get(LISTEN).map(|written| written.origin.clone());
-    reader.problems.push(match origin {
-        Some(origin) => origin.place(problem),
+    report(reader, LISTEN, problem);
+}
+
+fn report(reader: &mut Reader<'_>, path: &str, problem: Diagnostic) {
+    let written = reader.values.get(path);
+    reader.problems.push(match written {
+        Some(written) => written.origin.place(problem),
         None => problem,
     });
 }
 
 /// Where to listen. Names are not looked up: what they mean may change.
-pub(crate) fn address(text: &str) -> Result<SocketAddr, Invalid> {
+fn address(text: &str) -> Result<SocketAddr, Invalid> {
     text.parse().map_err(|_| {
         let invalid = Invalid::expected("an IP address and a port such as 127.0.0.1:7480", text);
         let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));

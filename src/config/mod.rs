@@ -54,7 +54,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use api::{Api, MetricsListener};
+pub use api::{Api, MetricsOutput};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use keys::{Key, Kind};

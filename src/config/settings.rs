@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::api::{self, Api, MetricsListener};
+use super::api::{self, Api, MetricsOutput};
 use super::layers::Effective;
 use super::log::{LogFormat, LogLevel};
 use super::min_free::MinFree;
@@ -31,8 +31,8 @@ pub struct Config {
     pub state: PathBuf,
     /// `api`: where the agent answers, and whom.
     pub api: Api,
-    /// `metrics`: where it answers Prometheus alone.
-    pub metrics: MetricsListener,
+    /// `metrics`: where metrics go besides.
+    pub metrics: MetricsOutput,
     /// `transfer`: how files are copied.
     pub transfer: Transfer,
     /// `retention`: how long what is to be deleted stays.
@@ -137,7 +137,7 @@ pub(crate) fn read(
     let policies = reader.get("policies", parse::path);
     let state = reader.get("state", parse::path);
     let api = api::read(&mut reader);
-    let metrics_listen = reader.get("metrics.listen", api::address);
+    let metrics = api::read_metrics(&mut reader, api.as_ref());
     let transfer = transfer(&mut reader);
     let retention = retention(&mut reader);
     let level = reader.get("log.level", str::parse);
@@ -149,7 +149,7 @@ pub(crate) fn read(
             policies: policies?,
             state: state?,
             api: api?,
-            metrics: MetricsListener { listen: metrics_listen },
+            metrics,
             transfer: transfer?,
             retention: retention?,
             log: Log { level: level?, format: format? },

@@ -249,6 +249,12 @@ pub const KEYS: &[Key] = &[
         fallback: Fallback::Described("none"),
     },
     Key {
+        path: "metrics.textfile",
+        kind: Kind::Path,
+        help: "a `.prom` file for the textfile collector of node_exporter, rewritten after each backup, restore, verify and prune",
+        fallback: Fallback::Described("none"),
+    },
+    Key {
         path: "transfer.concurrency",
         kind: Kind::Number,
         help: "how many files are copied at once, 1 to 1024",

@@ -8,8 +8,7 @@ use tokio::sync::Notify;
 
 use crate::job::{BackupReport, Done, JobId, JobRecord, JobState, Observer, Stop};
 use crate::metrics::{BackupFigures, Metrics, RunFacts, TriggerSource};
-use crate::model::{Clock, RunKind, RunOutcome, RunStage};
-use crate::transfer::Stage;
+use crate::model::{Clock, RunKind, RunOutcome};
 
 /// Tells Prometheus and the log.
 #[derive(Debug)]
@@ -113,18 +112,8 @@ pub(super) fn facts(
         outcome,
         started_at,
         ended_at,
-        stages: stages.iter().map(|(stage, took)| (word(*stage), *took)).collect(),
+        stages: stages.iter().map(|(stage, took)| ((*stage).into(), *took)).collect(),
         backup: done.and_then(|done| done.report.as_deref()).map(figures),
-    }
-}
-
-fn word(stage: Stage) -> RunStage {
-    match stage {
-        Stage::Gather => RunStage::Plan,
-        Stage::Copy => RunStage::Copy,
-        Stage::Commit => RunStage::Commit,
-        Stage::Import => RunStage::Import,
-        Stage::Verify => RunStage::Verify,
     }
 }
 

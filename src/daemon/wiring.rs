@@ -240,6 +240,6 @@ fn unusable(error: &JournalError) -> JobError {
 
 /// The address is part of the configuration, and so is what changes only with a restart.
 pub(super) fn fixed(config: &Config) -> impl PartialEq + use<> {
-    let listeners = (config.api.clone(), config.metrics);
+    let listeners = (config.api.clone(), config.metrics.clone());
     (listeners, config.state.clone(), config.milvus.cluster.clone(), config.log)
 }

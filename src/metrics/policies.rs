@@ -31,6 +31,15 @@ impl Metrics {
         }
     }
 
+    /// Takes events of one more policy, of which nothing but the name is told.
+    pub fn add_policy(&self, name: &str) {
+        let mut state = self.state();
+        if !name.is_empty() && state.policies.insert(name.to_owned()) {
+            self.count_from_zero(name, RunKind::Backup);
+            self.show_catalog(&mut state, name);
+        }
+    }
+
     /// The policy's next slot; none if it has no schedule or is paused.
     pub fn next_run(&self, policy: &str, at: Option<Timestamp>) {
         let state = self.state();

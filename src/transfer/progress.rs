@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::model::RunStage;
+
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stage {
@@ -31,6 +33,18 @@ impl Stage {
             Self::Commit => "committing",
             Self::Import => "importing",
             Self::Verify => "verifying",
+        }
+    }
+}
+
+impl From<Stage> for RunStage {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Gather => Self::Plan,
+            Stage::Copy => Self::Copy,
+            Stage::Commit => Self::Commit,
+            Stage::Import => Self::Import,
+            Stage::Verify => Self::Verify,
         }
     }
 }

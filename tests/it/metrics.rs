@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use assert_cmd::cargo::cargo_bin_cmd;
 use jiff::Timestamp;
-use milvus_backup_agent::job::{Removal, Sizes, run_backup, run_delete, run_overview};
+use milvus_backup_agent::job::{Removal, Sizes, run_backup, run_delete, run_overview, run_restore};
 use milvus_backup_agent::metrics::{
     BackupFigures, CatalogFacts, Check, CodeClass, Direction, FAMILIES, GcCall, GcScope, Metrics,
     MissReason, PolicyCatalog, PolicyFacts, RepositoryClass, RunFacts, RunProgress, Side,
@@ -15,7 +16,7 @@ use milvus_backup_agent::metrics::{
 };
 use milvus_backup_agent::model::{BackupState, RunKind, RunOutcome, RunStage};
 
-use crate::support::{Lab, backup_name, request};
+use crate::support::{Lab, backup_name, request, restore_of};
 
 const POLICY: &str = "nightly \"2 %\" \\ ünïcode";
 
@@ -103,8 +104,12 @@ async fn the_repository_tells_what_a_new_process_shows() {
     let metrics = Metrics::default();
     let context = lab.context().metered(&metrics);
     run_backup(&context, request("b")).await.expect("a backup is made");
+    let mut copy = restore_of("b");
+    copy.request.suffix = Some("_copy".to_owned());
+    let staging = lab.staging().metered(&metrics);
+    run_restore(&context, &staging, &copy).await.expect("it is restored");
     let asked = metrics.render();
-    for side in ["source", "repository"] {
+    for side in ["source", "repository", "staging"] {
         assert!(asked.contains(&format!("side=\"{side}\"")), "nothing asked of {side}: {asked}");
     }
     let (facts, text) = shown(Sizes::Unique).await;
@@ -125,6 +130,37 @@ async fn the_repository_tells_what_a_new_process_shows() {
     assert_eq!(facts.bytes[&RepositoryClass::Referenced], 0);
     assert_eq!(facts.bytes[&RepositoryClass::Tombstoned], figures.logical_bytes);
     assert!(shown(Sizes::Known).await.0.bytes.is_empty());
+}
+
+/// Those who run no agent see that a backup failed, too.
+#[test]
+fn a_command_leaves_a_file_for_the_textfile_collector() {
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let file = folder.path().join("milvus.prom");
+    let milvus_files = folder.path().join("milvus");
+    std::fs::create_dir(&milvus_files).expect("a folder is made");
+    let ended = |arguments: &[&str]| {
+        let mut command = cargo_bin_cmd!("milvus-backup-agent");
+        command.args(arguments).env("MBA__MILVUS__ADDRESS", "http://127.0.0.1:1");
+        command.env("MBA__MILVUS__CLUSTER", "c").env("MBA__METRICS__TEXTFILE", &file);
+        command.env("MBA__MILVUS__STORAGE__LOCAL__PATH", &milvus_files);
+        command.env("MBA__STATE", folder.path().join("state"));
+        command.env("MBA__REPOSITORY__LOCAL__PATH", folder.path().join("repository"));
+        command.output().expect("the program runs").status.code()
+    };
+    assert_eq!(ended(&["backup", "--plan"]), Some(13));
+    assert!(!file.exists(), "a plan is no run");
+    assert_eq!(ended(&["backup"]), Some(13));
+    let text = std::fs::read_to_string(&file).expect("a file");
+    for line in [
+        r#"runs_total{kind="backup",outcome="failed",policy=""} 1"#,
+        r#"last_run_outcome{kind="backup",outcome="failed",policy=""} 1"#,
+        r#"last_success_timestamp_seconds{kind="backup",policy=""} 0"#,
+        "repository_free_bytes ",
+    ] {
+        assert!(text.contains(&format!("\nmilvus_backup_{line}")), "no {line} in\n{text}");
+    }
+    assert!(!text.contains("\nprocess_"), "the exporter has these itself");
 }
 
 /// A family that is documented and never shown is a promise that nobody keeps.

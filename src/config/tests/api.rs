@@ -64,4 +64,7 @@ fn metrics_alone_may_be_answered_anywhere() {
         assert!(problems.contains("expected an IP address and a port"), "{problems}");
         assert!(problems.contains(hint), "{problems}");
     }
+    let problems = Fixture::new("metrics: {listen: 127.0.0.1:7480}\n").problems();
+    let start = "error: `metrics.listen` and `api.listen` are both `127.0.0.1:7480`\n --> /etc/config.yaml:1:19";
+    assert!(problems.starts_with(start), "{problems}");
 }

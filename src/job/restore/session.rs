@@ -7,10 +7,11 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::catalog::{self, Cluster, Lease};
 use crate::manifest::{RestoreItem, RestoreLedger, RestoreStep};
+use crate::metrics::{Metrics, Side};
 use crate::milvus::MilvusVersion;
 use crate::model::Namespace;
 use crate::plan::BatchLimit;
-use crate::storage::ObjectStore;
+use crate::storage::{MeteredStore, ObjectStore};
 
 use super::staging::StagingArea;
 use crate::job::{JobContext, JobResult};
@@ -34,6 +35,15 @@ pub struct Staging {
     /// The whole repository as Milvus sees it, where it does: then what lies there as it was
     /// backed up needs no staging.
     pub repository_seen: Option<String>,
+}
+
+impl Staging {
+    /// The same place, which tells of itself in metrics.
+    #[must_use]
+    pub fn metered(mut self, metrics: &Metrics) -> Self {
+        self.store = Arc::new(MeteredStore::new(self.store, metrics.clone(), Side::Staging));
+        self
+    }
 }
 
 /// One running restore.

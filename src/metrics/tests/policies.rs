@@ -93,6 +93,16 @@ fn a_reload_changes_adds_and_removes() {
 }
 
 #[test]
+fn a_policy_of_which_only_the_name_is_known_is_counted() {
+    let metrics = Metrics::default();
+    metrics.add_policy("p");
+    metrics.run_ended(&run("p", RunOutcome::Failed, 1000));
+    let failed = r#"runs_total{kind="backup",outcome="failed",policy="p"}"#;
+    assert_eq!(value(&metrics, failed), Some(1));
+    assert_eq!(value(&metrics, r#"policy_created_timestamp_seconds{policy="p"}"#), None);
+}
+
+#[test]
 fn a_refused_reload_is_told() {
     let metrics = Metrics::default();
     for (found, expected) in [(Check::Passed, 1), (Check::Failed, 0), (Check::Passed, 1)] {

@@ -1,0 +1,109 @@
+//! Metrics of a command, for those who run no agent.
+
+use crate::config::Config;
+use crate::job::{self, JobContext, JobResult, Sizes};
+use crate::metrics::{self, Metrics, RunFacts};
+use crate::model::{Clock, ErrorKind, RunKind, RunOutcome, SystemClock};
+
+use super::ExitStatus;
+
+/// A run that is to be told of.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) kind: RunKind,
+    /// Empty for none.
+    pub(super) policy: String,
+}
+
+impl Told {
+    pub(super) fn without_policy(kind: RunKind) -> Self {
+        Self { kind, policy: String::new() }
+    }
+}
+
+/// Runs a workflow in the context that was opened for it. Where `metrics.textfile` is set, and
+/// the command does more than look, it writes what came of it and what the repository holds. A
+/// file that cannot be written fails no backup.
+pub(super) async fn told(
+    config: &Config,
+    run: Option<Told>,
+    context: JobResult<JobContext>,
+    work: impl AsyncFnOnce(JobContext, &Metrics) -> JobResult<ExitStatus>,
+) -> JobResult<ExitStatus> {
+    let metrics = Metrics::default();
+    let Some((file, run)) = config.metrics.textfile.as_ref().zip(run) else {
+        return work(context?, &metrics).await;
+    };
+    let started_at = SystemClock.now();
+    let (ended, context) = match context {
+        Ok(context) => {
+            let context = context.metered(&metrics);
+            (work(context.clone(), &metrics).await, Some(context))
+        }
+        Err(error) => (Err(error), None),
+    };
+    metrics.add_policy(&run.policy);
+    let stages = context.as_ref().map(|context| context.progress.stages()).unwrap_or_default();
+    metrics.run_ended(&RunFacts {
+        policy: run.policy,
+        kind: run.kind,
+        outcome: outcome(&ended),
+        started_at,
+        ended_at: SystemClock.now(),
+        stages: stages.into_iter().map(|(stage, took)| (stage.into(), took)).collect(),
+        backup: None,
+    });
+    if let Some(context) = context {
+        match job::run_overview(&context, Sizes::Known).await {
+            Ok(found) => metrics.catalog(found),
+            Err(error) => {
+                tracing::warn!(error = error.chain(), "metrics are without the repository");
+            }
+        }
+    }
+    if let Err(error) = metrics::write_textfile(&metrics, file) {
+        tracing::warn!(file = %file.display(), %error, "metrics cannot be written");
+    }
+    ended
+}
+
+fn outcome(ended: &JobResult<ExitStatus>) -> RunOutcome {
+    let status = match ended {
+        Ok(status) => *status,
+        Err(error) => error.kind().into(),
+    };
+    let is = |kind: ErrorKind| status == kind.into();
+    match status {
+        ExitStatus::OK => RunOutcome::Complete,
+        ExitStatus::PARTIAL => RunOutcome::Partial,
+        _ if is(ErrorKind::NothingToDo) => RunOutcome::Skipped,
+        _ if is(ErrorKind::Cancelled) => RunOutcome::Cancelled,
+        _ => RunOutcome::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::outcome;
+    use crate::cli::ExitStatus;
+    use crate::job::JobError;
+    use crate::model::{ErrorKind, RunOutcome};
+
+    #[test]
+    fn a_run_ends_as_its_command_does() {
+        for (status, expected) in [
+            (ExitStatus::OK, RunOutcome::Complete),
+            (ExitStatus::PARTIAL, RunOutcome::Partial),
+            (ErrorKind::Damaged.into(), RunOutcome::Failed),
+        ] {
+            assert_eq!(outcome(&Ok(status)), expected);
+        }
+        for (kind, expected) in [
+            (ErrorKind::Unreachable, RunOutcome::Failed),
+            (ErrorKind::Cancelled, RunOutcome::Cancelled),
+            (ErrorKind::NothingToDo, RunOutcome::Skipped),
+        ] {
+            assert_eq!(outcome(&Err(JobError::new(kind, "x"))), expected);
+        }
+    }
+}
