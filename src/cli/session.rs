@@ -14,7 +14,7 @@ use crate::model::{ClusterName, ErrorKind, S3Settings, SystemClock};
 use crate::storage::{
     Access, FirstLook, ObjectStore, StoreError, StoreErrorKind, open_folder, open_s3,
 };
-use crate::transfer::{CheckpointPace, Progress};
+use crate::transfer::{CheckpointPace, Progress, Throttle};
 
 /// Builds what a workflow works with.
 pub(super) async fn open(
@@ -44,7 +44,7 @@ pub(super) async fn open(
         cancel,
         concurrency: usize::try_from(config.transfer.concurrency.get()).unwrap_or(usize::MAX),
         retries: config.transfer.retries,
-        max_bytes_per_second: config.transfer.max_bytes_per_second,
+        throttle: Arc::new(Throttle::new(config.transfer.max_bytes_per_second)),
         checkpoint: CheckpointPace::default(),
         min_free: config.repository.min_free,
         retention: config.retention,

@@ -1,6 +1,5 @@
 //! What every workflow works with.
 
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -11,7 +10,7 @@ use crate::metrics::{Metrics, Side};
 use crate::milvus::{GcControl, MeteredGc, MilvusApi, MilvusVersion, Support};
 use crate::model::{Clock, ClusterName, ErrorKind};
 use crate::storage::{MeteredStore, ObjectStore};
-use crate::transfer::{CheckpointPace, Progress};
+use crate::transfer::{CheckpointPace, Progress, Throttle};
 
 use super::{JobError, JobResult};
 
@@ -40,8 +39,8 @@ pub struct JobContext {
     pub concurrency: usize,
     /// How often a copy is tried again that failed for a moment.
     pub retries: u32,
-    /// What all copies of a run together may pass in a second.
-    pub max_bytes_per_second: Option<NonZeroU64>,
+    /// What all copies together may pass in a second, also of runs beside each other.
+    pub throttle: Arc<Throttle>,
     /// How often a run writes down what it has copied.
     pub checkpoint: CheckpointPace,
     /// What stays free in a local repository.

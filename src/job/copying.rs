@@ -6,7 +6,7 @@ use crate::catalog::{self, Run};
 use crate::manifest::FileId;
 use crate::model::KeyPrefix;
 use crate::plan::{BackupPlan, CopyItem};
-use crate::transfer::{Checkpoint, Copier, CopyReport, SpaceGuard, Stage, Throttle, TransferError};
+use crate::transfer::{Checkpoint, Copier, CopyReport, SpaceGuard, Stage, TransferError};
 
 use super::JobResult;
 use super::survey::{Survey, add_to_plan};
@@ -97,7 +97,7 @@ impl Copying<'_> {
             destination: Arc::clone(&context.repository),
             concurrency: context.concurrency,
             retries: context.retries,
-            throttle: Arc::new(Throttle::new(context.max_bytes_per_second)),
+            throttle: Arc::clone(&context.throttle),
             server_side: Arc::default(),
             space: Arc::new(SpaceGuard::new(context.min_free)),
             checkpoint: Arc::clone(self.checkpoint),

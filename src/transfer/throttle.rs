@@ -1,4 +1,4 @@
-//! Keeps all streams of a run together below a rate.
+//! Keeps all streams together below a rate.
 
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex};
@@ -30,7 +30,7 @@ impl Bucket {
     }
 }
 
-/// The rate limit of a run.
+/// The rate limit of an agent.
 #[derive(Debug)]
 pub struct Throttle(Option<Mutex<Bucket>>);
 

@@ -15,6 +15,7 @@ use milvus_backup_agent::storage::{
     CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space,
     StoreErrorKind, StoreOp, StoreResult,
 };
+use milvus_backup_agent::transfer::Throttle;
 use tokio::time::Instant;
 
 use crate::support::{
@@ -246,7 +247,7 @@ async fn a_backup_keeps_the_rate() {
     let unlimited = unlimited.elapsed();
     let other = self::lab().await;
     let mut context = other.context();
-    context.max_bytes_per_second = std::num::NonZeroU64::new(bytes / 60);
+    context.throttle = Arc::new(Throttle::new(std::num::NonZeroU64::new(bytes / 60)));
     context.concurrency = 16;
     let begun = Instant::now();
     let report = run_backup(&context, request("slow")).await.expect("a backup");

@@ -48,3 +48,18 @@ fn a_backup_to_s3_is_killed_at_12_moments_and_goes_on() {
         Agent::over(&server, "resumed", backups.under_another_key())
     });
 }
+
+#[test]
+fn ten_slots_are_followed_through_the_loss_of_milvus() {
+    steps::follow_schedule("scheduled", (4, 2, 4));
+}
+
+#[test]
+fn an_agent_is_killed_at_20_moments() {
+    steps::kill_agents(&milvus(), "agent_killed", 20, 7);
+}
+
+#[test]
+fn fifty_runs_hang() {
+    steps::hang(&milvus(), "agent_hung", 25);
+}

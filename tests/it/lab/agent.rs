@@ -84,6 +84,29 @@ impl Agent {
         fs::write(self.path("config.yaml"), format!("{}{more}", self.config)).unwrap();
     }
 
+    /// Makes it one that can `run`: on a free port, with these policies.
+    pub(crate) fn serve(&self, policies: &[(&str, &str)]) {
+        let folder = self.path("policies");
+        fs::create_dir_all(&folder).unwrap();
+        for (name, policy) in policies {
+            fs::write(folder.join(format!("{name}.yaml")), policy).unwrap();
+        }
+        let folder = folder.display();
+        self.configure(&format!("policies: {folder}\napi: {{listen: \"127.0.0.1:0\"}}\n"));
+    }
+
+    /// The names of the backups that are complete.
+    pub(crate) fn complete(&self) -> Vec<String> {
+        let ended = self.run(&["list"]);
+        if ended.code == 10 {
+            return Vec::new();
+        }
+        assert_eq!(ended.code, 0, "{ended:?}");
+        let rows = ended.json.as_array().unwrap().iter();
+        let complete = rows.filter(|row| row["state"] == "complete");
+        complete.map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// The segment files in the repository: size, and what tells that it was written anew.
     pub(crate) fn segment_files(&self) -> BTreeMap<PathBuf, (u64, String)> {
         let Place::Bucket(bucket) = &self.repository else { return self.files_on_disk() };
@@ -126,7 +149,7 @@ impl Agent {
         self.folder.path().join(name)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_milvus-backup-agent"));
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command.args(["--config", "config.yaml", "--output", "json"]).args(arguments);

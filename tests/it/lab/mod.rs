@@ -5,6 +5,7 @@
 mod agent;
 mod bucket;
 pub(crate) mod moto;
+mod running;
 mod server;
 mod wait;
 
@@ -13,6 +14,7 @@ use std::process::{Command, Stdio};
 
 pub(crate) use agent::Agent;
 pub(crate) use bucket::Bucket;
+pub(crate) use running::Running;
 pub(crate) use server::{LabServer, assert_equal, lab, milvus};
 pub(crate) use wait::{imported, until};
 

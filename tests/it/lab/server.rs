@@ -69,6 +69,23 @@ impl LabServer {
         Self { address, management, data: text("data").into(), bucket: None }
     }
 
+    /// Kills it as it is.
+    pub(crate) fn kill(&self) {
+        lab("milvus.py", &["stop", "--dir", self.folder_of_it()]);
+    }
+
+    /// Starts it again, on its data and its ports.
+    pub(crate) fn start_again(&self, settings: &[&str]) {
+        let watch = std::process::id().to_string();
+        let mut arguments = vec!["start", "--dir", self.folder_of_it(), "--watch", &watch];
+        arguments.extend(settings.iter().flat_map(|setting| ["--set", *setting]));
+        lab("milvus.py", &arguments);
+    }
+
+    fn folder_of_it(&self) -> &str {
+        self.data.parent().and_then(Path::to_str).expect("its data lie in its folder")
+    }
+
     pub(crate) fn client(&self) -> GrpcMilvus {
         GrpcMilvus::new(&self.address.parse().unwrap()).unwrap()
     }

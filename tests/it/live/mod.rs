@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
 
+mod agent;
 mod alias;
 mod incremental;
 mod kill;

@@ -29,30 +29,19 @@ pub(crate) fn kill_backups(server: &LabServer, tag: &str, kills: u32) {
             }
             moment = moment * 9 / 10;
         };
-        let left = complete(&agent);
+        let left = agent.complete();
         for name in &left {
             agent.verify(name);
         }
         let next = agent.backup("next", &globs);
         assert_eq!(next["rows"], whole["rows"], "after a kill at {moment:?}");
-        assert!(complete(&agent).contains(&"next".to_owned()));
+        assert!(agent.complete().contains(&"next".to_owned()));
         seen.push(format!("{moment:.2?} {}", agent.state_of("killed")));
     }
     say(&format!(
         "{kills} kills of a backup of {took:.2?}, then another: {}; every complete one verified",
         seen.join(", ")
     ));
-}
-
-/// What is listed as complete.
-fn complete(agent: &Agent) -> Vec<String> {
-    let ended = agent.run(&["list"]);
-    if ended.code == 10 {
-        return Vec::new();
-    }
-    assert_eq!(ended.code, 0, "{ended:?}");
-    let complete = ended.json.as_array().unwrap().iter().filter(|row| row["state"] == "complete");
-    complete.map(|row| row["name"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Kills a restore that replaces a collection at so many moments; each time the same

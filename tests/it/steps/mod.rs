@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
 
+mod agent;
+mod hang;
 mod kill;
 mod resume;
 mod speed;
 mod upserts;
 
+pub(crate) use agent::{follow_schedule, hang, kill_agents};
 pub(crate) use kill::{kill_backups, kill_restores};
 pub(crate) use resume::resume_backups;
 pub(crate) use speed::{create_like, race};

@@ -18,7 +18,7 @@ use milvus_backup_agent::plan::RestoreRequest;
 use milvus_backup_agent::policy::CollectionSelector;
 use milvus_backup_agent::storage::testing::FaultyStore;
 use milvus_backup_agent::storage::{MemoryStore, ObjectStore};
-use milvus_backup_agent::transfer::{CheckpointPace, Progress};
+use milvus_backup_agent::transfer::{CheckpointPace, Progress, Throttle};
 use tokio_util::sync::CancellationToken;
 
 /// The partition that every collection has.
@@ -90,7 +90,7 @@ impl Lab {
             cancel: CancellationToken::new(),
             concurrency: 2,
             retries: 5,
-            max_bytes_per_second: None,
+            throttle: Arc::new(Throttle::new(None)),
             checkpoint: CheckpointPace { files: 3, interval: Duration::from_secs(5) },
             min_free: MinFree::Bytes(0),
             retention: Retention {
