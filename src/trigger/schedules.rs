@@ -178,15 +178,25 @@ impl Schedules {
 /// Decides, from the schedule and the last slot that was dealt with.
 fn due(schedule: &Schedule, paused: bool, last: Timestamp, now: Timestamp) -> Due {
     let slots = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let until = |end: Timestamp| {
+        let passed = schedule.fires_after(last).take_while(|slot| *slot < end);
+        slots(passed.take(COUNTED).count())
+    };
+    let run = |slot| Due::Run { slot, missed: until(slot) };
+    if schedule.next_after(last).is_none_or(|slot| slot > now) {
+        return Due::Nothing;
+    }
+    if paused {
+        let missed = until(now).max(1);
+        return Due::PassOver { missed, reason: MissReason::Disabled };
+    }
+    // A slot of this moment is no missed one, whatever `catch_up` says.
+    let moment = now.checked_sub(PUNCTUAL).unwrap_or(last).max(last);
+    if let Some(slot) = schedule.fires_after(moment).take_while(|slot| *slot <= now).last() {
+        return run(slot);
+    }
     match schedule.missed(last, now) {
-        Missed::CatchUp(_) | Missed::TooOld { .. } | Missed::NextIsNear { .. } if paused => {
-            let missed = schedule.fires_after(last).take_while(|slot| *slot <= now).take(COUNTED);
-            Due::PassOver { missed: slots(missed.count()), reason: MissReason::Disabled }
-        }
-        Missed::CatchUp(slot) => {
-            let before = schedule.fires_after(last).take_while(|fire| *fire < slot).take(COUNTED);
-            Due::Run { slot, missed: slots(before.count()) }
-        }
+        Missed::CatchUp(slot) => run(slot),
         Missed::TooOld { count } => {
             Due::PassOver { missed: slots(count), reason: MissReason::Down }
         }

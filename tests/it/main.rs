@@ -29,6 +29,7 @@ mod resume;
 mod reuse;
 mod runner;
 mod s3;
+mod schedules;
 mod service;
 mod single_agent;
 mod source;
