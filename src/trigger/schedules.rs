@@ -179,8 +179,8 @@ impl Schedules {
 fn due(schedule: &Schedule, paused: bool, last: Timestamp, now: Timestamp) -> Due {
     let slots = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     let until = |end: Timestamp| {
-        let passed = schedule.fires_after(last).take_while(|slot| *slot < end);
-        slots(passed.take(COUNTED).count())
+        let before = schedule.fires_after(last).take_while(|slot| *slot < end);
+        slots(before.take(COUNTED).count())
     };
     let run = |slot| Due::Run { slot, missed: until(slot) };
     if schedule.next_after(last).is_none_or(|slot| slot > now) {
