@@ -1,5 +1,7 @@
 //! A runner over a fake world, in time that a test moves.
 
+#![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
