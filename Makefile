@@ -2,7 +2,7 @@
 .PHONY: demo test check soak deny
 .DEFAULT_GOAL := test
 
-# A real Milvus: back up, change 1 %, back up, drop, restore, compare.
+# A real Milvus: back up, change 1 %, back up, drop, restore, compare; then the agent, through a failure.
 demo:
 	tests/lab/demo.sh
 

@@ -6,11 +6,9 @@ use crate::config::Config;
 use crate::job::{self, CheckReport, JobResult};
 use crate::storage::Access;
 
-use super::ExitStatus;
 use super::args::CheckArguments;
 use super::output::Output;
-use super::session;
-use super::staging;
+use super::{ExitStatus, policy, session, staging};
 
 pub(super) async fn run(
     config: &Config,
@@ -21,7 +19,8 @@ pub(super) async fn run(
     let context = session::open(config, Access::Write, cancel).await?;
     let staging =
         if arguments.restore { Some(staging::staging(config, &context).await?) } else { None };
-    let report = job::run_check(&context, staging.as_ref()).await;
+    let mut report = job::run_check(&context, staging.as_ref()).await;
+    report.add("policies", policy::overview(config, context.clock.now()));
     output.print(&report, || text(&report));
     Ok(report.failure.map_or(ExitStatus::OK, ExitStatus::from))
 }

@@ -1,10 +1,12 @@
 //! `policy check`, `policy list` and `policy next`.
 
+use std::path::Path;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::config::{Config, policy_files, read_policy_files};
+use crate::config::{Config, KEYS, policy_files, read_policy_files};
 use crate::job::{JobError, JobResult};
 use crate::model::{Clock, Diagnostics, ErrorKind, ReadFile, SystemClock};
 use crate::policy::{Policy, PolicySet, Schedule, Trigger};
@@ -50,6 +52,32 @@ pub(super) fn run(
 pub(super) fn load(config: &Config) -> JobResult<PolicySet> {
     let files = policy_files(&config.policies).map_err(|problem| refused(&problem.into(), 0))?;
     parse(config, &files)
+}
+
+/// How many there are and which is due next, in a line for `check`. Whoever has no policies
+/// does without their usual folder.
+pub(super) fn overview(config: &Config, now: Timestamp) -> JobResult<String> {
+    if is_usual(&config.policies) && !config.policies.exists() {
+        return Ok("none".to_owned());
+    }
+    let policies = load(config)?;
+    let good = match policies.len() {
+        0 => return Ok("none".to_owned()),
+        1 => "1, good".to_owned(),
+        count => format!("{count}, all good"),
+    };
+    let next = policies.iter().flat_map(|policy| due(policy, now, 1)).min_by_key(|fire| fire.at);
+    let next = next.map_or_else(
+        || "nothing is scheduled".to_owned(),
+        |fire| format!("next: {} at {}", fire.policy, fire.shown()),
+    );
+    Ok(format!("{good}; {next}; {NOTHING_PRUNED}"))
+}
+
+/// Whether nobody named the folder.
+fn is_usual(folder: &Path) -> bool {
+    let key = KEYS.iter().find(|key| key.path == "policies").expect("it is a key");
+    folder == Path::new(key.default_text())
 }
 
 /// The policy of this name.

@@ -37,7 +37,10 @@ pub async fn run(setup: Arc<dyn Setup>, stop: CancellationToken) -> JobResult<()
     let ended = loop {
         tokio::select! {
             () = stop.cancelled() => break Ok(()),
-            _ = reloads.recv() => agent.reload().await,
+            _ = reloads.recv() => {
+                // The next round sees a stop.
+                stop.run_until_cancelled(agent.reload()).await;
+            }
             Some(ended) = agent.tasks.join_next() => break Err(broken(ended)),
             _ = pulse.tick() => agent.pulse(&mut moved),
         }

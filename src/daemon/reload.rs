@@ -1,18 +1,29 @@
 //! SIGHUP: the new settings, or else the old ones.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::wiring::{Agent, announce, fixed};
 use super::world::World;
 use crate::job::{JobError, JobResult};
 use crate::metrics::Check;
+use crate::model::ErrorKind;
+
+/// How long a reload may take. A store that hangs must not outlast systemd's watchdog, which
+/// hears nothing meanwhile.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Agent {
     /// Takes the files as they are now, if they are right.
     pub(super) async fn reload(&self) {
-        let found = match self.read_again().await {
+        let read = timeout(PATIENCE, self.read_again()).await.unwrap_or_else(|_| {
+            let message = format!("they could not be opened within {} s", PATIENCE.as_secs());
+            Err(JobError::new(ErrorKind::Unreachable, message))
+        });
+        let found = match read {
             Ok(()) => Check::Passed,
             Err(error) => {
                 tracing::error!(error = %error.chain(), "the new settings are wrong; the old ones stay");

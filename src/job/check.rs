@@ -42,7 +42,8 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
-    fn add(&mut self, check: &'static str, found: JobResult<String>) {
+    /// One thing more was looked at.
+    pub fn add(&mut self, check: &'static str, found: JobResult<String>) {
         let line = match found {
             Ok(detail) => CheckLine { check, ok: true, detail, hint: None, kind: None },
             Err(error) => {

@@ -212,6 +212,31 @@ fn a_missing_folder_is_told_with_what_to_do() {
     assert!(file.code == 2 && file.err.contains("the policy cannot be read"), "{}", file.err);
 }
 
+/// Milvus is away, and every other line is there all the same.
+#[test]
+fn the_check_has_a_line_for_policies() {
+    let line = |policies: &Path| {
+        let checked = run(policies, &["check", "--output", "json"]);
+        assert_eq!(checked.code, 13, "{}", checked.err);
+        let lines = checked.json()["checks"].as_array().expect("lines").clone();
+        let line = lines.into_iter().find(|line| line["check"] == "policies").expect("a line");
+        (line["ok"] == true, line["detail"].as_str().expect("text").to_owned())
+    };
+    let (ok, detail) = line(&shipped());
+    assert!(ok && detail.starts_with("3, all good; next: hourly at "), "{detail}");
+    assert!(detail.ends_with("`retention` is checked, not applied"), "{detail}");
+    let folder = TempDir::new().expect("a folder");
+    assert_eq!(line(folder.path()), (true, "none".to_owned()));
+    fs::write(folder.path().join("a.yaml"), "schedule: {every: 1h}\n").expect("it is written");
+    let (ok, detail) = line(folder.path());
+    assert!(!ok && detail.contains("a.yaml"), "{detail}");
+    assert!(!line(Path::new("/nowhere/policies")).0, "somebody named it");
+    let usual = Path::new("/etc/milvus-backup-agent/policies");
+    if !usual.exists() {
+        assert_eq!(line(usual), (true, "none".to_owned()));
+    }
+}
+
 #[test]
 fn a_backup_by_policy_needs_the_policy_before_anything_else() {
     let unknown = run(&shipped(), &["backup", "--policy", "nigthly"]);

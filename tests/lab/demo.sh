@@ -1,18 +1,24 @@
 #!/usr/bin/env bash
-# The whole job on a real Milvus, in about a minute: back up, change, back up, lose, restore, compare.
-# Everything happens in a temporary folder; the server is stopped and the folder removed in any case.
+# The whole job on a real Milvus: back up, change, back up, lose, restore, compare; then the agent does it by
+# itself, through a failure. Everything happens in a temporary folder; agent and server are stopped and the
+# folder removed in any case.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cd "$here/../.."
 
 rows=20000 added=150 deleted=50 # together 1 % of the rows
+more=100                        # while the agent works
 collection=default.products
 
-work=""
+work="" pid=""
 finish() {
     code=$?
     trap - EXIT INT TERM
+    if [[ -n "$pid" ]] && kill -KILL "$pid" 2>/dev/null; then
+        wait "$pid" 2>/dev/null || true
+        [[ $code == 0 ]] || tail -n 20 "$work/agent.log" >&2
+    fi
     if [[ -n "$work" ]]; then
         "$python" "$here/milvus.py" stop --dir "$work/milvus" || true
         rm -rf "$work"
@@ -40,8 +46,28 @@ agent() {
     "$binary" --config "$work/config.yaml" "$@"
 }
 data() { "$python" "$here/data.py" "$1" --address "$address" "${@:2}"; }
-field() { "$python" -c 'import json, sys; print(eval(sys.argv[2], {}, json.load(open(sys.argv[1]))))' "$@"; }
+field() { "$python" -c 'import json, sys; it = json.load(open(sys.argv[1])); print(eval(sys.argv[2], {"it": it}, it if type(it) is dict else {}))' "$@"; }
 now() { date +%s%N; }
+await() { # LIMIT WHAT COMMAND: until the command succeeds
+    local end=$((SECONDS + $1))
+    until "${@:3}"; do
+        kill -0 "$pid" 2>/dev/null || { echo "the agent ended before this: $2" >&2; return 1; }
+        ((SECONDS < end)) || { echo "not within $1 s: $2" >&2; return 1; }
+        sleep 0.3
+    done
+}
+scrape() {
+    "$python" -c 'import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=5).read().decode())' \
+        "http://$api/metrics" >"$work/metrics"
+}
+# The value of a metric of the policy's backups, 0 without one; labels as Prometheus writes them.
+metric() { awk -v name="milvus_backup_$1" '$1 == name { v = $2 } END { print v + 0 }' "$work/metrics"; }
+reached() { scrape && (($(metric "$1") >= $2)); }
+shown() {
+    echo "   of http://$api/metrics:"
+    scrape
+    for name in "$@"; do grep -F "milvus_backup_$name " "$work/metrics" | sed 's/^/   | /'; done
+}
 since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f s", (b - a) / 1e9 }'; }
 
 echo "preparing: Python, the Milvus server from PyPI (the first time a few minutes), and the agent"
@@ -59,15 +85,20 @@ cat >"$work/config.yaml" <<YAML
 milvus:
   address: $address
   cluster: demo
+  management_address: $(field "$work/server.json" management)   # needed where it is not port 9091
   config_file: $work/milvus/configs/milvus.yaml   # says where Milvus keeps its files
 repository:
   local:
     path: $work/repository
     min_free: 64MiB
 state: $work/state
+policies: $work/policies
+api:
+  listen: 127.0.0.1:0                             # any free port
 log:
   level: warn
 YAML
+mkdir "$work/policies"
 echo "   config.yaml, passed to each command below as --config:"
 sed 's/^/   | /' "$work/config.yaml"
 
@@ -114,11 +145,65 @@ step "Compare with the state before the drop: schema, index, alias, load state a
 data dump --collections "$collection" --out "$work/restored.json"
 "$python" "$here/data.py" compare "$work/second.json" "$work/restored.json" | sed 's/^/   /'
 
-step "Back in time: the first backup, beside the live collection"
+step "The agent, and a policy that is due every 20 seconds"
+cat >"$work/policies/often.yaml" <<YAML
+collections: [$collection]
+schedule: {every: 20s}
+retention: {keep_all: true}
+YAML
+sed 's/^/   | /' "$work/policies/often.yaml"
+agent policy check
+echo "   \$ milvus-backup-agent run &"
+MBA__LOG__LEVEL=info "$binary" --config "$work/config.yaml" run 2>"$work/agent.log" &
+pid=$!
+await 30 "the agent is ready" grep -q ' ready ' "$work/agent.log"
+api="$(sed -n 's/.* listening address=//p' "$work/agent.log")"
+
+step "Back in time, while the agent waits for its first slot: the first backup, beside the live collection"
 agent restore demo_1 --suffix _first
 data dump --collections "${collection}_first" --out "$work/earlier.json"
 "$python" "$here/data.py" compare "$work/first.json" "$work/earlier.json" \
     --rename "$collection=${collection}_first" --ignore aliases | sed 's/^/   /'
+
+step "Two slots make two backups by themselves; nothing changed between them, so the second copies nothing"
+of='kind="backup",policy="often"'
+ends() { echo "runs_total{kind=\"backup\",outcome=\"$1\",policy=\"often\"}"; }
+last() { echo "last_run_outcome{kind=\"backup\",outcome=\"$1\",policy=\"often\"}"; }
+await 75 "two scheduled backups" reached "$(ends complete)" 2
+figures=(last_backup_{logical,uploaded,reused}_bytes'{policy="often"}')
+shown "$(ends complete)" "$(last complete)" "${figures[@]}"
+(($(metric "${figures[1]}") * 20 < $(metric "${figures[2]}"))) || { echo "too much was copied again" >&2; exit 1; }
+stored="$(metric 'last_backup_rows{policy="often"}')"
+
+step "Milvus is killed: the next slot fails, and the metrics say so"
+"$python" "$here/milvus.py" stop --dir "$work/milvus"
+await 60 "a run failed" reached "$(ends failed)" 1
+shown "$(ends failed)" "$(last failed)" "$(last complete)" "last_success_timestamp_seconds{$of}"
+grep -m1 ' backup failed ' "$work/agent.log" | sed 's/^/   | /'
+
+step "Milvus comes back with its data and gets $more rows more: the agent goes on without a word"
+"$python" "$here/milvus.py" start --dir "$work/milvus" --watch $$ --set dataCoord.enableCompaction=false >"$work/server.json"
+data add --collection "$collection" --start "$((rows + added))" --rows "$more"
+await 75 "a backup with the new rows" reached 'last_backup_rows{policy="often"}' "$((stored + more))"
+shown "$(ends complete)" "$(last complete)" 'last_backup_rows{policy="often"}' "${figures[@]}"
+
+step "SIGTERM ends the agent"
+kill -TERM "$pid"
+ended() { ! kill -0 "$pid" 2>/dev/null; }
+for ((i = 0; i < 300; i++)); do ended && break || sleep 0.1; done
+ended || { echo "the agent did not end within 30 s" >&2; exit 1; }
+wait "$pid" || { echo "the agent ended with exit $?" >&2; exit 1; }
+pid=""
+grep -E ' backup (complete|failed) | stopped$' "$work/agent.log" | cut -c1-110 | sed 's/^/   | /'
+
+step "The newest scheduled backup is restored beside the live collection; every row is compared"
+agent --output json list >"$work/list.json"
+newest="$(field "$work/list.json" 'max(b["name"] for b in it if b["policy"] == "often" and b["state"] == "complete")')"
+agent restore "$newest" --suffix _often
+data dump --collections "$collection" --out "$work/live.json"
+data dump --collections "${collection}_often" --out "$work/often.json"
+"$python" "$here/data.py" compare "$work/live.json" "$work/often.json" \
+    --rename "$collection=${collection}_often" --ignore aliases | sed 's/^/   /'
 
 after="$((rows + added - deleted))"
 line() { printf '   %-15s %-52s %8s\n' "$@" | sed 's/ *$//'; }
@@ -132,5 +217,7 @@ line "restore" "after the collection was dropped: $after rows" "$restore_time"
 line "comparison" "every value of all $after rows is equal" ""
 line "" "schema, index, alias and load state, too" ""
 line "back in time" "the first backup beside it: all $rows rows equal" ""
+line "agent" "backups by schedule, one failed while Milvus was down" ""
+line "" "the newest of them restored: all $((after + more)) rows equal" ""
 line "all of it" "without the build" "$(since "$begun")"
 echo "$rule"

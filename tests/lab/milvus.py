@@ -76,7 +76,7 @@ def start(args):
     binaries = unpack_binaries()
     for sub in ("configs", "data", "logs", "run"):
         (d / sub).mkdir(parents=True, exist_ok=True)
-    base, lock = reserve_ports(args.port_base, saved_port_base(d))
+    base, lock = reserve_ports(args.port_base, saved_port_base(d), owner=[str(args.watch), process_birth(args.watch), str(d)])
     ports = {name: base + offset for name, offset in PORTS.items()}
     config = render_config(d, ports, args.set)
 
@@ -158,8 +158,9 @@ def saved_port_base(d):
         return None
 
 
-def reserve_ports(wanted, before):
-    """Returns a port base and the descriptor of the lock on it, which the server inherits."""
+def reserve_ports(wanted, before, owner):
+    """Returns a port base and the descriptor of the lock on it, which the server inherits. A stopped server's ports
+    stay its own while the process that watches it lives: whoever waits for it must not meet another."""
     (LAB / "ports").mkdir(parents=True, exist_ok=True)
     if wanted or before:
         candidates = [wanted or before]
@@ -172,12 +173,22 @@ def reserve_ports(wanted, before):
         except BlockingIOError:
             os.close(lock)
             continue
-        if not busy_ports(base):
+        if not busy_ports(base) and not is_owned_by_another(lock, owner[2]):
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, json.dumps(owner).encode(), 0)
             return base, lock
         os.close(lock)
     if wanted or before:
         fail(f"ports {wanted or before} to {(wanted or before) + len(PORTS) - 1} are in use: {busy_ports(wanted or before)}")
     fail("no free ports")
+
+
+def is_owned_by_another(lock, d):
+    try:
+        parent, born, theirs = json.loads(os.pread(lock, 10000, 0))
+        return theirs != d and Path(theirs).is_dir() and born is not None and process_birth(parent) == born
+    except ValueError:  # nobody ever had it
+        return False
 
 
 def busy_ports(base):
