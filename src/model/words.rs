@@ -11,6 +11,9 @@ macro_rules! words {
             /// Every variant, in the order of their declaration.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
+            /// Their words, in that order.
+            pub const WORDS: &[&str] = &[$($word,)+];
+
             /// The word in tables, logs and labels.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }

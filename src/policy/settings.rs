@@ -3,50 +3,31 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name {
-            $($(#[$of])* $variant),+
-        }
+use crate::model::words;
 
-        impl $name {
-            /// The words, in the order of the variants.
-            pub(crate) const WORDS: &'static [&'static str] = &[$($word),+];
-            pub(super) const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word in a policy.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-    };
-}
-
-words!(
+words! {
     /// Who may start a policy besides its schedule and the command line.
-    Trigger {
+    pub enum Trigger {
         /// A message to the queue.
         Amqp = "amqp",
         /// A request to the API.
         Api = "api",
     }
-);
+}
 
-words!(
+words! {
     /// How a backup lies in the repository.
-    Layout {
+    pub enum Layout {
         /// Files are shared with the backups before.
         Incremental = "incremental",
         /// A tree of its own.
         Standalone = "standalone",
     }
-);
+}
 
-words!(
+words! {
     /// What happens if Milvus cannot flush.
-    Flush {
+    pub enum Flush {
         /// The collection fails.
         Required = "required",
         /// What is in the storage is backed up.
@@ -54,11 +35,11 @@ words!(
         /// Milvus is not asked to.
         Skip = "skip",
     }
-);
+}
 
-words!(
+words! {
     /// How deep a new backup is verified.
-    AfterBackup {
+    pub enum AfterBackup {
         /// Not at all.
         None = "none",
         /// Every file exists with its size.
@@ -66,7 +47,7 @@ words!(
         /// Every byte is read again.
         Content = "content",
     }
-);
+}
 
 /// How often a run that failed is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

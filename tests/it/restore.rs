@@ -11,7 +11,8 @@ use milvus_backup_agent::model::{ClusterName, ErrorKind};
 use milvus_backup_agent::policy::CollectionSelector;
 
 use crate::support::{
-    Lab, PARTITION, collections, keys, leases, ledgers, namespace, request, restore_of, snapshot,
+    Lab, PARTITION, collections, keys, leases, ledgers, namespace, request, restore_beside,
+    restore_of, snapshot,
 };
 
 /// A backup called `b` of `default.films` and `other.books`.
@@ -21,12 +22,6 @@ async fn lab() -> Lab {
     lab.fill("other.books", 0..4).await;
     lab.backup("b").await;
     lab
-}
-
-fn suffixed(name: &str) -> RestoreOptions {
-    let mut options = restore_of(name);
-    options.request.suffix = Some("_r".to_owned());
-    options
 }
 
 fn replacing(name: &str) -> RestoreOptions {
@@ -45,10 +40,10 @@ async fn assert_nothing_left(lab: &Lab) {
 #[tokio::test(start_paused = true)]
 async fn a_suffix_restores_beside_what_is_there() {
     let lab = lab().await;
-    let plan = plan_restore_only(&lab.context(), &suffixed("b")).await.unwrap();
+    let plan = plan_restore_only(&lab.context(), &restore_beside("b")).await.unwrap();
     let planned: Vec<&str> = plan.collections.iter().map(|c| c.to.as_str()).collect();
     assert_eq!(planned, ["default.films_r", "other.books_r"]);
-    let report = lab.restore(&suffixed("b")).await.unwrap();
+    let report = lab.restore(&restore_beside("b")).await.unwrap();
     assert_eq!(report.outcome, RunOutcome::Complete);
     for name in ["films", "other.books"] {
         let restored = lab.milvus.rows(&namespace(&format!("{name}_r")));
@@ -75,9 +70,9 @@ async fn a_rename_makes_the_database_that_it_names() {
 async fn a_request_that_makes_no_sense_is_refused_before_anything_happens() {
     let lab = lab().await;
     let before = snapshot(&lab.repository).await;
-    let mut unselected = suffixed("b");
+    let mut unselected = restore_beside("b");
     unselected.request.selector = CollectionSelector::parse(["default.flims"]).unwrap();
-    let mut unknown = suffixed("b");
+    let mut unknown = restore_beside("b");
     unknown.request.renames = vec![(namespace("flims"), namespace("x"))];
     let mut twice = restore_of("b");
     twice.request.renames = vec![
@@ -132,7 +127,7 @@ async fn an_alias_of_another_live_collection_is_only_reported() {
     let lab = lab().await;
     lab.milvus.set_alias(&namespace("films"), "best").await.unwrap();
     lab.backup("second").await;
-    let report = lab.restore(&suffixed("second")).await.unwrap();
+    let report = lab.restore(&restore_beside("second")).await.unwrap();
     assert_eq!(report.collections[0].notes, ["alias best still points to films"]);
     assert_eq!(report.outcome, RunOutcome::Complete);
     assert_eq!(lab.milvus.alias_target(&namespace("best")).as_deref(), Some("films"));
@@ -142,7 +137,7 @@ async fn an_alias_of_another_live_collection_is_only_reported() {
 async fn a_target_that_is_an_alias_is_refused() {
     let lab = lab().await;
     lab.milvus.set_alias(&namespace("films"), "films_r").await.unwrap();
-    for mut options in [suffixed("b"), replacing("b")] {
+    for mut options in [restore_beside("b"), replacing("b")] {
         options.request.suffix = Some("_r".to_owned());
         let error = lab.restore(&options).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Refused);
@@ -156,7 +151,7 @@ async fn a_dangling_alias_in_the_way_of_a_name_costs_only_that_collection() {
     let films = namespace("films");
     lab.milvus.set_alias(&films, "films_r").await.unwrap();
     lab.milvus.drop_collection(&films).await.unwrap();
-    let report = lab.restore(&suffixed("b")).await.unwrap();
+    let report = lab.restore(&restore_beside("b")).await.unwrap();
     assert_eq!(report.outcome, RunOutcome::Partial, "{report:?}");
     assert_eq!(report.collections[1].outcome, RunOutcome::Complete);
 }
@@ -168,7 +163,7 @@ async fn a_partial_backup_restores_what_it_has_and_names_what_it_lacks() {
     let partial = run_backup(&lab.context(), request("partial")).await.unwrap();
     assert_eq!(partial.outcome, RunOutcome::Partial);
     let failed = partial.collections.iter().find(|c| c.outcome == RunOutcome::Failed).unwrap();
-    let report = lab.restore(&suffixed("partial")).await.unwrap();
+    let report = lab.restore(&restore_beside("partial")).await.unwrap();
     assert_eq!(report.outcome, RunOutcome::Partial);
     let lacking = report.collections.iter().find(|c| c.outcome == RunOutcome::Failed).unwrap();
     assert_eq!(lacking.from, format!("{}.{}", failed.database, failed.name));
@@ -197,7 +192,7 @@ async fn empty_and_partition_key_collections_come_back() {
     lab.milvus.insert(&keyed, "_default_1", ["a", "b"]);
     lab.milvus.insert(&keyed, "_default_3", ["c"]);
     lab.backup("b").await;
-    let report = lab.restore(&suffixed("b")).await.unwrap();
+    let report = lab.restore(&restore_beside("b")).await.unwrap();
     assert_eq!(report.outcome, RunOutcome::Complete, "{report:?}");
     for name in ["empty", "keyed"] {
         let restored = namespace(&format!("{name}_r"));
@@ -218,7 +213,7 @@ async fn deletes_are_counted() {
     let lab = lab().await;
     lab.milvus.delete(&namespace("films"), PARTITION, ["1", "3"]);
     lab.backup("second").await;
-    let report = lab.restore(&suffixed("second")).await.unwrap();
+    let report = lab.restore(&restore_beside("second")).await.unwrap();
     let films = &report.collections[0];
     assert_eq!((films.rows_stored, films.rows_imported, films.rows_deleted), (5, 3, 2));
 }

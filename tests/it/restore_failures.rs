@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use milvus_backup_agent::catalog::{Cluster, Lease, Repository, delete_ledger, put_ledger};
-use milvus_backup_agent::job::{RestoreOptions, RunOutcome, Staging, run_restore};
+use milvus_backup_agent::job::{RunOutcome, Staging, run_restore};
 use milvus_backup_agent::manifest::{RestoreItem, RestoreLedger, RestoreStep};
 use milvus_backup_agent::milvus::MilvusApi;
 use milvus_backup_agent::milvus::testing::{ImportScript, MilvusCall};
 use milvus_backup_agent::model::{Clock, ErrorKind, ObjectKey};
 use milvus_backup_agent::storage::{MemoryStore, ObjectStore};
 
-use crate::support::{Lab, PARTITION, collections, keys, leases, ledgers, namespace, restore_of};
+use crate::support::{
+    Lab, PARTITION, collections, keys, leases, ledgers, namespace, restore_beside, restore_of,
+};
 
 /// A backup called `b` of `default.books` and `default.films`.
 async fn lab() -> Lab {
@@ -24,12 +26,6 @@ async fn lab() -> Lab {
     lab
 }
 
-fn suffixed() -> RestoreOptions {
-    let mut options = restore_of("b");
-    options.request.suffix = Some("_r".to_owned());
-    options
-}
-
 /// The probe of the staging folder is the first import: this one is the first of rows.
 fn script_first_rows(lab: &Lab, script: ImportScript) {
     lab.milvus.script_import(ImportScript::Fail("failed to parse probe".to_owned()));
@@ -40,7 +36,7 @@ fn script_first_rows(lab: &Lab, script: ImportScript) {
 async fn an_import_that_fails_costs_its_collection_and_leaves_nothing_of_it() {
     let lab = lab().await;
     script_first_rows(&lab, ImportScript::Fail("no space left".to_owned()));
-    let report = lab.restore(&suffixed()).await.unwrap();
+    let report = lab.restore(&restore_beside("b")).await.unwrap();
     assert_eq!(report.outcome, RunOutcome::Partial);
     let (books, films) = (&report.collections[0], &report.collections[1]);
     assert_eq!(books.outcome, RunOutcome::Failed);
@@ -49,7 +45,7 @@ async fn an_import_that_fails_costs_its_collection_and_leaves_nothing_of_it() {
     assert_eq!(collections(&lab).await, ["default.books", "default.films", "default.films_r"]);
     assert!(keys(&lab.staging).await.is_empty() && leases(&lab).await.is_empty());
 
-    let again = lab.restore(&suffixed()).await.unwrap();
+    let again = lab.restore(&restore_beside("b")).await.unwrap();
     assert_eq!(again.outcome, RunOutcome::Complete, "{again:?}");
     assert_eq!(lab.milvus.rows(&namespace("books_r")), lab.milvus.rows(&namespace("books")));
     assert!(ledgers(&lab).await.is_empty());
@@ -63,7 +59,7 @@ async fn an_import_that_runs_out_of_time_is_filled_anew_without_duplicates() {
         let lab = lab().await;
         script_first_rows(&lab, script.clone());
         let before = lab.milvus.calls(MilvusCall::CreateCollection);
-        let report = lab.restore(&suffixed()).await.unwrap();
+        let report = lab.restore(&restore_beside("b")).await.unwrap();
         assert_eq!(report.outcome, RunOutcome::Complete, "{script:?}: {report:?}");
         assert_eq!(lab.milvus.calls(MilvusCall::CreateCollection) - before, 3, "one twice");
         for name in ["books", "films"] {
@@ -83,7 +79,7 @@ async fn imports_that_always_run_out_of_time_fail_with_a_remedy() {
     for _ in 0..4 {
         lab.milvus.script_import(ImportScript::Fail("the import task has timed out".to_owned()));
     }
-    let report = lab.restore(&suffixed()).await.unwrap();
+    let report = lab.restore(&restore_beside("b")).await.unwrap();
     let why = report.collections[0].error.clone().unwrap();
     assert!(why.contains("4 times") && why.contains("importTaskExpiration"), "{why}");
     assert_eq!(report.collections[1].outcome, RunOutcome::Complete);
@@ -95,7 +91,7 @@ async fn a_staging_folder_that_milvus_cannot_see_ends_the_restore_before_any_row
     let lab = lab().await;
     let staging = Staging { seen_by_milvus: "/not/mounted".to_owned(), ..lab.staging() };
     let before = lab.milvus.calls(MilvusCall::Import);
-    let error = run_restore(&lab.context(), &staging, &suffixed()).await.unwrap_err();
+    let error = run_restore(&lab.context(), &staging, &restore_beside("b")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     let hint = error.remedy().unwrap();
     assert!(hint.contains("milvus_path") && hint.contains("repository.staging"), "{hint}");
@@ -104,7 +100,7 @@ async fn a_staging_folder_that_milvus_cannot_see_ends_the_restore_before_any_row
     assert_eq!(collections(&lab).await, ["default.books", "default.films"]);
     assert!(keys(&lab.staging).await.is_empty() && leases(&lab).await.is_empty());
 
-    let again = lab.restore(&suffixed()).await.unwrap();
+    let again = lab.restore(&restore_beside("b")).await.unwrap();
     assert_eq!(again.outcome, RunOutcome::Complete);
     assert!(ledgers(&lab).await.is_empty());
 }
@@ -115,7 +111,7 @@ async fn a_second_restore_of_the_same_backup_waits_for_nobody_and_is_refused() {
     script_first_rows(&lab, ImportScript::Hang);
     let (first, second) = (lab.context(), lab.context());
     let staging = lab.staging();
-    let options = suffixed();
+    let options = restore_beside("b");
     let first = run_restore(&first, &staging, &options);
     let second = async {
         tokio::time::sleep(Duration::from_mins(1)).await;
@@ -134,7 +130,7 @@ async fn a_second_restore_of_the_same_backup_waits_for_nobody_and_is_refused() {
 async fn of_two_restores_that_start_at_once_nothing_is_left_half_done() {
     let lab = lab().await;
     let (first, second) = (lab.context(), lab.context());
-    let (staging, options) = (lab.staging(), suffixed());
+    let (staging, options) = (lab.staging(), restore_beside("b"));
     let (first, second) = tokio::join!(
         run_restore(&first, &staging, &options),
         run_restore(&second, &staging, &options)
@@ -228,7 +224,7 @@ async fn a_collection_that_someone_makes_meanwhile_is_left_alone() {
         tokio::time::sleep(Duration::from_mins(1)).await;
         lab.fill("books_r", 70..75).await
     };
-    let options = suffixed();
+    let options = restore_beside("b");
     let (report, theirs) = tokio::join!(lab.restore(&options), make);
     let report = report.unwrap();
     assert_eq!(report.outcome, RunOutcome::Partial);
@@ -246,7 +242,7 @@ async fn a_backup_with_a_lost_file_fails_that_collection_and_restores_the_others
     let all = keys(&lab.repository).await;
     let lost = all.iter().rfind(|key| key.contains("/_segments/insert_log")).unwrap();
     lab.repository.delete(&[ObjectKey::new(lost.clone()).unwrap()]).await.unwrap();
-    let report = lab.restore(&suffixed()).await.unwrap();
+    let report = lab.restore(&restore_beside("b")).await.unwrap();
     assert_eq!(report.outcome, RunOutcome::Partial, "{report:?}");
     let failed = report.collections.iter().find(|c| c.outcome == RunOutcome::Failed).unwrap();
     assert!(failed.error.as_deref().is_some_and(|why| why.contains(lost)), "{failed:?}");
@@ -259,7 +255,7 @@ async fn staging_that_moved_between_two_runs_is_not_in_the_way() {
     let whole = crate::support::Process::killed_after(60);
     let staging = whole.staging(lab.staging());
     let context = whole.context(lab.context());
-    let options = suffixed();
+    let options = restore_beside("b");
     assert!(whole.run(Box::pin(run_restore(&context, &staging, &options))).await.is_none());
     let elsewhere = MemoryStore::default();
     let milvus = Staging {

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use milvus_backup_agent::job::{JobResult, RestoreOptions, RestoreReport, RunOutcome, run_restore};
+use milvus_backup_agent::job::{JobResult, RestoreReport, RunOutcome, run_restore};
 use milvus_backup_agent::milvus::testing::{ImportScript, MilvusCall};
 use milvus_backup_agent::model::ObjectKey;
 use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, PutMode};
 
-use crate::support::{Lab, PARTITION, collections, keys, ledgers, namespace, restore_of};
+use crate::support::{
+    Lab, PARTITION, collections, keys, ledgers, namespace, restore_beside, restore_of,
+};
 
 /// A backup called `b` of `default.films`, which has two partitions and deleted rows.
 async fn lab() -> Lab {
@@ -22,14 +24,8 @@ async fn lab() -> Lab {
     lab
 }
 
-fn suffixed(name: &str) -> RestoreOptions {
-    let mut options = restore_of(name);
-    options.request.suffix = Some("_r".to_owned());
-    options
-}
-
 async fn restore(lab: &Lab, name: &str) -> JobResult<RestoreReport> {
-    run_restore(&lab.context(), &lab.staging_in_place(), &suffixed(name)).await
+    run_restore(&lab.context(), &lab.staging_in_place(), &restore_beside(name)).await
 }
 
 /// The bytes that a complete restore staged.

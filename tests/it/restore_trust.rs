@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use milvus_backup_agent::job::{RestoreOptions, RunOutcome, run_restore};
+use milvus_backup_agent::job::{RunOutcome, run_restore};
 use milvus_backup_agent::milvus::testing::{ImportScript, MilvusCall};
 use milvus_backup_agent::model::{ErrorKind, ObjectKey};
 use milvus_backup_agent::storage::testing::FaultyStore;
 use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind, StoreOp};
 
 use crate::support::{
-    Lab, PARTITION, Process, collections, keys, leases, ledgers, namespace, restore_of,
+    Lab, PARTITION, Process, collections, keys, leases, ledgers, namespace, restore_beside,
     staging_over,
 };
 
@@ -23,12 +23,6 @@ async fn lab() -> Lab {
     lab
 }
 
-fn suffixed() -> RestoreOptions {
-    let mut options = restore_of("b");
-    options.request.suffix = Some("_r".to_owned());
-    options
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_file_with_another_byte_is_never_imported() {
     let lab = lab().await;
@@ -39,7 +33,7 @@ async fn a_file_with_another_byte_is_never_imported() {
     body[0] ^= 1;
     lab.repository.put(&key, Bytes::from(body), PutMode::Overwrite).await.unwrap();
     let before = lab.milvus.calls(MilvusCall::Import);
-    let report = lab.restore(&suffixed()).await.unwrap();
+    let report = lab.restore(&restore_beside("b")).await.unwrap();
     assert_eq!(report.outcome, RunOutcome::Partial, "{report:?}");
     let failed = report.collections.iter().find(|c| c.outcome == RunOutcome::Failed).unwrap();
     let why = failed.error.as_deref().unwrap();
@@ -58,7 +52,7 @@ async fn a_staging_folder_that_milvus_stops_seeing_is_not_taken_for_deleted_rows
     for script in [seen(), ImportScript::Unseen, ImportScript::Unseen] {
         lab.milvus.script_import(script);
     }
-    let error = lab.restore(&suffixed()).await.unwrap_err();
+    let error = lab.restore(&restore_beside("b")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage, "{}", error.chain());
     assert!(error.to_string().contains("cannot read the staging folder"), "{error}");
     assert_eq!(collections(&lab).await, ["default.books", "default.films"]);
@@ -73,7 +67,7 @@ async fn rows_that_were_deleted_are_believed_to_a_milvus_that_still_sees_the_fol
     lab.fill("films", 5..6).await;
     lab.backup("b").await;
     let before = lab.milvus.calls(MilvusCall::Import);
-    let report = lab.restore(&suffixed()).await.unwrap();
+    let report = lab.restore(&restore_beside("b")).await.unwrap();
     assert_eq!(report.collections[0].rows_deleted, 1);
     assert_eq!(lab.milvus.calls(MilvusCall::Import) - before, 3, "a probe, rows, a probe");
     assert_eq!(lab.milvus.rows(&namespace("films_r")), lab.milvus.rows(&films));
@@ -85,7 +79,7 @@ async fn of_two_that_find_a_dead_restore_one_finishes_it() {
         let lab = lab().await;
         let dying = Process::killed_after(calls);
         let (context, staging) = (dying.context(lab.context()), dying.staging(lab.staging()));
-        let options = suffixed();
+        let options = restore_beside("b");
         assert!(dying.run(Box::pin(run_restore(&context, &staging, &options))).await.is_none());
         assert_eq!(ledgers(&lab).await.len(), 1, "{calls}");
         let (one, two) = (lab.context(), lab.context());
@@ -114,7 +108,8 @@ async fn a_moment_s_failure_of_a_store_costs_no_restore() {
     repository.fail(StoreOp::Get, "/_segments/", StoreErrorKind::Transient, 3);
     staging.fail(StoreOp::Put, "insert_log/47", StoreErrorKind::Transient, 3);
     let seen = staging_over(Arc::<FaultyStore>::clone(&staging) as Arc<dyn ObjectStore>);
-    let report = run_restore(&lab.context_over(repository), &seen, &suffixed()).await.unwrap();
+    let report =
+        run_restore(&lab.context_over(repository), &seen, &restore_beside("b")).await.unwrap();
     assert_eq!(report.outcome, RunOutcome::Complete, "{report:?}");
     for name in ["books", "films"] {
         let restored = lab.milvus.rows(&namespace(&format!("{name}_r")));

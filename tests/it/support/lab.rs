@@ -206,3 +206,10 @@ pub(crate) fn restore_of(name: &str) -> RestoreOptions {
         load: Wanted::Yes,
     }
 }
+
+/// All of a backup beside what is live, as `<name>_r`.
+pub(crate) fn restore_beside(name: &str) -> RestoreOptions {
+    let mut options = restore_of(name);
+    options.request.suffix = Some("_r".to_owned());
+    options
+}

@@ -12,7 +12,9 @@ mod mortal;
 
 pub(crate) use clean::assert_ends_clean;
 pub(crate) use jobs::{Deed, Jobs, Service, job_request};
-pub(crate) use lab::{Lab, PARTITION, backup_name, namespace, request, restore_of, staging_over};
+pub(crate) use lab::{
+    Lab, PARTITION, backup_name, namespace, request, restore_beside, restore_of, staging_over,
+};
 pub(crate) use look::{
     assert_sound, assert_verifies, collections, keys, leases, ledgers, snapshot, state, states,
 };
