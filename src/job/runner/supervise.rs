@@ -81,6 +81,7 @@ impl Run {
                 if at.subject.is_empty() { String::new() } else { format!(" {}", at.subject) };
             let message = format!("{why} while {}{subject}", at.stage.as_str());
             JobError::new(ErrorKind::Failed, message)
+                .hint("see Milvus's log; if it only was slow, raise that limit in the policy")
         })
     }
 }

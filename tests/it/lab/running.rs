@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::Agent;
 
 /// What nothing in these tests takes.
-const LONG: Duration = Duration::from_mins(3);
+const LONG: Duration = Duration::from_mins(6);
 
 /// An agent at work. It is killed when this is dropped.
 #[derive(Debug)]
