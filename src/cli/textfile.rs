@@ -55,7 +55,12 @@ pub(super) async fn told(
     });
     if let Some(context) = context {
         match job::run_overview(&context, Sizes::Known).await {
-            Ok(found) => metrics.catalog(found),
+            Ok(found) => {
+                for policy in found.policies.keys() {
+                    metrics.add_policy(policy);
+                }
+                metrics.catalog(found);
+            }
             Err(error) => {
                 tracing::warn!(error = error.chain(), "metrics are without the repository");
             }

@@ -95,15 +95,15 @@ impl Agent {
         moved.keep(&runs);
         for run in &*runs {
             let found = run.progress.snapshot();
-            self.metrics.run_progressed(
-                &run.job.policy,
-                RunKind::Backup,
-                RunProgress {
-                    done_bytes: found.done_bytes,
-                    expected_bytes: (found.total_bytes > 0).then_some(found.total_bytes),
-                    moved_at: moved.at(run, found.moves, now),
-                },
-            );
+            let progress = RunProgress {
+                done_bytes: found.done_bytes,
+                expected_bytes: (found.total_bytes > 0).then_some(found.total_bytes),
+                moved_at: moved.at(run, found.moves, now),
+            };
+            // A verification is part of its backup's run; without one at work this says nothing.
+            for kind in [RunKind::Backup, RunKind::Verify] {
+                self.metrics.run_progressed(&run.job.policy, kind, progress);
+            }
         }
         let world = self.worlds.now();
         self.status.is(&status::line(&runs, &world.settings.policies, now));

@@ -1,11 +1,12 @@
 //! What the repository holds, read now and then for the metrics.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::world::Worlds;
 use crate::job::{self, Sizes};
@@ -20,49 +21,54 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// How long one reading may take.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// How often bytes are counted too, which reads every list of files.
+/// How often bytes are counted, which reads every list of files.
 const COUNT_EVERY: Duration = Duration::from_hours(1);
+
+/// How long counting may take.
+const COUNT_PATIENCE: Duration = Duration::from_mins(30);
+
+/// Bytes by what they are there for, as last counted.
+type Counted = Arc<Mutex<BTreeMap<RepositoryClass, u64>>>;
 
 /// Reads the repository and tells the metrics.
 #[derive(Debug)]
 pub(super) struct Reading {
     worlds: Worlds,
     metrics: Metrics,
-    /// As last counted, and when.
-    counted: Option<(BTreeMap<RepositoryClass, u64>, Instant)>,
+    counted: Counted,
 }
 
 impl Reading {
     pub(super) fn new(worlds: Worlds, metrics: Metrics) -> Self {
-        Self { worlds, metrics, counted: None }
+        Self { worlds, metrics, counted: Counted::default() }
     }
 
     /// Reads every five minutes and whenever `changed` says so. `seen` is told whether that
     /// worked.
-    pub(super) async fn go_on(mut self, changed: Arc<Notify>, seen: watch::Sender<bool>) {
+    pub(super) async fn go_on(self, changed: Arc<Notify>, seen: watch::Sender<bool>) {
         let mut read = *seen.borrow();
+        let mut counting = pin!(self.keep_counting());
         loop {
             tokio::select! {
                 () = sleep(if read { EVERY } else { AGAIN }) => {}
                 () = changed.notified() => {}
+                () = &mut counting => unreachable!("it counts until it is dropped"),
             }
-            read = self.once().await;
+            let reading = self.once();
+            tokio::select! {
+                done = reading => read = done,
+                () = &mut counting => unreachable!("it counts until it is dropped"),
+            }
             seen.send_replace(read);
         }
     }
 
     /// Reads now. A failure is logged, and leaves what was told before.
-    pub(super) async fn once(&mut self) -> bool {
+    pub(super) async fn once(&self) -> bool {
         let world = self.worlds.now();
-        let due = self.counted.as_ref().is_none_or(|(_, at)| at.elapsed() > COUNT_EVERY);
-        let sizes = if due { Sizes::Unique } else { Sizes::Known };
-        match timeout(PATIENCE, job::run_overview(&world.context, sizes)).await {
+        match timeout(PATIENCE, job::run_overview(&world.context, Sizes::Known)).await {
             Ok(Ok(mut facts)) => {
-                if due {
-                    self.counted = Some((facts.bytes.clone(), Instant::now()));
-                } else if let Some((bytes, _)) = &self.counted {
-                    facts.bytes.clone_from(bytes);
-                }
+                facts.bytes = self.counted().clone();
                 self.metrics.catalog(facts);
                 true
             }
@@ -75,5 +81,25 @@ impl Reading {
                 false
             }
         }
+    }
+
+    /// Counts bytes now and then, in nobody's way. The next reading tells them.
+    async fn keep_counting(&self) {
+        loop {
+            let world = self.worlds.now();
+            let counting = job::run_overview(&world.context, Sizes::Unique);
+            match timeout(COUNT_PATIENCE, counting).await {
+                Ok(Ok(facts)) => *self.counted() = facts.bytes,
+                Ok(Err(error)) => {
+                    tracing::debug!(error = %error.chain(), "the repository's bytes cannot be counted");
+                }
+                Err(_) => tracing::debug!("counting the repository's bytes takes too long"),
+            }
+            sleep(COUNT_EVERY).await;
+        }
+    }
+
+    fn counted(&self) -> MutexGuard<'_, BTreeMap<RepositoryClass, u64>> {
+        self.counted.lock().expect("no holder of this lock panics")
     }
 }

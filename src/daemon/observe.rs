@@ -32,7 +32,13 @@ impl Telling {
 
     fn ended(&self, job: &JobRecord, outcome: RunOutcome, done: Option<&Done>) {
         let ended_at = self.clock.now();
-        let started_at = self.begun().remove(&job.id).unwrap_or(ended_at);
+        let started_at = match self.begun().remove(&job.id) {
+            Some(started_at) => started_at,
+            // Killed too often: that is told, by the process after.
+            None if outcome == RunOutcome::Failed => ended_at,
+            // No run of it was at work.
+            None => return,
+        };
         self.metrics.run_ended(&facts(job, outcome, (started_at, ended_at), done));
         self.changed.notify_one();
     }

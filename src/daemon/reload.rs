@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::wiring::{Agent, announce, fixed};
+use super::wiring::{Agent, announce, fixed, keep_fixed};
 use super::world::World;
 use crate::job::{JobError, JobResult};
 use crate::metrics::Check;
@@ -35,7 +35,7 @@ impl Agent {
 
     async fn read_again(&self) -> JobResult<()> {
         let setup = Arc::clone(&self.setup);
-        let settings = match spawn_blocking(move || setup.read()).await {
+        let mut settings = match spawn_blocking(move || setup.read()).await {
             Ok(read) => read?,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
@@ -45,6 +45,7 @@ impl Agent {
                 "`api.*`, `metrics.listen`, `state`, `milvus.cluster` and `log.*` change with a restart only"
             );
         }
+        keep_fixed(&mut settings.config, &old.settings.config);
         let context = if old.settings.config == settings.config {
             old.context.clone()
         } else {

@@ -21,7 +21,7 @@ impl Agent {
         tracing::info!("stopping");
         self.stop_schedules.cancel();
         step("schedules", SHORT, self.ended("schedules")).await;
-        self.runner.drain().await;
+        step("word to the runs", SHORT, self.runner.drain()).await;
         step("runs", DRAINED, self.ended("runner")).await;
         self.stop.cancel();
         step("catalog", SHORT, self.ended("catalog")).await;

@@ -1,6 +1,7 @@
 //! Everything that an agent consists of, made once, in the order of the layers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinSet, spawn_blocking};
@@ -23,6 +24,9 @@ use crate::metrics::{Metrics, PolicyFacts};
 use crate::model::{Clock, ErrorKind};
 use crate::policy::{PolicySet, Retention};
 use crate::trigger::{Schedules, Seconds};
+
+/// How often what follows from the time is told of policies.
+const TELL_EVERY: Duration = Duration::from_mins(5);
 
 /// Ended jobs that are looked through for the newest of each policy.
 const REMEMBERED: usize = 1000;
@@ -94,7 +98,7 @@ impl Agent {
         });
         agent.listen(&readiness).await?;
         agent.status.is("reading the repository");
-        let mut reading = Reading::new(agent.worlds.clone(), agent.metrics.clone());
+        let reading = Reading::new(agent.worlds.clone(), agent.metrics.clone());
         let read = reading.once().await;
         agent.tasks.spawn(async move {
             runner.run().await;
@@ -141,14 +145,25 @@ impl Agent {
         );
         let (worlds, stop) = (self.worlds.clone(), self.stop_schedules.clone());
         let mut seen = worlds.now();
+        let (metrics, journal, clock) =
+            (self.metrics.clone(), self.journal.clone(), Arc::clone(&self.clock));
         self.tasks.spawn(async move {
+            let mut told = Instant::now();
             while stop.run_until_cancelled(seconds.next()).await.is_some() {
                 let world = worlds.now();
                 if !Arc::ptr_eq(&seen, &world) {
                     schedules.forget();
                     seen = Arc::clone(&world);
                 }
-                schedules.look(&world.settings.policies).await;
+                let policies = &world.settings.policies;
+                schedules.look(policies).await;
+                // How old a backup may be follows the next slots, which change.
+                if told.elapsed() > TELL_EVERY {
+                    told = Instant::now();
+                    if let Err(error) = announce(policies, &metrics, &journal, &*clock).await {
+                        tracing::warn!(error = %error.chain(), "policies cannot be told of");
+                    }
+                }
                 looked.send_replace(Instant::now());
             }
             seconds.stop().await;
@@ -173,8 +188,9 @@ impl Agent {
         });
         let (worlds, metrics, stop) =
             (self.worlds.clone(), self.metrics.clone(), self.stop.clone());
+        let journal = self.journal.clone();
         self.tasks.spawn(async move {
-            let looking = preflight::keep_looking(&worlds, &metrics, is_read, readiness);
+            let looking = preflight::keep_looking(&worlds, &metrics, (is_read, journal), readiness);
             stop.run_until_cancelled(looking).await;
             "preflight"
         });
@@ -217,7 +233,8 @@ async fn remember(metrics: &Metrics, journal: &Journal) -> JobResult<()> {
     let ended = ended.map_err(|error| unusable(&error))?;
     for job in ended.iter().rev() {
         if let JobState::Ended { outcome, at } = job.progress {
-            metrics.run_remembered(&facts(job, outcome, (job.accepted_at, at), None));
+            let begun_at = job.begun_at.unwrap_or(at);
+            metrics.run_remembered(&facts(job, outcome, (begun_at, at), None));
         }
     }
     Ok(())
@@ -242,4 +259,13 @@ fn unusable(error: &JournalError) -> JobError {
 pub(super) fn fixed(config: &Config) -> impl PartialEq + use<> {
     let listeners = (config.api.clone(), config.metrics.clone());
     (listeners, config.state.clone(), config.milvus.cluster.clone(), config.log)
+}
+
+/// Keeps in the new configuration what changes only with a restart.
+pub(super) fn keep_fixed(new: &mut Config, old: &Config) {
+    new.api.clone_from(&old.api);
+    new.metrics.clone_from(&old.metrics);
+    new.state.clone_from(&old.state);
+    new.milvus.cluster.clone_from(&old.milvus.cluster);
+    new.log = old.log;
 }

@@ -7,9 +7,10 @@ use futures::FutureExt;
 
 use super::world::Worlds;
 use crate::job::{
-    self, BackupRequest, Done, JobContext, JobError, JobRecord, JobResult, Limits, RunOutcome,
-    Scope, Work,
+    self, BackupReport, BackupRequest, Done, JobContext, JobError, JobRecord, JobResult, Limits,
+    RunOutcome, Scope, Work,
 };
+use crate::manifest::{Manifest, ManifestOutcome};
 use crate::metrics::{Metrics, RunFacts};
 use crate::model::{ErrorKind, RunKind};
 use crate::plan::VerifyDepth;
@@ -47,7 +48,11 @@ impl Work for AgentWork {
             ..world.context.clone()
         };
         if let Some(found) = job::find_backup(&context, &job.backup).boxed().await? {
-            return Ok(found_already(job, found));
+            let ours = found.policy == job.policy && found.created_at >= job.accepted_at;
+            if ours && policy.after_backup == AfterBackup::Content {
+                self.verify(&context, policy, job).boxed().await?;
+            }
+            return Ok(found_already(&found, ours));
         }
         let request = BackupRequest {
             name: Some(job.backup.clone()),
@@ -59,14 +64,9 @@ impl Work for AgentWork {
         if policy.after_backup == AfterBackup::Content {
             self.verify(&context, policy, job).boxed().await?;
         }
-        let failed = report.collections.iter().filter_map(|collection| {
-            let error = collection.error.as_ref()?;
-            Some(format!("{}.{}: {error}", collection.database, collection.name))
-        });
-        let failed: Vec<String> = failed.collect();
         Ok(Done {
             outcome: report.outcome,
-            detail: (!failed.is_empty()).then(|| failed.join("; ")),
+            detail: failures(&report),
             stages: scope.progress.stages(),
             report: Some(Box::new(report)),
         })
@@ -118,13 +118,35 @@ impl AgentWork {
     }
 }
 
-/// The name has a backup. A job that was at work before made it itself, right before its
-/// process ended; else someone else was faster.
-fn found_already(job: &JobRecord, found: RunOutcome) -> Done {
-    let (outcome, detail) = if job.interruptions > 0 {
-        (found, "made by a run of this job whose process was killed right after it")
-    } else {
-        (RunOutcome::Skipped, "someone else has made this backup")
+/// The name has a backup. A run of this job may have made it, and ended before it could say
+/// so; else someone else was faster.
+fn found_already(found: &Manifest, ours: bool) -> Done {
+    let (outcome, detail) = match (ours, found.outcome) {
+        (true, ManifestOutcome::Complete) => (RunOutcome::Complete, MADE_BEFORE),
+        (true, ManifestOutcome::Partial) => (RunOutcome::Partial, MADE_BEFORE),
+        (false, _) => (RunOutcome::Skipped, "someone else has made this backup"),
     };
     Done { outcome, detail: Some(detail.to_owned()), stages: Vec::new(), report: None }
+}
+
+const MADE_BEFORE: &str = "made by a run of this job that was ended right after it";
+
+/// Failed collections that are named.
+const NAMED: usize = 5;
+
+/// Why collections are not in a backup: the first few, and how many more.
+fn failures(report: &BackupReport) -> Option<String> {
+    let failed = report.collections.iter().filter_map(|collection| {
+        let error = collection.error.as_ref()?;
+        Some(format!("{}.{}: {error}", collection.database, collection.name))
+    });
+    let mut failed: Vec<String> = failed.collect();
+    if failed.is_empty() {
+        return None;
+    }
+    if let Some(more @ 1..) = failed.len().checked_sub(NAMED) {
+        failed.truncate(NAMED);
+        failed.push(format!("and {more} more"));
+    }
+    Some(failed.join("; "))
 }

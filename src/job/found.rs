@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use crate::catalog::{self, Repository};
-use crate::model::{BackupName, BackupState, ErrorKind, RunOutcome};
+use crate::manifest::Manifest;
+use crate::model::{BackupName, ErrorKind};
 
 use super::{JobContext, JobResult};
 
-/// How the backup of this name in the context's own cluster turned out; `None` if there is
+/// The manifest of the backup of this name in the context's own cluster; `None` if there is
 /// none to restore.
-pub async fn find_backup(context: &JobContext, name: &BackupName) -> JobResult<Option<RunOutcome>> {
+pub async fn find_backup(context: &JobContext, name: &BackupName) -> JobResult<Option<Manifest>> {
     let repository = match Repository::open(Arc::clone(&context.repository)).await {
         Ok(repository) => repository,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -17,12 +18,6 @@ pub async fn find_backup(context: &JobContext, name: &BackupName) -> JobResult<O
     };
     let cluster = repository.cluster(&context.cluster);
     let record = catalog::read_record(&cluster, name, &*context.clock).await?;
-    Ok(match record.state {
-        BackupState::Complete => Some(RunOutcome::Complete),
-        BackupState::Partial => Some(RunOutcome::Partial),
-        BackupState::Failed
-        | BackupState::Running
-        | BackupState::Tombstoned
-        | BackupState::Damaged => None,
-    })
+    let usable = record.is_committed();
+    Ok(record.manifest.filter(|_| usable))
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::model::{BackupState, RunKind};
 
 use super::handle::{seconds, set, set_if_any};
-use super::state::{Ended, State};
+use super::state::State;
 use super::{CatalogFacts, Metrics, MissReason, PolicyCatalog, PolicyFacts, TriggerSource};
 
 impl Metrics {
@@ -99,15 +99,17 @@ impl Metrics {
         self.count_from_zero(&policy.name, RunKind::Backup);
         let labels = &[policy.name.as_str(), RunKind::Backup.as_str()];
         families.run_in_progress.with_label_values(labels);
-        families.last_success_timestamp_seconds.with_label_values(labels);
-        families.last_completion_timestamp_seconds.with_label_values(labels);
     }
 
     /// Takes over what the repository holds of one policy.
     fn show_catalog(&self, state: &mut State, policy: &str) {
         let empty = PolicyCatalog::default();
         let Some(facts) = &state.catalog else {
-            self.show_ended(policy, RunKind::Backup, Ended::default());
+            // Whether it ever succeeded is not known before the repository was read.
+            let key = (policy.to_owned(), RunKind::Backup);
+            if let Some(ended) = state.ended.get(&key) {
+                self.show_ended(policy, RunKind::Backup, (*ended, false));
+            }
             return;
         };
         let found = facts.policies.get(policy);
@@ -132,7 +134,7 @@ impl Metrics {
         if let Some((at, outcome)) = found.last_completion.filter(|(at, _)| ended.is_newest(*at)) {
             ended.completion = Some((at, outcome));
         }
-        self.show_ended(policy, RunKind::Backup, *ended);
+        self.show_ended(policy, RunKind::Backup, (*ended, true));
         if unseen.is_none() {
             self.show_figures(policy, found.newest_complete.as_ref());
         }

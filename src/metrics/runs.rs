@@ -94,7 +94,10 @@ impl Metrics {
         if newest {
             ended.completion = Some((run.ended_at, run.outcome));
         }
-        self.show_ended(&run.policy, run.kind, *ended);
+        let ended = *ended;
+        // Whether a backup ever succeeded is known when the repository was read.
+        let known = state.catalog.is_some() || run.kind != RunKind::Backup;
+        self.show_ended(&run.policy, run.kind, (ended, known));
         if newest {
             self.show_durations(run);
         }
@@ -109,11 +112,11 @@ impl Metrics {
     }
 
     /// When the newest runs ended, and how.
-    pub(super) fn show_ended(&self, policy: &str, kind: RunKind, ended: Ended) {
+    pub(super) fn show_ended(&self, policy: &str, kind: RunKind, (ended, known): (Ended, bool)) {
         let (families, labels) = (self.families(), &[policy, kind.as_str()]);
         let never = Timestamp::UNIX_EPOCH;
-        let success = seconds(ended.success.unwrap_or(never));
-        set(&families.last_success_timestamp_seconds, labels, success);
+        let success = ended.success.or(known.then_some(never)).map(seconds);
+        set_if_any(&families.last_success_timestamp_seconds, labels, success);
         let completion = seconds(ended.completion.map_or(never, |(at, _)| at));
         set(&families.last_completion_timestamp_seconds, labels, completion);
         for outcome in RunOutcome::ALL {

@@ -16,8 +16,12 @@ use crate::policy::{Missed, Overlap, Policy, PolicySet, Schedule};
 /// What starts this much after its slot is no catch-up: ticks and a busy machine.
 const PUNCTUAL: SignedDuration = SignedDuration::from_secs(5);
 
-/// A slot this far in the future was dealt with under a clock that was wrong.
-const INCREDIBLE: SignedDuration = SignedDuration::from_hours(24);
+/// A slot this far in the future was dealt with under a clock that was wrong. Going on from
+/// now makes no backup twice: that of a slot has the name of the slot.
+const INCREDIBLE: SignedDuration = SignedDuration::from_mins(10);
+
+/// A clock that goes back by less was set right a little.
+const SET_BACK: SignedDuration = SignedDuration::from_secs(2);
 
 /// Turns the schedules of policies into jobs.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub struct Schedules {
     memory: HashMap<String, PolicyMemory>,
     /// Before this moment nothing is due, as long as the policies are the same.
     next: HashMap<String, Timestamp>,
+    /// The moment of the last look.
+    looked_at: Option<Timestamp>,
 }
 
 /// What to do about a policy now.
@@ -56,7 +62,7 @@ impl Schedules {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (memory, next) = (HashMap::new(), HashMap::new());
-        Self { runner, journal, metrics, clock, memory, next }
+        Self { runner, journal, metrics, clock, memory, next, looked_at: None }
     }
 
     /// The policies are others now.
@@ -67,6 +73,11 @@ impl Schedules {
 
     /// One look at every policy. What fails is logged, and tried again at the next look.
     pub async fn look(&mut self, policies: &PolicySet) {
+        let now = self.clock.now();
+        if self.looked_at.replace(now).is_some_and(|then| then.duration_since(now) > SET_BACK) {
+            tracing::warn!("the clock was set back; looking at every schedule anew");
+            self.forget();
+        }
         for policy in policies.iter() {
             if let Err(error) = self.look_at(policy).await {
                 let error = JobError::new(ErrorKind::Failed, format!("{error}: {}", cause(&error)));
@@ -85,7 +96,7 @@ impl Schedules {
         if self.next.get(name).is_some_and(|next| now < *next) {
             return Ok(());
         }
-        let last = self.last_slot(name, now).await?;
+        let last = self.last_slot(name, schedule, now).await?;
         match due(schedule, policy.paused, last, now) {
             Due::Nothing => {}
             Due::Run { slot, missed } => {
@@ -152,9 +163,25 @@ impl Schedules {
         }
     }
 
-    /// The newest slot that needs nothing any more: none before the policy was first seen.
-    async fn last_slot(&mut self, policy: &str, now: Timestamp) -> Result<Timestamp, JournalError> {
+    /// The newest slot that needs nothing any more: none before the policy was first seen, or
+    /// had another schedule.
+    async fn last_slot(
+        &mut self,
+        policy: &str,
+        schedule: &Schedule,
+        now: Timestamp,
+    ) -> Result<Timestamp, JournalError> {
         let memory = self.remembered(policy).await?;
+        let written = format!("{schedule} {}", schedule.zone_name());
+        if memory.schedule.as_ref() != Some(&written) {
+            let (name, text) = (policy.to_owned(), written.clone());
+            self.journal.on_disk(move |journal| journal.reschedule(&name, &text, now)).await?;
+            self.dealt_with(policy, now);
+            if let Some(memory) = self.memory.get_mut(policy) {
+                memory.schedule = Some(written);
+            }
+            return Ok(now);
+        }
         let last = memory.last_slot.unwrap_or(memory.first_seen);
         if last.duration_since(now) < INCREDIBLE {
             return Ok(last);
@@ -166,11 +193,11 @@ impl Schedules {
 
     async fn remembered(&mut self, policy: &str) -> Result<PolicyMemory, JournalError> {
         if let Some(memory) = self.memory.get(policy) {
-            return Ok(*memory);
+            return Ok(memory.clone());
         }
         let (name, now) = (policy.to_owned(), self.clock.now());
         let memory = self.journal.on_disk(move |journal| journal.policy(&name, now)).await?;
-        self.memory.insert(policy.to_owned(), memory);
+        self.memory.insert(policy.to_owned(), memory.clone());
         Ok(memory)
     }
 }

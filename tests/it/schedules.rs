@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use milvus_backup_agent::job::Cause;
 use milvus_backup_agent::metrics::{Metrics, PolicyFacts};
-use milvus_backup_agent::model::{Clock, ClusterName};
+use milvus_backup_agent::model::{Clock, ClusterName, ErrorKind};
 use milvus_backup_agent::policy::PolicySet;
 use milvus_backup_agent::trigger::Schedules;
 use tokio::time::sleep;
@@ -171,4 +171,46 @@ async fn no_slot_is_lost_or_doubled_across_a_kill() {
         process.service.settled().await;
         assert_eq!(made(&jobs), ["0010", "0020", "0030", "0040"], "killed after {moment} ms");
     }
+}
+
+/// A clock that was years ahead and is set right: schedules go on, and a retry does not wait for
+/// the year that never was.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_ahead_stops_nothing() {
+    let jobs = Jobs::new(&[("p", SHORT)]);
+    let policies = policies("schedule: {every: 20s}");
+    let mut process = Process::start(&jobs).await;
+    jobs.clock.shift(SignedDuration::from_hours(24 * 365 * 4));
+    process.look(&policies, 45).await;
+    jobs.clock.shift(SignedDuration::ZERO);
+    process.look(&policies, 60).await;
+    process.service.settled().await;
+    let names: Vec<String> = jobs.world.made().into_iter().map(|made| made.0).collect();
+    let now = names.iter().filter(|name| name.starts_with("p_2026")).count();
+    assert!((2..=3).contains(&now), "{names:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_schedule_catches_nothing_up() {
+    let jobs = Jobs::new(&[("p", SHORT)]);
+    let mut process = Process::start(&jobs).await;
+    process.look(&policies("schedule: {cron: \"0 1 * * *\"}"), 5).await;
+    sleep(Duration::from_mins(30)).await;
+    process.schedules.forget();
+    // It would have been due five minutes ago.
+    process.look(&policies("schedule: {cron: \"25 2 * * *\"}"), 5).await;
+    assert!(jobs.world.made().is_empty());
+    assert_eq!(process.missed("down"), 0);
+}
+
+/// A policy whose run failed and waits for its next try gets its new slots all the same.
+#[tokio::test(start_paused = true)]
+async fn a_new_slot_takes_the_place_of_a_retry() {
+    let jobs = Jobs::new(&[("p", Deed::Fails(1, ErrorKind::Failed))]);
+    let mut process = Process::start(&jobs).await;
+    process.look(&policies("schedule: {every: 20s}"), 65).await;
+    // The retry would be a minute after the first failure.
+    let slots: Vec<u32> = jobs.world.tries.lock().unwrap().values().copied().collect();
+    assert_eq!(slots, [1, 1, 1], "each slot had its run");
+    assert_eq!(process.missed("overlap"), 0);
 }

@@ -5,7 +5,7 @@
 //! that it stands for are written together or not at all.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use redb::{
@@ -32,12 +32,15 @@ const VERSION: u64 = 1;
 const HISTORY: u64 = 1000;
 
 /// What an agent remembers of a policy over restarts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyMemory {
     /// When the agent first saw it.
     pub first_seen: Timestamp,
     /// The last moment of its schedule that was dealt with.
     pub last_slot: Option<Timestamp>,
+    /// The schedule that this is a slot of, as it was written.
+    #[serde(default)]
+    pub schedule: Option<String>,
 }
 
 /// Why the journal cannot be used.
@@ -70,9 +73,12 @@ pub enum JournalError {
 type JournalResult<T> = Result<T, JournalError>;
 
 /// The open journal; one in a process.
+///
+/// After a failed write redb answers nothing any more until the file is opened again, which
+/// the next call does: a disk that was full for a while ends nothing for good.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    database: Arc<Database>,
+    database: Arc<Mutex<Option<Database>>>,
     place: Arc<PathBuf>,
 }
 
@@ -80,19 +86,13 @@ impl Journal {
     /// Opens `journal.redb` in the state folder, or makes it.
     pub fn open(state: &Path) -> JournalResult<Self> {
         let place = state.join("journal.redb");
-        let broken = |source: Box<dyn std::error::Error + Send + Sync>| JournalError::Broken {
+        std::fs::create_dir_all(state).map_err(|error| JournalError::Broken {
             place: place.clone(),
             what: "opened",
-            source,
-        };
-        std::fs::create_dir_all(state).map_err(|error| broken(error.into()))?;
-        let database = Database::create(&place).map_err(|error| {
-            if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
-                return JournalError::InUse(place.clone());
-            }
-            broken(error.into())
+            source: error.into(),
         })?;
-        let journal = Self { database: Arc::new(database), place: Arc::new(place) };
+        let database = Arc::new(Mutex::new(Some(opened(&place)?)));
+        let journal = Self { database, place: Arc::new(place) };
         let known = journal.write(|tables| {
             let known = tables.version()?;
             Ok(known)
@@ -101,6 +101,37 @@ impl Journal {
             VERSION => Ok(journal),
             found => Err(JournalError::TooNew { place: journal.place.to_path_buf(), found }),
         }
+    }
+
+    /// Whether the last call worked.
+    pub fn is_well(&self) -> bool {
+        self.database().is_some()
+    }
+
+    fn database(&self) -> MutexGuard<'_, Option<Database>> {
+        self.database.lock().expect("no holder of this lock panics")
+    }
+
+    /// Does something with the database, which is closed if that fails.
+    fn with<T>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(&Database) -> Result<T, Failure>,
+    ) -> JournalResult<T> {
+        let mut held = self.database();
+        let database = match held.take() {
+            Some(database) => database,
+            None => opened(&self.place)?,
+        };
+        let done = work(&database);
+        if done.is_ok() {
+            *held = Some(database);
+        }
+        done.map_err(|Failure(source)| JournalError::Broken {
+            place: self.place.to_path_buf(),
+            what,
+            source,
+        })
     }
 
     /// Does something with the journal where waiting for the disk is in nobody's way.
@@ -139,14 +170,24 @@ impl Journal {
         self.write(|tables| tables.remember_slot(policy, slot, now))
     }
 
+    /// Notes that a policy has another schedule from now on: slots before that are none of it.
+    pub fn reschedule(&self, policy: &str, schedule: &str, now: Timestamp) -> JournalResult<()> {
+        self.write(|tables| {
+            let known = tables.memory(policy)?;
+            let first_seen = known.map_or(now, |memory| memory.first_seen);
+            let (last_slot, schedule) = (Some(now), Some(schedule.to_owned()));
+            tables.remember(policy, &PolicyMemory { first_seen, last_slot, schedule })
+        })
+    }
+
     /// What is remembered of a policy; from now on something is.
     pub fn policy(&self, policy: &str, now: Timestamp) -> JournalResult<PolicyMemory> {
         self.write(|tables| {
             if let Some(memory) = tables.memory(policy)? {
                 return Ok(memory);
             }
-            let memory = PolicyMemory { first_seen: now, last_slot: None };
-            tables.remember(policy, memory)?;
+            let memory = PolicyMemory { first_seen: now, last_slot: None, schedule: None };
+            tables.remember(policy, &memory)?;
             Ok(memory)
         })
     }
@@ -166,15 +207,14 @@ impl Journal {
         table: TableDefinition<'static, u64, &'static [u8]>,
         most: usize,
     ) -> JournalResult<Vec<JobRecord>> {
-        let read = || -> Result<Vec<JobRecord>, Failure> {
-            let table = self.database.begin_read()?.open_table(table)?;
-            let mut jobs = Vec::new();
+        let mut jobs = self.with("read", |database| {
+            let table = database.begin_read()?.open_table(table)?;
+            let mut jobs: Vec<JobRecord> = Vec::new();
             for entry in table.iter()?.rev().take(most) {
                 jobs.push(serde_json::from_slice(entry?.1.value())?);
             }
             Ok(jobs)
-        };
-        let mut jobs = read().map_err(|failure| self.broken("read", failure))?;
+        })?;
         if most == usize::MAX {
             jobs.reverse();
         }
@@ -185,8 +225,8 @@ impl Journal {
         &self,
         change: impl FnOnce(&mut Tables<'_>) -> Result<T, Failure>,
     ) -> JournalResult<T> {
-        let write = || -> Result<T, Failure> {
-            let transaction = self.database.begin_write()?;
+        self.with("written", |database| {
+            let transaction = database.begin_write()?;
             let changed = {
                 let mut tables = Tables {
                     open: transaction.open_table(OPEN)?,
@@ -198,13 +238,17 @@ impl Journal {
             };
             transaction.commit()?;
             Ok(changed)
-        };
-        write().map_err(|failure| self.broken("written", failure))
+        })
     }
+}
 
-    fn broken(&self, what: &'static str, Failure(source): Failure) -> JournalError {
-        JournalError::Broken { place: self.place.to_path_buf(), what, source }
-    }
+fn opened(place: &Path) -> JournalResult<Database> {
+    Database::create(place).map_err(|error| {
+        if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
+            return JournalError::InUse(place.to_owned());
+        }
+        JournalError::Broken { place: place.to_owned(), what: "opened", source: error.into() }
+    })
 }
 
 /// Anything that goes wrong below.
@@ -258,8 +302,8 @@ impl Tables<'_> {
         Ok(found.map(|found| serde_json::from_slice(found.value())).transpose()?)
     }
 
-    fn remember(&mut self, policy: &str, memory: PolicyMemory) -> Result<(), Failure> {
-        self.policies.insert(policy, serde_json::to_vec(&memory)?.as_slice())?;
+    fn remember(&mut self, policy: &str, memory: &PolicyMemory) -> Result<(), Failure> {
+        self.policies.insert(policy, serde_json::to_vec(memory)?.as_slice())?;
         Ok(())
     }
 
@@ -270,7 +314,11 @@ impl Tables<'_> {
         now: Timestamp,
     ) -> Result<(), Failure> {
         let known = self.memory(policy)?;
-        let first_seen = known.map_or(now, |memory| memory.first_seen);
-        self.remember(policy, PolicyMemory { first_seen, last_slot: Some(slot) })
+        let (first_seen, schedule) = match known {
+            Some(memory) => (memory.first_seen, memory.schedule),
+            None => (now, None),
+        };
+        let last_slot = Some(slot);
+        self.remember(policy, &PolicyMemory { first_seen, last_slot, schedule })
     }
 }

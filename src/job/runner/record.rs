@@ -83,6 +83,9 @@ pub struct JobRecord {
     pub backup: BackupName,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+    /// When its newest run began.
+    #[serde(default)]
+    pub begun_at: Option<Timestamp>,
     /// How far it is.
     pub progress: JobState,
     /// How often its process ended under it.
@@ -101,6 +104,7 @@ impl JobRecord {
             cause,
             backup,
             accepted_at: now,
+            begun_at: None,
             progress: JobState::Queued { runs: 0 },
             interruptions: 0,
             detail: None,
@@ -110,6 +114,9 @@ impl JobRecord {
     /// Moves the job on.
     pub fn apply(&mut self, event: JobEvent) -> Result<(), IllegalTransition> {
         self.progress = self.progress.after(event)?;
+        if let JobEvent::Start(at) = event {
+            self.begun_at = Some(at);
+        }
         Ok(())
     }
 

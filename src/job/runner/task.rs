@@ -151,6 +151,15 @@ impl Runner {
         }
         let mut of_policy = self.jobs.values().filter(|open| open.job.policy == request.policy);
         let newest = of_policy.next_back().map(|open| (open.job.id, open.run.is_some()));
+        let waiting = newest.filter(|(id, _)| {
+            let job = self.jobs.get(id).map(|open| open.job.progress);
+            matches!(job, Some(JobState::Waiting { .. }))
+        });
+        // What is due now is worth more than another try at what was due before.
+        let busy = match (waiting, request.cause.slot()) {
+            (Some(_), Some(_)) => Busy::Replace,
+            _ => busy,
+        };
         let in_the_way = match (newest, busy) {
             (None, _) | (Some((_, true)), Busy::Queue) => None,
             (Some((id, _)), Busy::Join) | (Some((id, false)), Busy::Queue) => {
@@ -200,7 +209,8 @@ impl Runner {
         busy.extend(self.at_work().map(|open| open.job.policy.clone()));
         let due = |open: &&Open| match open.job.progress {
             JobState::Queued { .. } => true,
-            JobState::Waiting { until, .. } => until <= now,
+            // A clock that was set back must not make it wait for years.
+            JobState::Waiting { until, .. } => until <= now || until > now + LONGEST_BACKOFF,
             JobState::Running { .. } | JobState::Stopping { .. } | JobState::Ended { .. } => false,
         };
         let due: Vec<JobRecord> =

@@ -69,6 +69,9 @@ impl Overlap {
 /// How many fires are looked at to tell how far apart they can be.
 const LOOKED_AT: usize = 50;
 
+/// How far back the fire before is looked for: a month.
+const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(31 * 24);
+
 impl Schedule {
     /// The first instant after `now` at which the policy is due.
     pub fn next_after(&self, now: Timestamp) -> Option<Timestamp> {
@@ -88,9 +91,12 @@ impl Schedule {
         std::iter::successors(self.next_after(now), |at| self.next_after(*at))
     }
 
-    /// The longest time between two of the next 50 fires.
+    /// The longest time between two of the next 50 fires and the one before them.
     pub fn longest_gap(&self, now: Timestamp) -> Option<SignedDuration> {
-        let fires: Vec<Timestamp> = self.fires_after(now).take(LOOKED_AT).collect();
+        let long_ago = now.checked_sub(LOOKED_BACK).unwrap_or(now);
+        let before = self.newest(long_ago, now);
+        let next = self.fires_after(now).take(LOOKED_AT);
+        let fires: Vec<Timestamp> = before.into_iter().chain(next).collect();
         fires.windows(2).map(|pair| pair[1].duration_since(pair[0])).max()
     }
 

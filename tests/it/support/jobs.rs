@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use milvus_backup_agent::job::{
     Busy, Cause, Done, JobError, JobRecord, JobRequest, JobResult, Journal, Limits, Observer,
     RunOutcome, Runner, RunnerHandle, RunnerParts, Scope, Submitted, Work,
@@ -20,12 +20,26 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// Wall-clock time that goes with tokio's.
 #[derive(Debug)]
-pub(crate) struct TokioClock(Instant);
+pub(crate) struct TokioClock {
+    begun: Instant,
+    ahead: Mutex<SignedDuration>,
+}
+
+impl TokioClock {
+    fn new() -> Self {
+        Self { begun: Instant::now(), ahead: Mutex::default() }
+    }
+
+    /// From now on it is so far from the right time.
+    pub(crate) fn shift(&self, ahead: SignedDuration) {
+        *self.ahead.lock().unwrap() = ahead;
+    }
+}
 
 impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
         let begin: Timestamp = "2026-11-23T02:00:00Z".parse().expect("a time");
-        begin + self.0.elapsed()
+        begin + self.begun.elapsed() + *self.ahead.lock().unwrap()
     }
 }
 
@@ -227,7 +241,7 @@ impl Jobs {
             world.policy(name, *deed);
         }
         let state = TempDir::new().expect("a folder");
-        Self { state, world: Arc::new(world), clock: Arc::new(TokioClock(Instant::now())) }
+        Self { state, world: Arc::new(world), clock: Arc::new(TokioClock::new()) }
     }
 
     pub(crate) async fn agent(&self) -> Service {

@@ -149,4 +149,8 @@ fn the_longest_gap_is_seen() {
         let gap = schedule(written).longest_gap(now).unwrap();
         assert_eq!(gap.as_hours(), hours, "{written}");
     }
+    // Right after the last of a day, its 50 next are all of another day.
+    let evening: Timestamp = "2026-11-25T18:00Z".parse().unwrap();
+    let gap = schedule("{cron: \"*/5 9-17 * * *\"}").longest_gap(evening).unwrap();
+    assert_eq!(gap.as_secs(), (15 * 60 + 5) * 60);
 }
