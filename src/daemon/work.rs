@@ -47,7 +47,11 @@ impl Work for AgentWork {
             ..world.context.clone()
         };
         if let Some(found) = job::find_backup(&context, &job.backup).boxed().await? {
-            return Ok(found_already(job, found));
+            let done = found_already(job, found);
+            if done.outcome != RunOutcome::Skipped && policy.after_backup == AfterBackup::Content {
+                self.verify(&context, policy, job).boxed().await?;
+            }
+            return Ok(done);
         }
         let request = BackupRequest {
             name: Some(job.backup.clone()),
@@ -118,13 +122,37 @@ impl AgentWork {
     }
 }
 
-/// The name has a backup. A job that was at work before made it itself, right before its
-/// process ended; else someone else was faster.
+/// The name has a backup. A job that was at work before made it itself: its process ended right
+/// after it, or what followed failed. Else someone else was faster.
 fn found_already(job: &JobRecord, found: RunOutcome) -> Done {
-    let (outcome, detail) = if job.interruptions > 0 {
-        (found, "made by a run of this job whose process was killed right after it")
+    // Whatever ended a run of this job left its reason.
+    let (outcome, detail) = if job.detail.is_some() {
+        (found, "made by an earlier run of this job")
     } else {
         (RunOutcome::Skipped, "someone else has made this backup")
     };
     Done { outcome, detail: Some(detail.to_owned()), stages: Vec::new(), report: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::found_already;
+    use crate::job::{Cause, JobId, JobRecord, JobRequest};
+    use crate::model::{BackupName, RunOutcome};
+
+    #[test]
+    fn what_an_earlier_run_has_made_is_the_end_of_its_job() {
+        let request = JobRequest {
+            policy: "a".to_owned(),
+            cause: Cause::Request,
+            backup: BackupName::new("a_1").unwrap(),
+        };
+        let mut job = JobRecord::accepted(JobId(1), request, Timestamp::UNIX_EPOCH);
+        assert_eq!(found_already(&job, RunOutcome::Partial).outcome, RunOutcome::Skipped);
+        // It was asked to stop while it verified what it had made, or that failed.
+        job.detail = Some("cancelled".to_owned());
+        assert_eq!(found_already(&job, RunOutcome::Partial).outcome, RunOutcome::Partial);
+    }
 }
