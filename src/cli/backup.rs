@@ -8,7 +8,7 @@ use crate::storage::Access;
 
 use super::args::BackupArguments;
 use super::output::{Output, size, table};
-use super::textfile::Told;
+use super::textfile::{Ended, Told};
 use super::{ExitStatus, policy};
 
 /// A plan writes nothing, so it opens what is there or nothing at all.
@@ -21,20 +21,20 @@ pub(super) async fn run(
     arguments: &BackupArguments,
     request: BackupRequest,
     output: Output,
-) -> JobResult<ExitStatus> {
+) -> JobResult<Ended> {
     if arguments.plan {
         let plan = job::plan_only(context, request).await?;
         output.print(&plan, || plan_text(&plan));
-        return Ok(ExitStatus::OK);
+        return Ok(ExitStatus::OK.into());
     }
     let report = job::run_backup(context, request).await?;
     output.print(&report, || report_text(&report));
-    Ok(report.outcome.into())
+    Ok(Ended { status: report.outcome.into(), backup: Some(report.figures()) })
 }
 
 /// What is told of it where nobody runs the agent; nothing of a plan.
-pub(super) fn told(arguments: &BackupArguments, request: &BackupRequest) -> Option<Told> {
-    let policy = request.policy.as_ref().map(ToString::to_string).unwrap_or_default();
+pub(super) fn told(arguments: &BackupArguments) -> Option<Told> {
+    let policy = arguments.policy.clone().unwrap_or_default();
     (!arguments.plan).then_some(Told { kind: RunKind::Backup, policy })
 }
 

@@ -41,7 +41,7 @@ fn is_stderr(stream: &str) -> bool {
     stream == format!("{}:{}", found.dev(), found.ino())
 }
 
-/// A line with its severity in front, as
+/// Lines with their severity in front, as
 /// [sd-daemon(3)](https://www.freedesktop.org/software/systemd/man/latest/sd-daemon.html) has it.
 struct Severe<F>(F);
 
@@ -63,7 +63,34 @@ where
             Level::INFO => 6,
             Level::DEBUG | Level::TRACE => 7,
         };
-        write!(writer, "<{severity}>")?;
-        self.0.format_event(context, writer, event)
+        let mut text = String::new();
+        self.0.format_event(context, Writer::new(&mut text), event)?;
+        // journald takes each line of a long error for an entry of its own.
+        text.lines().try_for_each(|line| writeln!(writer, "<{severity}>{line}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tracing_subscriber::fmt::format;
+
+    use super::Severe;
+
+    #[test]
+    fn each_line_of_a_long_error_has_its_severity() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let line = format().without_time().with_level(false).with_target(false).with_ansi(false);
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(Arc::new(file.reopen().unwrap()))
+            .event_format(Severe(line))
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::error!(error = %"unknown key\n --> a.yaml:1:1", "wrong");
+            tracing::info!("well");
+        });
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        assert_eq!(text, "<3>wrong error=unknown key\n<3> --> a.yaml:1:1\n<6>well\n");
     }
 }

@@ -9,13 +9,13 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Environment, Loaded};
+use crate::config::{self, Config, Environment, Loaded};
 use crate::job::{JobContext, JobError, JobResult};
 use crate::metrics::Metrics;
 use crate::model::{ErrorKind, RunKind};
 use crate::storage::Access;
 
-use super::args::{Arguments, Command, Format};
+use super::args::{Arguments, BackupArguments, Command, Format};
 use super::output::{Output, talk};
 use super::textfile::{Told, told};
 use super::{
@@ -128,15 +128,7 @@ async fn dispatch(
             };
             told(config, kind.map(Told::without_policy), context, work).await
         }
-        Command::Backup(arguments) => {
-            let request = backup::request(config, &arguments)?;
-            let run = backup::told(&arguments, &request);
-            let context = open(backup::access(&arguments)).await;
-            let work = async move |context: JobContext, _: &Metrics| {
-                shown(&context, backup::run(&context, &arguments, request, output)).await
-            };
-            told(config, run, context, work).await
-        }
+        Command::Backup(arguments) => back_up(config, arguments, output, cancel).await,
         Command::Restore(arguments) => {
             let kind = (!arguments.plan).then_some(RunKind::Restore);
             let context = open(restore::access(&arguments)).await;
@@ -149,11 +141,29 @@ async fn dispatch(
     }
 }
 
-/// Runs a workflow and shows how far it is.
-async fn shown(
-    context: &JobContext,
-    work: impl Future<Output = JobResult<ExitStatus>>,
+/// A policy that is wrong is a failure to be told of, like those of the run itself.
+async fn back_up(
+    config: &Config,
+    arguments: BackupArguments,
+    output: Output,
+    cancel: CancellationToken,
 ) -> JobResult<ExitStatus> {
+    let run = backup::told(&arguments);
+    let (context, request) = match backup::request(config, &arguments) {
+        Ok(request) => {
+            (session::open(config, backup::access(&arguments), cancel).await, Some(request))
+        }
+        Err(error) => (Err(error), None),
+    };
+    let work = async move |context: JobContext, _: &Metrics| {
+        let request = request.expect("a context was opened for it");
+        shown(&context, backup::run(&context, &arguments, request, output)).await
+    };
+    told(config, run, context, work).await
+}
+
+/// Runs a workflow and shows how far it is.
+async fn shown<T>(context: &JobContext, work: impl Future<Output = JobResult<T>>) -> JobResult<T> {
     let ended = tokio::select! {
         ended = work => ended,
         () = progress::show(Arc::clone(&context.progress)) => unreachable!("it shows until it is dropped"),

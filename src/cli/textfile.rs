@@ -1,11 +1,15 @@
 //! Metrics of a command, for those who run no agent.
 
-use crate::config::Config;
-use crate::job::{self, JobContext, JobResult, Sizes};
-use crate::metrics::{self, Metrics, RunFacts};
-use crate::model::{Clock, ErrorKind, RunKind, RunOutcome, SystemClock};
+use tokio_util::sync::CancellationToken;
 
-use super::ExitStatus;
+use crate::config::Config;
+use crate::job::{self, JobContext, JobError, JobResult, Sizes};
+use crate::metrics::{self, BackupFigures, Metrics, RunFacts};
+use crate::model::{Clock, ErrorKind, RunKind, RunOutcome, SystemClock};
+use crate::policy::PolicySet;
+use crate::storage::Access;
+
+use super::{ExitStatus, policy, session};
 
 /// A run that is to be told of.
 #[derive(Debug)]
@@ -21,38 +25,62 @@ impl Told {
     }
 }
 
+/// How a command ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) status: ExitStatus,
+    /// What it made, if it made a backup.
+    pub(super) backup: Option<BackupFigures>,
+}
+
+impl From<ExitStatus> for Ended {
+    fn from(status: ExitStatus) -> Self {
+        Self { status, backup: None }
+    }
+}
+
 /// Runs a workflow in the context that was opened for it. Where `metrics.textfile` is set, and
-/// the command does more than look, it writes what came of it and what the repository holds. A
-/// file that cannot be written fails no backup.
-pub(super) async fn told(
+/// the command does more than look, it writes what came of it and what the repository holds,
+/// also of other policies: the file of an earlier command is replaced. A file that cannot be
+/// written fails no backup.
+pub(super) async fn told<T: Into<Ended>>(
     config: &Config,
     run: Option<Told>,
     context: JobResult<JobContext>,
-    work: impl AsyncFnOnce(JobContext, &Metrics) -> JobResult<ExitStatus>,
+    work: impl AsyncFnOnce(JobContext, &Metrics) -> JobResult<T>,
 ) -> JobResult<ExitStatus> {
     let metrics = Metrics::default();
     let Some((file, run)) = config.metrics.textfile.as_ref().zip(run) else {
-        return work(context?, &metrics).await;
+        return Ok(work(context?, &metrics).await?.into().status);
     };
     let started_at = SystemClock.now();
+    let configured = policy::load(config);
     let (ended, context) = match context {
         Ok(context) => {
             let context = context.metered(&metrics);
-            (work(context.clone(), &metrics).await, Some(context))
+            (work(context.clone(), &metrics).await.map(Into::into), Some(context))
         }
         Err(error) => (Err(error), None),
     };
     metrics.add_policy(&run.policy);
+    for policy in configured.iter().flat_map(PolicySet::iter) {
+        metrics.add_policy(policy.name.as_str());
+    }
     let stages = context.as_ref().map(|context| context.progress.stages()).unwrap_or_default();
     metrics.run_ended(&RunFacts {
         policy: run.policy,
         kind: run.kind,
-        outcome: outcome(&ended),
+        outcome: outcome(ended.as_ref().map(|ended| ended.status)),
         started_at,
         ended_at: SystemClock.now(),
         stages: stages.into_iter().map(|(stage, took)| (stage.into(), took)).collect(),
-        backup: None,
+        backup: ended.as_ref().ok().and_then(|ended: &Ended| ended.backup),
     });
+    let context = match context {
+        // What failed before it came to that may have a repository all the same.
+        None => session::open(config, Access::ReadIfAny, CancellationToken::new()).await.ok(),
+        opened => opened,
+    };
     if let Some(context) = context {
         match job::run_overview(&context, Sizes::Known).await {
             Ok(found) => {
@@ -69,14 +97,11 @@ pub(super) async fn told(
     if let Err(error) = metrics::write_textfile(&metrics, file) {
         tracing::warn!(file = %file.display(), %error, "metrics cannot be written");
     }
-    ended
+    Ok(ended?.status)
 }
 
-fn outcome(ended: &JobResult<ExitStatus>) -> RunOutcome {
-    let status = match ended {
-        Ok(status) => *status,
-        Err(error) => error.kind().into(),
-    };
+fn outcome(ended: Result<ExitStatus, &JobError>) -> RunOutcome {
+    let status = ended.unwrap_or_else(|error| error.kind().into());
     let is = |kind: ErrorKind| status == kind.into();
     match status {
         ExitStatus::OK => RunOutcome::Complete,
@@ -101,14 +126,14 @@ mod tests {
             (ExitStatus::PARTIAL, RunOutcome::Partial),
             (ErrorKind::Damaged.into(), RunOutcome::Failed),
         ] {
-            assert_eq!(outcome(&Ok(status)), expected);
+            assert_eq!(outcome(Ok(status)), expected);
         }
         for (kind, expected) in [
             (ErrorKind::Unreachable, RunOutcome::Failed),
             (ErrorKind::Cancelled, RunOutcome::Cancelled),
             (ErrorKind::NothingToDo, RunOutcome::Skipped),
         ] {
-            assert_eq!(outcome(&Err(JobError::new(kind, "x"))), expected);
+            assert_eq!(outcome(Err(&JobError::new(kind, "x"))), expected);
         }
     }
 }

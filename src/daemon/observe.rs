@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::job::{BackupReport, Done, JobId, JobRecord, JobState, Observer, Stop};
-use crate::metrics::{BackupFigures, Metrics, RunFacts, TriggerSource};
+use crate::metrics::{Metrics, RunFacts, TriggerSource};
 use crate::model::{Clock, RunKind, RunOutcome};
 
 /// Tells Prometheus and the log.
@@ -119,23 +119,6 @@ pub(super) fn facts(
         started_at,
         ended_at,
         stages: stages.iter().map(|(stage, took)| ((*stage).into(), *took)).collect(),
-        backup: done.and_then(|done| done.report.as_deref()).map(figures),
-    }
-}
-
-fn figures(report: &BackupReport) -> BackupFigures {
-    let count = |outcome| {
-        let those = report.collections.iter().filter(|collection| collection.outcome == outcome);
-        those.count() as u64
-    };
-    BackupFigures {
-        rows: report.rows,
-        segments: report.collections.iter().map(|collection| collection.segments).sum(),
-        logical_bytes: report.bytes_copied + report.bytes_reused,
-        uploaded_bytes: Some(report.bytes_copied),
-        reused_bytes: Some(report.bytes_reused),
-        collections: count(RunOutcome::Complete),
-        collections_skipped: None,
-        collections_failed: count(RunOutcome::Failed),
+        backup: done.and_then(|done| done.report.as_deref()).map(BackupReport::figures),
     }
 }

@@ -8,11 +8,11 @@ use futures::FutureExt;
 use super::world::Worlds;
 use crate::job::{
     self, BackupReport, BackupRequest, Done, JobContext, JobError, JobRecord, JobResult, Limits,
-    RunOutcome, Scope, Work,
+    RunOutcome, Scope, Sizes, Work,
 };
 use crate::manifest::{Manifest, ManifestOutcome};
 use crate::metrics::{Metrics, RunFacts};
-use crate::model::{ErrorKind, RunKind};
+use crate::model::{BackupState, ErrorKind, RunKind};
 use crate::plan::VerifyDepth;
 use crate::policy::{AfterBackup, Policy};
 use crate::transfer::Stage;
@@ -48,7 +48,9 @@ impl Work for AgentWork {
             ..world.context.clone()
         };
         if let Some(found) = job::find_backup(&context, &job.backup).boxed().await? {
-            let ours = found.policy == job.policy && found.created_at >= job.accepted_at;
+            // Whatever ended a run of this job before left its reason.
+            let begun = job.detail.is_some() || found.created_at >= job.accepted_at;
+            let ours = begun && found.policy == job.policy;
             if ours && policy.after_backup == AfterBackup::Content {
                 self.verify(&context, policy, job).boxed().await?;
             }
@@ -60,7 +62,12 @@ impl Work for AgentWork {
             selector: policy.collections.clone(),
             trigger: job.cause.as_str().to_owned(),
         };
-        let report = job::run_backup(&context, request).boxed().await?;
+        let report = match job::run_backup(&context, request).boxed().await {
+            Err(error) if error.kind() == ErrorKind::NothingToDo => {
+                return Err(nothing(&context, policy, error).boxed().await);
+            }
+            made => made?,
+        };
         if policy.after_backup == AfterBackup::Content {
             self.verify(&context, policy, job).boxed().await?;
         }
@@ -116,6 +123,20 @@ impl AgentWork {
         Err(JobError::new(ErrorKind::Damaged, message)
             .hint("`verify --depth content` shows every file; check the disk of the repository"))
     }
+}
+
+/// Nothing to back up is fine where there never was anything. Where an earlier backup of the
+/// policy has rows, Milvus has lost them, or is another one.
+async fn nothing(context: &JobContext, policy: &Policy, error: JobError) -> JobError {
+    let Ok(rows) = job::run_list(context, Sizes::Known).await else { return error };
+    let before = rows.iter().rfind(|row| {
+        let ours = row.cluster == context.cluster.as_str() && row.policy == policy.name.as_str();
+        ours && row.state == BackupState::Complete && row.rows > 0
+    });
+    let Some(before) = before else { return error };
+    let (name, rows) = (&before.name, before.rows);
+    JobError::new(ErrorKind::Failed, format!("{error}; its backup `{name}` has {rows} rows"))
+        .hint("look whether this is the right Milvus, and whether it has lost its data")
 }
 
 /// The name has a backup. A run of this job may have made it, and ended before it could say

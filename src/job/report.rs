@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::metrics::BackupFigures;
 use crate::model::RunOutcome;
 use crate::plan::VerifyDepth;
 
@@ -47,6 +48,26 @@ pub struct BackupReport {
     pub rows: u64,
     /// Wall time of the run.
     pub duration_seconds: f64,
+}
+
+impl BackupReport {
+    /// The same, as metrics tell it.
+    pub fn figures(&self) -> BackupFigures {
+        let count = |outcome| {
+            let those = self.collections.iter().filter(|collection| collection.outcome == outcome);
+            those.count() as u64
+        };
+        BackupFigures {
+            rows: self.rows,
+            segments: self.collections.iter().map(|collection| collection.segments).sum(),
+            logical_bytes: self.bytes_copied + self.bytes_reused,
+            uploaded_bytes: Some(self.bytes_copied),
+            reused_bytes: Some(self.bytes_reused),
+            collections: count(RunOutcome::Complete),
+            collections_skipped: None,
+            collections_failed: count(RunOutcome::Failed),
+        }
+    }
 }
 
 /// `backup --plan` and `restore --plan`.
@@ -135,4 +156,39 @@ pub struct VerifyReport {
     pub unchecked: u64,
     /// `complete`, or `failed` if anything is missing or damaged.
     pub outcome: RunOutcome,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BackupReport, CollectionReport};
+    use crate::model::RunOutcome;
+
+    #[test]
+    fn figures_are_those_of_the_report() {
+        let collection = |outcome| CollectionReport {
+            database: "default".to_owned(),
+            name: "a".to_owned(),
+            rows: 5,
+            segments: 2,
+            outcome,
+            error: None,
+        };
+        let report = BackupReport {
+            name: "b".to_owned(),
+            cluster: "c".to_owned(),
+            policy: String::new(),
+            outcome: RunOutcome::Partial,
+            collections: vec![collection(RunOutcome::Complete), collection(RunOutcome::Failed)],
+            files_copied: 1,
+            files_reused: 2,
+            bytes_copied: 10,
+            bytes_reused: 20,
+            rows: 5,
+            duration_seconds: 1.0,
+        };
+        let figures = report.figures();
+        assert_eq!((figures.rows, figures.segments, figures.logical_bytes), (5, 4, 30));
+        assert_eq!((figures.uploaded_bytes, figures.reused_bytes), (Some(10), Some(20)));
+        assert_eq!((figures.collections, figures.collections_failed), (1, 1));
+    }
 }

@@ -29,8 +29,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "model", "metrics", "config", "policy", "plan", "storage", "transfer", "job", "api",
-            "trigger",
+            "model", "metrics", "config", "policy", "manifest", "plan", "storage", "transfer",
+            "job", "api", "trigger",
         ],
     ),
     (

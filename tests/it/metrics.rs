@@ -138,13 +138,15 @@ fn a_command_leaves_a_file_for_the_textfile_collector() {
     let folder = tempfile::TempDir::new().expect("a temporary folder");
     let file = folder.path().join("milvus.prom");
     let milvus_files = folder.path().join("milvus");
+    let policies = folder.path().join("policies");
     std::fs::create_dir(&milvus_files).expect("a folder is made");
+    std::fs::create_dir(&policies).expect("a folder is made");
     let ended = |arguments: &[&str]| {
         let mut command = cargo_bin_cmd!("milvus-backup-agent");
         command.args(arguments).env("MBA__MILVUS__ADDRESS", "http://127.0.0.1:1");
         command.env("MBA__MILVUS__CLUSTER", "c").env("MBA__METRICS__TEXTFILE", &file);
         command.env("MBA__MILVUS__STORAGE__LOCAL__PATH", &milvus_files);
-        command.env("MBA__STATE", folder.path().join("state"));
+        command.env("MBA__STATE", folder.path().join("state")).env("MBA__POLICIES", &policies);
         command.env("MBA__REPOSITORY__LOCAL__PATH", folder.path().join("repository"));
         command.output().expect("the program runs").status.code()
     };
@@ -161,6 +163,19 @@ fn a_command_leaves_a_file_for_the_textfile_collector() {
         assert!(text.contains(&format!("\nmilvus_backup_{line}")), "no {line} in\n{text}");
     }
     assert!(!text.contains("\nprocess_"), "the exporter has these itself");
+    accepted_by_promtool(&text);
+
+    // A policy that is wrong is told of, and so is what there is of the others.
+    std::fs::write(policies.join("b.yaml"), "retention: {keep_all: true}\n").expect("a policy");
+    assert_eq!(ended(&["backup", "--policy", "a"]), Some(2));
+    let text = std::fs::read_to_string(&file).expect("a file");
+    let failed = r#"milvus_backup_last_run_outcome{kind="backup",outcome="failed",policy="a"} 1"#;
+    assert!(text.contains(failed), "{text}");
+    assert!(text.contains("\nmilvus_backup_repository_free_bytes "), "it was not read: {text}");
+    assert_eq!(ended(&["verify", "x"]), Some(10));
+    let text = std::fs::read_to_string(&file).expect("a file");
+    let other = r#"milvus_backup_last_success_timestamp_seconds{kind="backup",policy="b"} 0"#;
+    assert!(text.contains(other), "{text}");
 }
 
 /// A family that is documented and never shown is a promise that nobody keeps.
@@ -184,23 +199,26 @@ fn every_family_is_shown_with_its_help_and_type() {
 #[test]
 fn prometheus_has_nothing_to_say_against_it() {
     for metrics in [Metrics::default(), populated()] {
-        let text = metrics.render();
-        let mut promtool = Command::new(promtool())
-            .args(["check", "metrics", "--extended"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("promtool starts");
-        let mut input = promtool.stdin.take().expect("its input is ours");
-        input.write_all(text.as_bytes()).expect("promtool reads");
-        drop(input);
-        let output = promtool.wait_with_output().expect("promtool ends");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && said.is_empty(), "{said}\n{text}");
-        let table = String::from_utf8_lossy(&output.stdout);
-        assert!(table.contains("milvus_backup_build_info"), "it read nothing: {table}");
+        accepted_by_promtool(&metrics.render());
     }
+}
+
+fn accepted_by_promtool(text: &str) {
+    let mut promtool = Command::new(promtool())
+        .args(["check", "metrics", "--extended"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool starts");
+    let mut input = promtool.stdin.take().expect("its input is ours");
+    input.write_all(text.as_bytes()).expect("promtool reads");
+    drop(input);
+    let output = promtool.wait_with_output().expect("promtool ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}\n{text}");
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(table.contains("milvus_backup_build_info"), "it read nothing: {table}");
 }
 
 fn promtool() -> PathBuf {
