@@ -151,7 +151,7 @@ impl CatalogError {
                 "give this agent a repository of its own; or, if the other one is gone for good, delete that file"
             }
             Self::OtherCluster { .. } => {
-                "set `milvus.cluster` to a name of its own; or, if Milvus really moved, `cluster adopt NAME --reason R`"
+                "check `milvus.address` and `milvus.storage` for a mistake; if this is another Milvus, set `milvus.cluster` to a name of its own; if it really moved, `cluster adopt NAME --reason R`"
             }
         };
         Some(hint.to_owned())

@@ -76,8 +76,11 @@ fn run(arguments: Arguments, loaded: &Loaded, output: Output) -> JobResult<ExitS
         JobError::new(ErrorKind::Failed, format!("no threads can be started: {error}"))
     })?;
     let cancel = CancellationToken::new();
+    // A service has a log, and nothing else on stderr.
+    let serves = matches!(arguments.command, Command::Run);
+    let say: fn(&str) = if serves { |words| tracing::info!("{words}") } else { talk };
     let command = dispatch(arguments, loaded, output, cancel.clone());
-    let ended = runtime.block_on(until_signalled(command, cancel));
+    let ended = runtime.block_on(until_signalled(command, cancel, say));
     // A read that hangs on a dead mount must not keep the process.
     runtime.shutdown_background();
     ended
@@ -176,6 +179,7 @@ async fn shown<T>(context: &JobContext, work: impl Future<Output = JobResult<T>>
 async fn until_signalled(
     work: impl Future<Output = JobResult<ExitStatus>>,
     cancel: CancellationToken,
+    say: fn(&str),
 ) -> JobResult<ExitStatus> {
     let no_signals =
         |error| JobError::new(ErrorKind::Failed, format!("signals cannot be received: {error}"));
@@ -191,7 +195,7 @@ async fn until_signalled(
         if cancel.is_cancelled() {
             return Err(JobError::new(ErrorKind::Cancelled, "stopped at once"));
         }
-        talk("stopping; once more to stop at once");
+        say("stopping; once more to stop at once");
         cancel.cancel();
     }
 }

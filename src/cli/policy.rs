@@ -58,7 +58,8 @@ pub(super) fn load(config: &Config) -> JobResult<PolicySet> {
 /// does without their usual folder.
 pub(super) fn overview(config: &Config, now: Timestamp) -> JobResult<String> {
     if is_usual(&config.policies) && !config.policies.exists() {
-        return Ok("none".to_owned());
+        let folder = config.policies.display();
+        return Ok(format!("none; `run` needs the folder `{folder}`"));
     }
     let policies = load(config)?;
     let good = match policies.len() {

@@ -19,11 +19,17 @@ pub(super) struct Telling {
     begun: Mutex<HashMap<JobId, Timestamp>>,
     /// Told when the repository has changed.
     changed: Arc<Notify>,
+    /// Told when a run has failed.
+    doubt: Arc<Notify>,
 }
 
 impl Telling {
-    pub(super) fn new(metrics: Metrics, clock: Arc<dyn Clock>, changed: Arc<Notify>) -> Self {
-        Self { metrics, clock, begun: Mutex::default(), changed }
+    pub(super) fn new(
+        metrics: Metrics,
+        clock: Arc<dyn Clock>,
+        (changed, doubt): (Arc<Notify>, Arc<Notify>),
+    ) -> Self {
+        Self { metrics, clock, begun: Mutex::default(), changed, doubt }
     }
 
     fn begun(&self) -> MutexGuard<'_, HashMap<JobId, Timestamp>> {
@@ -41,6 +47,9 @@ impl Telling {
         };
         self.metrics.run_ended(&facts(job, outcome, (started_at, ended_at), done));
         self.changed.notify_one();
+        if outcome == RunOutcome::Failed {
+            self.doubt.notify_one();
+        }
     }
 }
 
@@ -63,7 +72,7 @@ impl Observer for Telling {
                 tracing::warn!(job = %id, policy, "the run is stopped, it has passed a limit");
             }
             JobState::Stopping { why, .. } => {
-                tracing::info!(job = %id, policy, ?why, "the run is asked to stop");
+                tracing::info!(job = %id, policy, why = why.as_str(), "the run is asked to stop");
             }
             JobState::Waiting { until, runs } => {
                 self.ended(job, RunOutcome::Failed, done);

@@ -1,8 +1,11 @@
 //! Whether a backup would work now, looked at before one has to.
 
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use super::world::Worlds;
@@ -17,34 +20,76 @@ const EVERY: Duration = Duration::from_mins(10);
 /// How often while it is not.
 const AGAIN: Duration = Duration::from_mins(1);
 
+/// How long after a doubt: what failed may be about to come back, and doubts come together.
+const SOON: Duration = Duration::from_secs(2);
+
 /// How often the journal is asked.
 const JOURNAL_EVERY: Duration = Duration::from_secs(10);
 
 /// How long one look may take.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Looks for ever, and tells the metrics and `/readyz`.
+/// What makes it look, and what else is worth telling.
+pub(super) struct Signs {
+    /// Whether the catalog was read.
+    pub(super) catalog: watch::Receiver<bool>,
+    /// Asked whether it can be written.
+    pub(super) journal: Journal,
+    /// Told when a run has failed, or the settings are others.
+    pub(super) doubt: Arc<Notify>,
+}
+
+/// Looks for ever, and tells the metrics, the log and `/readyz`.
 pub(super) async fn keep_looking(
     worlds: &Worlds,
     metrics: &Metrics,
-    (mut catalog, journal): (watch::Receiver<bool>, Journal),
+    mut signs: Signs,
     readiness: watch::Sender<Readiness>,
 ) {
+    let mut known: BTreeMap<&'static str, bool> = BTreeMap::new();
     loop {
         let world = worlds.now();
         let found = timeout(PATIENCE, job::run_check(&world.context, None)).await.ok();
         tell(metrics, found.as_ref());
+        log(&mut known, found.as_ref());
         let well = found.as_ref().is_some_and(|found| found.checks.iter().all(passed));
-        let again = sleep(if well { EVERY } else { AGAIN });
-        tokio::pin!(again);
+        let mut again = pin!(sleep(if well { EVERY } else { AGAIN }));
         loop {
-            let read = *catalog.borrow_and_update();
-            readiness.send_replace(waiting(found.as_ref(), (read, journal.is_well())));
+            let read = *signs.catalog.borrow_and_update();
+            let writes = signs.journal.is_well();
+            readiness.send_replace(waiting(found.as_ref(), (read, writes)));
             tokio::select! {
                 () = &mut again => break,
+                () = signs.doubt.notified() => {
+                    sleep(SOON).await;
+                    break;
+                }
                 () = sleep(JOURNAL_EVERY) => {}
-                changed = catalog.changed() => if changed.is_err() { return },
+                changed = signs.catalog.changed() => if changed.is_err() { return },
             }
+        }
+    }
+}
+
+/// What went wrong since the last look, and what is well again.
+fn log(known: &mut BTreeMap<&'static str, bool>, found: Option<&CheckReport>) {
+    let Some(found) = found else {
+        tracing::warn!(
+            "whether a backup would work could not be told within {} s",
+            PATIENCE.as_secs()
+        );
+        return;
+    };
+    for line in &found.checks {
+        let before = known.insert(line.check, passed(line));
+        let (check, detail) = (line.check, &line.detail);
+        match (before, passed(line)) {
+            (None | Some(true), false) => {
+                let hint = line.hint.as_deref().unwrap_or_default();
+                tracing::warn!(check, detail, hint, "a backup would not work now");
+            }
+            (Some(false), true) => tracing::info!(check, detail, "well again"),
+            (None | Some(true), true) | (Some(false), false) => {}
         }
     }
 }
@@ -56,7 +101,7 @@ fn tell(metrics: &Metrics, found: Option<&CheckReport>) {
         let check = if passed(line) { Check::Passed } else { Check::Failed };
         metrics.preflight(line.check, check);
     }
-    for unseen in ["milvus", "storage"] {
+    for unseen in ["milvus", "storage", "cluster"] {
         if !checks.iter().any(|line| line.check == unseen) {
             metrics.preflight(unseen, Check::Failed);
         }

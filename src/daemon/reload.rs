@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::wiring::{Agent, announce, fixed, keep_fixed};
+use super::wiring::{Agent, announce, changed_for_later, keep_fixed};
 use super::world::World;
 use crate::job::{JobError, JobResult};
 use crate::metrics::Check;
@@ -40,10 +40,9 @@ impl Agent {
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
         let old = self.worlds.now();
-        if fixed(&old.settings.config) != fixed(&settings.config) {
-            tracing::warn!(
-                "`api.*`, `metrics.listen`, `state`, `milvus.cluster` and `log.*` change with a restart only"
-            );
+        let later = changed_for_later(&settings.config, &old.settings.config);
+        if !later.is_empty() {
+            tracing::warn!(keys = later.join(", "), "these change with a restart only");
         }
         keep_fixed(&mut settings.config, &old.settings.config);
         let context = if old.settings.config == settings.config {
@@ -54,6 +53,7 @@ impl Agent {
         announce(&settings.policies, &self.metrics, &self.journal, &*self.clock).await?;
         let policies = settings.policies.len();
         self.worlds.replace(World { settings, context });
+        self.doubt.notify_one();
         tracing::info!(policies, "the settings were read again");
         Ok::<(), JobError>(())
     }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::catalog::Reading;
 use super::observe::{Telling, facts};
-use super::preflight;
+use super::preflight::{self, Signs};
 use super::settings::Setup;
 use super::systemd::Status;
 use super::work::AgentWork;
@@ -41,6 +41,8 @@ pub(super) struct Agent {
     pub(super) runner: RunnerHandle,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) status: Status,
+    /// Makes the preflight look at once.
+    pub(super) doubt: Arc<Notify>,
     /// When the schedules were last looked at.
     pub(super) looked: watch::Receiver<Instant>,
     /// The loops. None of them ends before it is told to.
@@ -67,7 +69,9 @@ impl Agent {
         let journal = journal?.map_err(|error| unusable(&error))?;
         let worlds = Worlds::new(World { settings, context });
         let changed = Arc::new(Notify::new());
-        let telling = Telling::new(metrics.clone(), Arc::clone(&clock), Arc::clone(&changed));
+        let doubt = Arc::new(Notify::new());
+        let notices = (Arc::clone(&changed), Arc::clone(&doubt));
+        let telling = Telling::new(metrics.clone(), Arc::clone(&clock), notices);
         announce(&worlds.now().settings.policies, &metrics, &journal, &*clock).await?;
         remember(&metrics, &journal).await?;
         let (runner, handle) = Runner::open(RunnerParts {
@@ -87,6 +91,7 @@ impl Agent {
             runner: handle,
             clock,
             status: Status::default(),
+            doubt,
             looked: sees_looked,
             tasks: JoinSet::new(),
             stop: CancellationToken::new(),
@@ -188,9 +193,10 @@ impl Agent {
         });
         let (worlds, metrics, stop) =
             (self.worlds.clone(), self.metrics.clone(), self.stop.clone());
-        let journal = self.journal.clone();
+        let (journal, doubt) = (self.journal.clone(), Arc::clone(&self.doubt));
+        let signs = Signs { catalog: is_read, journal, doubt };
         self.tasks.spawn(async move {
-            let looking = preflight::keep_looking(&worlds, &metrics, (is_read, journal), readiness);
+            let looking = preflight::keep_looking(&worlds, &metrics, signs, readiness);
             stop.run_until_cancelled(looking).await;
             "preflight"
         });
@@ -255,10 +261,16 @@ fn unusable(error: &JournalError) -> JobError {
     }
 }
 
-/// The address is part of the configuration, and so is what changes only with a restart.
-pub(super) fn fixed(config: &Config) -> impl PartialEq + use<> {
-    let listeners = (config.api.clone(), config.metrics.clone());
-    (listeners, config.state.clone(), config.milvus.cluster.clone(), config.log)
+/// The keys that change only with a restart, and are others in the new configuration.
+pub(super) fn changed_for_later(new: &Config, old: &Config) -> Vec<&'static str> {
+    let differ = [
+        ("api.*", new.api != old.api),
+        ("metrics.*", new.metrics != old.metrics),
+        ("state", new.state != old.state),
+        ("milvus.cluster", new.milvus.cluster != old.milvus.cluster),
+        ("log.*", new.log != old.log),
+    ];
+    differ.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
 }
 
 /// Keeps in the new configuration what changes only with a restart.

@@ -21,6 +21,19 @@ pub enum Stop {
     Draining,
 }
 
+impl Stop {
+    /// The words in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Replaced => "a newer slot takes its place",
+            Self::TimedOut => "its timeout is over",
+            Self::Stalled => "nothing moves",
+            Self::Draining => "the agent stops",
+        }
+    }
+}
+
 /// How far a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]

@@ -97,7 +97,7 @@ impl Runner {
         let journal = runner.parts.journal.clone();
         for mut job in journal.on_disk(Journal::open_jobs).await? {
             job.recover(runner.parts.clock.now());
-            tracing::info!(job = %job.id, policy = %job.policy, "a job of an earlier process goes on");
+            tracing::info!(job = %job.id, policy = job.policy, "a job of an earlier process goes on");
             runner.keep(job, None).await;
         }
         Ok((runner, handle))
@@ -181,7 +181,7 @@ impl Runner {
         }
         let job = journal.on_disk(move |journal| journal.accept(&request, now)).await?;
         let id = job.id;
-        tracing::info!(job = %id, policy = %job.policy, cause = job.cause.as_str(), "job accepted");
+        tracing::info!(job = %id, policy = job.policy, cause = job.cause.as_str(), "job accepted");
         self.parts.observer.changed(&job, None);
         self.jobs.insert(id, Open { job, run: None });
         Ok(Submitted::Accepted(id))

@@ -160,7 +160,8 @@ fn wrong_count(fields: &[&str]) -> Invalid {
         "expected five fields (minute, hour, day of the month, month, day of the week), found {count}: `{found}`"
     ));
     if count == 6 {
-        let rest = fields[1..].join(" ");
+        let is_year = fields[5].len() == 4 && fields[5].starts_with("20");
+        let rest = if is_year { fields[..5].join(" ") } else { fields[1..].join(" ") };
         return invalid.hint(format!(
             "with six fields the first would be seconds, or the last a year; such patterns run far too often elsewhere, so write five: `{rest}`"
         ));

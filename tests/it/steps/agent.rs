@@ -67,18 +67,13 @@ pub(crate) fn follow_schedule(name: &str, (before, lost, after): (u64, u64, u64)
         "a failure is no success"
     );
     assert!(running.log().contains("check that Milvus runs"), "{}", running.log());
+    running.until("the doubt", |running| running.ask("/readyz").contains("\"what\":\"milvus\""));
     server.start_again(QUIET);
     running.until("good runs again", |running| running.runs("often", "complete") >= before + after);
     assert_eq!(ended(&running, "complete"), Some(1));
+    running.until("all is well", |running| running.ask("/readyz").contains("\"ready\":true"));
 
-    let begun = begun(&running.log());
-    for (backup, at) in &begun {
-        let late = at.duration_since(slot(backup));
-        assert!(!late.is_negative() && late < LATE, "{backup} began at {at}");
-    }
-    let slots: Vec<Timestamp> = begun.iter().map(|(backup, _)| slot(backup)).collect();
-    let apart = |pair: &[Timestamp]| pair[1].duration_since(pair[0]).as_secs();
-    assert!(slots.windows(2).all(|pair| apart(pair) == 15), "{slots:?}");
+    let slots = slots_in_time(&running.log());
 
     let success = gauge(&running, "last_success_timestamp_seconds");
     let complete = running.runs("often", "complete");
@@ -98,9 +93,22 @@ pub(crate) fn follow_schedule(name: &str, (before, lost, after): (u64, u64, u64)
     }
     say(&format!(
         "{} slots of 15 s: {} complete, at least {lost} failed while Milvus was gone",
-        begun.len(),
+        slots,
         all.len()
     ));
+}
+
+/// Every run began at its slot, and no slot is without one; how many there are.
+fn slots_in_time(log: &str) -> usize {
+    let begun = begun(log);
+    for (backup, at) in &begun {
+        let late = at.duration_since(slot(backup));
+        assert!(!late.is_negative() && late < LATE, "{backup} began at {at}");
+    }
+    let slots: Vec<Timestamp> = begun.iter().map(|(backup, _)| slot(backup)).collect();
+    let apart = |pair: &[Timestamp]| pair[1].duration_since(pair[0]).as_secs();
+    assert!(slots.windows(2).all(|pair| apart(pair) == 15), "{slots:?}");
+    slots.len()
 }
 
 /// Kills the agent at so many moments. Every slot gets its backup, but for those that passed
