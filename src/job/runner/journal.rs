@@ -322,3 +322,69 @@ impl Tables<'_> {
         self.remember(policy, &PolicyMemory { first_seen, last_slot, schedule })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use redb::StorageBackend;
+    use redb::backends::InMemoryBackend;
+
+    use super::{Arc, Database, JobRequest, Journal, Timestamp};
+    use crate::job::runner::Cause;
+    use crate::model::BackupName;
+
+    /// A disk that is full from a moment on.
+    #[derive(Debug)]
+    struct Full(InMemoryBackend, Arc<AtomicBool>);
+
+    impl StorageBackend for Full {
+        fn len(&self) -> Result<u64, io::Error> {
+            self.0.len()
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
+            self.0.read(offset, out)
+        }
+
+        fn set_len(&self, len: u64) -> Result<(), io::Error> {
+            self.0.set_len(len)
+        }
+
+        fn sync_data(&self) -> Result<(), io::Error> {
+            self.0.sync_data()
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
+            if self.1.load(Ordering::Relaxed) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.0.write(offset, data)
+        }
+    }
+
+    fn accepts(journal: &Journal, name: &str) -> bool {
+        let backup = BackupName::new(name).unwrap();
+        let request = JobRequest { policy: "p".to_owned(), cause: Cause::Request, backup };
+        journal.accept(&request, Timestamp::UNIX_EPOCH).is_ok()
+    }
+
+    #[test]
+    fn a_disk_that_was_full_for_a_while_ends_nothing_for_good() {
+        let state = tempfile::tempdir().unwrap();
+        let journal = Journal::open(state.path()).unwrap();
+        assert!(accepts(&journal, "one"));
+        let full = Arc::new(AtomicBool::new(false));
+        let disk = Full(InMemoryBackend::new(), Arc::clone(&full));
+        let database = Database::builder().create_with_backend(disk).unwrap();
+        // Closes the file, as a failure does.
+        *journal.database() = Some(database);
+        full.store(true, Ordering::Relaxed);
+        assert!(!accepts(&journal, "two") && !journal.is_well());
+        assert!(accepts(&journal, "three") && journal.is_well(), "the file is opened again");
+        let open: Vec<String> =
+            journal.open_jobs().unwrap().into_iter().map(|job| job.backup.to_string()).collect();
+        assert_eq!(open, ["one", "three"]);
+    }
+}
