@@ -36,6 +36,14 @@ impl Telling {
         self.begun.lock().expect("no holder of this lock panics")
     }
 
+    /// A run that was killed has failed, although its job goes on.
+    fn interrupted(&self, job: &JobRecord) {
+        if let (Some(begun_at), 1..) = (job.begun_at, job.interruptions) {
+            let times = (begun_at, self.clock.now());
+            self.metrics.run_ended(&facts(job, RunOutcome::Failed, times, None));
+        }
+    }
+
     fn ended(&self, job: &JobRecord, outcome: RunOutcome, done: Option<&Done>) {
         let ended_at = self.clock.now();
         let started_at = match self.begun().remove(&job.id) {
@@ -58,7 +66,7 @@ impl Observer for Telling {
         let (id, policy, backup) = (job.id, &job.policy, &job.backup);
         let why = job.detail.as_deref().unwrap_or_default();
         match job.progress {
-            JobState::Queued { .. } => {}
+            JobState::Queued { .. } => self.interrupted(job),
             JobState::Running { run, since } => {
                 self.begun().insert(id, since);
                 self.metrics.run_started(policy, RunKind::Backup, since);
@@ -129,5 +137,43 @@ pub(super) fn facts(
         ended_at,
         stages: stages.iter().map(|(stage, took)| ((*stage).into(), *took)).collect(),
         backup: done.and_then(|done| done.report.as_deref()).map(BackupReport::figures),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+    use tokio::sync::Notify;
+
+    use super::Telling;
+    use crate::job::{Cause, JobEvent, JobId, JobRecord, JobRequest, Observer};
+    use crate::metrics::Metrics;
+    use crate::model::{BackupName, ManualClock};
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn failed(metrics: &Metrics) -> bool {
+        let line = "milvus_backup_runs_total{kind=\"backup\",outcome=\"failed\",policy=\"p\"} 1\n";
+        metrics.render().contains(line)
+    }
+
+    #[test]
+    fn a_run_that_was_killed_has_failed_and_its_job_goes_on() {
+        let metrics = Metrics::default();
+        metrics.add_policy("p");
+        let notices = (Arc::<Notify>::default(), Arc::<Notify>::default());
+        let telling = Telling::new(metrics.clone(), Arc::new(ManualClock::at(NOW)), notices);
+        let backup = BackupName::new("p_1").unwrap();
+        let request = JobRequest { policy: "p".to_owned(), cause: Cause::Request, backup };
+        let mut job = JobRecord::accepted(JobId(1), request, NOW);
+        telling.changed(&job, None);
+        assert!(!failed(&metrics), "it is accepted");
+        job.apply(JobEvent::Start(NOW)).unwrap();
+        job.recover(NOW);
+        telling.changed(&job, None);
+        assert!(failed(&metrics), "{}", metrics.render());
+        assert_eq!(job.outcome(), None);
     }
 }

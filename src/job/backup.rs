@@ -10,14 +10,14 @@ use tokio::time::{Instant, timeout};
 use crate::catalog::{self, Checkpoints, Cluster, Repository, Reservation, Run, Unfinished};
 use crate::manifest::{CollectionOutcome, CollectionRecord, FileList, Manifest, ManifestOutcome};
 use crate::milvus::MilvusVersion;
-use crate::model::{BackupName, ErrorKind, Namespace, PolicyName};
+use crate::model::{BackupName, ErrorKind, PolicyName};
 use crate::policy::CollectionSelector;
 use crate::transfer::{Checkpoint, CopyReport, Stage};
 
 use super::copying::Copying;
 use super::pause::GcPause;
 use super::report::PlannedCollection;
-use super::survey::{Survey, make_plan, select};
+use super::survey::{Selected, Survey, make_plan, select};
 use super::{
     BackupReport, CollectionReport, JobContext, JobError, JobResult, PlanReport, RunOutcome,
 };
@@ -79,7 +79,7 @@ pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResu
     Err(error)
 }
 
-type Prepared = (Cluster, String, MilvusVersion, Vec<Namespace>);
+type Prepared = (Cluster, String, MilvusVersion, Selected);
 
 /// Everything that may be refused before a name is reserved.
 async fn prepare(context: &JobContext, request: &BackupRequest) -> JobResult<Prepared> {
@@ -97,7 +97,7 @@ async fn prepare(context: &JobContext, request: &BackupRequest) -> JobResult<Pre
 /// What a backup would copy, without reserving a name or writing anything.
 pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResult<PlanReport> {
     context.supported_version().await?;
-    let selected = select(context, &request.selector).await?;
+    let selected = select(context, &request.selector).await?.collections;
     let (records, checkpoints) = match context.open_repository().await {
         Ok(repository) => {
             let cluster = repository.cluster(&context.cluster);
@@ -183,7 +183,8 @@ struct Attempt<'a> {
 type Work = (Manifest, Vec<(i64, FileList)>, BackupReport);
 
 impl Attempt<'_> {
-    async fn work(&self, run: &Run, selected: Vec<Namespace>) -> JobResult<Work> {
+    async fn work(&self, run: &Run, selected: Selected) -> JobResult<Work> {
+        let Selected { collections: selected, left_out } = selected;
         let context = self.context;
         context.progress.enter(Stage::Gather, 0);
         catalog::wait_for_sweep(self.cluster).await?;
@@ -224,7 +225,7 @@ impl Attempt<'_> {
             return Err(all_failed(context, &records));
         }
         let manifest = self.manifest(run, records);
-        let report = self.report(&manifest, &copied, reused);
+        let report = self.report(&manifest, &copied, (reused, left_out));
         Ok((manifest, lists, report))
     }
 
@@ -255,7 +256,7 @@ impl Attempt<'_> {
         &self,
         manifest: &Manifest,
         copied: &CopyReport,
-        (files_reused, bytes_reused): (u64, u64),
+        ((files_reused, bytes_reused), collections_skipped): ((u64, u64), u64),
     ) -> BackupReport {
         BackupReport {
             name: manifest.name.to_string(),
@@ -266,6 +267,7 @@ impl Attempt<'_> {
                 ManifestOutcome::Partial => RunOutcome::Partial,
             },
             collections: manifest.collections.iter().map(collection_report).collect(),
+            collections_skipped,
             files_copied: copied.written.0,
             files_reused: files_reused + copied.adopted.0,
             bytes_copied: copied.written.1,

@@ -36,6 +36,8 @@ pub struct BackupReport {
     pub outcome: RunOutcome,
     /// Every selected collection.
     pub collections: Vec<CollectionReport>,
+    /// Collections that were not selected.
+    pub collections_skipped: u64,
     /// Files copied by this run.
     pub files_copied: u64,
     /// Files that were in the repository already.
@@ -64,7 +66,7 @@ impl BackupReport {
             uploaded_bytes: Some(self.bytes_copied),
             reused_bytes: Some(self.bytes_reused),
             collections: count(RunOutcome::Complete),
-            collections_skipped: None,
+            collections_skipped: Some(self.collections_skipped),
             collections_failed: count(RunOutcome::Failed),
         }
     }
@@ -179,6 +181,7 @@ mod tests {
             policy: String::new(),
             outcome: RunOutcome::Partial,
             collections: vec![collection(RunOutcome::Complete), collection(RunOutcome::Failed)],
+            collections_skipped: 0,
             files_copied: 1,
             files_reused: 2,
             bytes_copied: 10,

@@ -32,11 +32,20 @@ pub(super) struct Survey<'a> {
     pub(super) started: Instant,
 }
 
+/// What a backup is asked to hold.
+#[derive(Debug)]
+pub(super) struct Selected {
+    /// These.
+    pub(super) collections: Vec<Namespace>,
+    /// How many others there are.
+    pub(super) left_out: u64,
+}
+
 /// The collections that are meant, each database's sorted by name.
 pub(super) async fn select(
     context: &JobContext,
     selector: &CollectionSelector,
-) -> JobResult<Vec<Namespace>> {
+) -> JobResult<Selected> {
     let mut seen = Vec::new();
     for database in context.milvus.databases().await? {
         let collections = context.milvus.collections(&database).await?;
@@ -61,14 +70,14 @@ pub(super) async fn select(
         )
         .hint(format!("Milvus has {}", names.join(", "))));
     }
-    let selected: Vec<Namespace> =
-        seen.into_iter().filter(|namespace| selector.matches(namespace)).collect();
+    let (selected, left_out): (Vec<Namespace>, Vec<Namespace>) =
+        seen.into_iter().partition(|namespace| selector.matches(namespace));
     if selected.is_empty() {
         let message = format!("`{selector}` leaves out every collection");
         return Err(JobError::new(ErrorKind::NothingToDo, message)
             .hint("loosen the patterns that start with `!`"));
     }
-    Ok(selected)
+    Ok(Selected { collections: selected, left_out: left_out.len() as u64 })
 }
 
 /// Gathers and plans every collection; one that fails costs only itself.

@@ -175,7 +175,7 @@ families! {
     schedule_next_run_timestamp_seconds: Gauge[policy];
     /// The time between two slots of the policy's schedule.
     schedule_interval_seconds: Gauge[policy];
-    /// Slots that got no run: `overlap`, `down`, `locked` or `disabled`.
+    /// Slots that got no run: `overlap`, `down` or `disabled`.
     schedule_missed_total: Counter[policy, reason];
     /// Requests for a run: `cron`, `catchup`, `retry`, `cli` or `api`.
     triggers_total: Counter[policy, source];
@@ -186,7 +186,7 @@ families! {
     oldest_restorable_timestamp_seconds: Gauge[policy];
     /// The moment of the newest backup that can be restored.
     newest_restorable_timestamp_seconds: Gauge[policy];
-    /// Bytes of this cluster in the repository, as last counted: `referenced`, `unreferenced` or `tombstoned`.
+    /// Bytes of this cluster in the repository, as last counted: `referenced` or `tombstoned`.
     repository_bytes: Gauge[class];
     /// Free bytes in the repository's file system.
     repository_free_bytes: Gauge[];

@@ -25,8 +25,6 @@ words! {
         Overlap = "overlap",
         /// The agent was not running.
         Down = "down",
-        /// Somebody else had the lease.
-        Locked = "locked",
         /// The policy is paused.
         Disabled = "disabled",
     }
@@ -93,8 +91,6 @@ words! {
     pub enum RepositoryClass {
         /// A backup names them.
         Referenced = "referenced",
-        /// None does.
-        Unreferenced = "unreferenced",
         /// Only deleted backups do.
         Tombstoned = "tombstoned",
     }
