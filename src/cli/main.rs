@@ -109,8 +109,8 @@ async fn dispatch(
             list::show(&open(Access::Read).await?, &arguments, output).await
         }
         Command::Verify(arguments) => {
-            let work = async move |context: JobContext, _: &Metrics| {
-                shown(&context, verify::run(&context, &arguments, output)).await
+            let work = async move |context: JobContext, metrics: &Metrics| {
+                shown(&context, verify::run(&context, &arguments, (output, metrics))).await
             };
             let run = Some(Told::without_policy(RunKind::Verify));
             told(config, run, open(Access::Read).await, work).await

@@ -1,6 +1,7 @@
 //! `verify`.
 
 use crate::job::{self, JobContext, JobResult, RunOutcome, VerifyReport};
+use crate::metrics::Metrics;
 use crate::model::ErrorKind;
 use crate::plan::VerifyDepth;
 
@@ -11,7 +12,7 @@ use super::output::{Output, size};
 pub(super) async fn run(
     context: &JobContext,
     arguments: &VerifyArguments,
-    output: Output,
+    (output, metrics): (Output, &Metrics),
 ) -> JobResult<ExitStatus> {
     let depth = match arguments.depth {
         Depth::Manifest => VerifyDepth::Manifest,
@@ -20,6 +21,9 @@ pub(super) async fn run(
     };
     let backup = &arguments.backup;
     let report = job::run_verify(context, backup.cluster.as_ref(), &backup.name, depth).await?;
+    if let Some(facts) = report.facts() {
+        metrics.verified("", facts, context.clock.now());
+    }
     output.print(&report, || text(&report));
     let good = report.outcome == RunOutcome::Complete;
     Ok(if good { ExitStatus::OK } else { ErrorKind::Damaged.into() })

@@ -114,6 +114,9 @@ impl AgentWork {
             backup: None,
         });
         let report = verified?;
+        if let Some(facts) = report.facts() {
+            self.metrics.verified(name, facts, context.clock.now());
+        }
         if report.outcome == RunOutcome::Complete {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::metrics::BackupFigures;
+use crate::metrics::{BackupFigures, VerifyFacts, VerifyLevel};
 use crate::model::RunOutcome;
 use crate::plan::VerifyDepth;
 
@@ -137,6 +137,20 @@ pub struct RestoreReport {
     pub collections: Vec<RestoredCollection>,
     /// Wall time of the run.
     pub duration_seconds: f64,
+}
+
+impl VerifyReport {
+    /// What metrics tell of it; none of a look at the manifest alone.
+    pub fn facts(&self) -> Option<VerifyFacts> {
+        let level = match self.depth {
+            VerifyDepth::Manifest => return None,
+            VerifyDepth::Size => VerifyLevel::Size,
+            VerifyDepth::Content => VerifyLevel::Content,
+        };
+        let (missing, damaged) = (self.missing.len() as u64, self.damaged.len() as u64);
+        let good = self.files.saturating_sub(missing + damaged);
+        Some(VerifyFacts { level, good, missing, damaged })
+    }
 }
 
 /// `verify`.

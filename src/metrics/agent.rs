@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 use super::handle::{seconds, set, unset};
-use super::{Check, CodeClass, Direction, GcCall, GcScope, Metrics, Side, StorageCall};
+use super::{
+    Check, CodeClass, Direction, GcCall, GcScope, Metrics, Side, StorageCall, VerifyFacts,
+    VerifyLevel, VerifyResult,
+};
 
 impl Metrics {
     /// A storage answered.
@@ -46,6 +49,27 @@ impl Metrics {
     /// Milvus did not do what it was asked about its garbage collection.
     pub fn gc_failed(&self, call: GcCall) {
         self.families().gc_pause_failures_total.with_label_values(&[call.as_str()]).inc();
+    }
+
+    /// A backup of a policy was verified, at this moment.
+    pub fn verified(&self, policy: &str, found: VerifyFacts, at: Timestamp) {
+        let damaged = match found.level {
+            VerifyLevel::Size => VerifyResult::Size,
+            VerifyLevel::Content => VerifyResult::Checksum,
+        };
+        let counter = &self.families().verify_objects_total;
+        for (result, files) in [
+            (VerifyResult::Ok, found.good),
+            (VerifyResult::Missing, found.missing),
+            (damaged, found.damaged),
+        ] {
+            counter.with_label_values(&[result.as_str()]).inc_by(files);
+        }
+        let state = self.state();
+        if found.missing + found.damaged == 0 && state.knows(policy) {
+            let labels = &[policy, found.level.as_str()];
+            set(&self.families().last_verified_timestamp_seconds, labels, seconds(at));
+        }
     }
 
     /// One thing that a backup needs was looked at.

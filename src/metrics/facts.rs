@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::{BackupState, RunKind, RunOutcome, RunStage};
 
-use super::RepositoryClass;
+use super::{RepositoryClass, VerifyLevel};
 
 /// A configured policy, as far as metrics tell of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,4 +103,17 @@ pub struct PolicyCatalog {
     pub newest_restorable: Option<Timestamp>,
     /// The newest complete backup.
     pub newest_complete: Option<BackupFigures>,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerifyFacts {
+    /// How deep it looked.
+    pub level: VerifyLevel,
+    /// Files as they were written.
+    pub good: u64,
+    /// Files that are not there.
+    pub missing: u64,
+    /// Files that are there and not as they were written.
+    pub damaged: u64,
 }

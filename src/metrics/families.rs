@@ -180,6 +180,11 @@ families! {
     /// Requests for a run: `cron`, `catchup`, `retry`, `cli` or `api`.
     triggers_total: Counter[policy, source];
 
+    /// Files that verifications read: `ok`, `missing`, `size` or `checksum`.
+    verify_objects_total: Counter[result];
+    /// When a verification last found a backup of the policy good, by how deep it looked: `size` or `content`.
+    last_verified_timestamp_seconds: Gauge[policy, level];
+
     /// Backups in the repository.
     backups: Gauge[policy, state];
     /// The moment of the oldest backup that can be restored.

@@ -11,7 +11,7 @@ use crate::model::{RunKind, RunOutcome};
 
 use super::families::Families;
 use super::state::State;
-use super::{Direction, GcCall, TriggerSource};
+use super::{Direction, GcCall, TriggerSource, VerifyResult};
 
 /// What runs outside any policy do.
 const WITHOUT_POLICY: [RunKind; 4] =
@@ -67,6 +67,9 @@ impl Metrics {
         }
         for direction in Direction::ALL {
             families.transferred_bytes_total.with_label_values(&[direction.as_str()]);
+        }
+        for result in VerifyResult::ALL {
+            families.verify_objects_total.with_label_values(&[result.as_str()]);
         }
         for call in GcCall::ALL {
             families.gc_pause_failures_total.with_label_values(&[call.as_str()]);

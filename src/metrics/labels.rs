@@ -125,3 +125,27 @@ words! {
         Failed = "failed",
     }
 }
+
+words! {
+    /// How deep a verification looked.
+    pub enum VerifyLevel {
+        /// Every file is there with its size.
+        Size = "size",
+        /// Every byte was read.
+        Content = "content",
+    }
+}
+
+words! {
+    /// What a verification found of a file.
+    pub enum VerifyResult {
+        /// It is as it was written.
+        Ok = "ok",
+        /// It is not there.
+        Missing = "missing",
+        /// It has another size.
+        Size = "size",
+        /// It has other bytes.
+        Checksum = "checksum",
+    }
+}

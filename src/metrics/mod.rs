@@ -38,11 +38,13 @@ mod state;
 mod tests;
 mod textfile;
 
-pub use facts::{BackupFigures, CatalogFacts, PolicyCatalog, PolicyFacts, RunFacts, RunProgress};
+pub use facts::{
+    BackupFigures, CatalogFacts, PolicyCatalog, PolicyFacts, RunFacts, RunProgress, VerifyFacts,
+};
 pub use families::{FAMILIES, Family};
 pub use handle::Metrics;
 pub use labels::{
     Check, CodeClass, Direction, GcCall, GcScope, MissReason, RepositoryClass, Side, StorageCall,
-    TriggerSource,
+    TriggerSource, VerifyLevel, VerifyResult,
 };
 pub use textfile::write_textfile;

@@ -12,7 +12,7 @@ use milvus_backup_agent::job::{Removal, Sizes, run_backup, run_delete, run_overv
 use milvus_backup_agent::metrics::{
     BackupFigures, CatalogFacts, Check, CodeClass, Direction, FAMILIES, GcCall, GcScope, Metrics,
     MissReason, PolicyCatalog, PolicyFacts, RepositoryClass, RunFacts, RunProgress, Side,
-    StorageCall, TriggerSource,
+    StorageCall, TriggerSource, VerifyFacts, VerifyLevel,
 };
 use milvus_backup_agent::model::{BackupState, RunKind, RunOutcome, RunStage};
 
@@ -47,6 +47,8 @@ fn populated() -> Metrics {
     metrics.transferred(Direction::Read, 10);
     metrics.gc_paused(GcScope::Cluster, at(3000));
     metrics.gc_failed(GcCall::Renew);
+    let found = VerifyFacts { level: VerifyLevel::Content, good: 7, missing: 0, damaged: 0 };
+    metrics.verified(POLICY, found, at(3002));
     metrics.preflight("milvus", Check::Passed);
     metrics.config_reload(Check::Failed);
     metrics

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::metrics::FAMILIES;
 
 /// Every label that a family may have: all of few values.
-const LABELS: [&str; 15] = [
+const LABELS: [&str; 17] = [
     "policy",
     "kind",
     "outcome",
@@ -21,6 +21,8 @@ const LABELS: [&str; 15] = [
     "check",
     "version",
     "revision",
+    "result",
+    "level",
 ];
 
 /// The name of the contract for which way bytes go.

@@ -1,6 +1,6 @@
 //! What the repository holds, and what Milvus holds back.
 
-use crate::metrics::{GcScope, Metrics, RepositoryClass};
+use crate::metrics::{GcScope, Metrics, RepositoryClass, VerifyFacts, VerifyLevel};
 use crate::model::BackupState;
 
 use super::look::{at, catalog, one_backup, policy, value};
@@ -66,4 +66,20 @@ fn a_pause_lasts_from_the_first_backup_to_the_last() {
     assert_eq!(seen(), [Some(1), Some(10)]);
     metrics.gc_resumed(GcScope::Cluster);
     assert_eq!(seen(), [Some(0), None]);
+}
+
+#[test]
+fn only_a_good_verification_is_the_last_one() {
+    let metrics = Metrics::default();
+    metrics.set_policies(&[policy("p")]);
+    let objects =
+        |result: &str| value(&metrics, &format!(r#"verify_objects_total{{result="{result}"}}"#));
+    let last = || value(&metrics, r#"last_verified_timestamp_seconds{level="content",policy="p"}"#);
+    assert_eq!((objects("checksum"), last()), (Some(0), None));
+    let found = VerifyFacts { level: VerifyLevel::Content, good: 5, missing: 1, damaged: 2 };
+    metrics.verified("p", found, at(10));
+    assert_eq!(["ok", "missing", "size", "checksum"].map(objects), [5, 1, 0, 2].map(Some));
+    assert_eq!(last(), None, "it found damage");
+    metrics.verified("p", VerifyFacts { missing: 0, damaged: 0, ..found }, at(20));
+    assert_eq!((objects("ok"), last()), (Some(10), Some(20)));
 }
