@@ -105,7 +105,7 @@ pub(crate) enum Found {
 }
 
 /// Looks a dotted path up. For an unknown one it suggests a neighbour in the same section,
-/// else any key that ends in the same word.
+/// else a key that ends in the same word, rather below that section than elsewhere.
 pub(crate) fn find(path: &str) -> Found {
     if let Some(key) = KEYS.iter().find(|key| key.path == path) {
         return Found::Key(key);
@@ -118,8 +118,10 @@ pub(crate) fn find(path: &str) -> Found {
         let rest = if section.is_empty() { key.path } else { strip_section(key.path, section)? };
         rest.split('.').next()
     });
-    let elsewhere =
-        || KEYS.iter().map(|key| key.path).find(|path| path.rsplit('.').next() == Some(word));
+    let elsewhere = || {
+        let namesakes = KEYS.iter().filter(|key| key.path.rsplit('.').next() == Some(word));
+        namesakes.min_by_key(|key| !is_in(key.path, section)).map(|key| key.path)
+    };
     Found::Unknown(nearest(word, neighbours).or_else(elsewhere))
 }
 
@@ -158,6 +160,7 @@ mod tests {
             ("milvsu", Found::Unknown(Some("milvus"))),
             ("milvus.storage.locla", Found::Unknown(Some("local"))),
             ("address", Found::Unknown(Some("milvus.address"))),
+            ("repository.path", Found::Unknown(Some("repository.local.path"))),
             ("milvus.address.x", Found::Unknown(None)),
             ("transfer.speed", Found::Unknown(None)),
             ("milvus.storage", Found::Section),
