@@ -105,6 +105,7 @@ fn refused(problems: &Diagnostics, files: usize) -> JobError {
         ErrorKind::Usage,
         match problems.as_slice().len() {
             1 => text.to_owned(),
+            count if files == 1 => format!("{text}\n\n{count} problems in 1 file"),
             count => format!("{text}\n\n{count} problems in {files} files"),
         },
     )
