@@ -95,8 +95,16 @@ fn report_text(report: &BackupReport) -> String {
         ]
     });
     let table = table(&["collection", "rows", "segments", "outcome", ""], rows);
+    let suspect = report.suspect.as_ref().map(|why| {
+        let name = &report.name;
+        format!(
+            "\nwarning: it is suspect: {why}. It does not count as a good one until you `pin {name}`; \
+             else `delete {name}`"
+        )
+    });
+    let suspect = suspect.unwrap_or_default();
     format!(
-        "{table}\nbackup {} of {}: {}, {} rows, copied {} files ({}), reused {} files ({}), {:.1} s",
+        "{table}\nbackup {} of {}: {}, {} rows, copied {} files ({}), reused {} files ({}), {:.1} s{suspect}",
         report.name,
         report.cluster,
         report.outcome.as_str(),

@@ -10,7 +10,8 @@ use tokio::time::{Instant, timeout};
 use crate::catalog::{self, Checkpoints, Cluster, Repository, Reservation, Run, Unfinished};
 use crate::manifest::{CollectionOutcome, CollectionRecord, FileList, Manifest, ManifestOutcome};
 use crate::milvus::MilvusVersion;
-use crate::model::{BackupName, ErrorKind, PolicyName};
+use crate::model::{BackupName, BackupState, ErrorKind, PolicyName};
+use crate::plan;
 use crate::policy::CollectionSelector;
 use crate::transfer::{Checkpoint, CopyReport, Stage};
 
@@ -46,7 +47,10 @@ pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResu
     let run = reserve(context, &cluster, &request).boxed().await?;
     let store = Arc::clone(&context.repository);
     let checkpoint = Arc::new(Checkpoint::new(store, run.checkpoint(), context.checkpoint));
-    let attempt = Attempt { context, cluster: &cluster, cluster_id, version, started, checkpoint };
+    let policy = request.policy.as_ref();
+    let selection = policy.map(|_| request.selector.globs()).unwrap_or_default();
+    let attempt =
+        Attempt { context, cluster: &cluster, cluster_id, version, started, checkpoint, selection };
     let pause = GcPause::begin(context.gc.clone());
     let work = async {
         pause.settled().await;
@@ -178,6 +182,8 @@ struct Attempt<'a> {
     version: MilvusVersion,
     started: Instant,
     checkpoint: Arc<Checkpoint>,
+    /// The globs of the policy, if there is one.
+    selection: Vec<String>,
 }
 
 type Work = (Manifest, Vec<(i64, FileList)>, BackupReport);
@@ -188,12 +194,12 @@ impl Attempt<'_> {
         let context = self.context;
         context.progress.enter(Stage::Gather, 0);
         catalog::wait_for_sweep(self.cluster).await?;
-        let records = catalog::list(self.cluster, &*context.clock).await?;
-        let checkpoints = catalog::checkpoints(self.cluster, &records).await?;
+        let earlier = catalog::list(self.cluster, &*context.clock).await?;
+        let checkpoints = catalog::checkpoints(self.cluster, &earlier).await?;
         let survey = Survey {
             context,
             cluster: self.cluster,
-            records: &records,
+            records: &earlier,
             checkpoints: &checkpoints,
             started: self.started,
         };
@@ -224,7 +230,11 @@ impl Attempt<'_> {
         if lists.is_empty() {
             return Err(all_failed(context, &records));
         }
-        let manifest = self.manifest(run, records);
+        let mut manifest = self.manifest(run, records);
+        manifest.selection.clone_from(&self.selection);
+        let earlier = earlier.iter().filter(|record| record.state == BackupState::Complete);
+        let earlier = earlier.filter_map(|record| record.manifest.as_ref());
+        manifest.suspect = plan::sharp_fall(&manifest, earlier);
         let report = self.report(&manifest, &copied, (reused, left_out));
         Ok((manifest, lists, report))
     }
@@ -249,6 +259,8 @@ impl Attempt<'_> {
             milvus_version: self.version.to_string(),
             databases,
             collections,
+            selection: Vec::new(),
+            suspect: None,
         }
     }
 
@@ -273,6 +285,7 @@ impl Attempt<'_> {
             bytes_copied: copied.written.1,
             bytes_reused: bytes_reused + copied.adopted.1,
             rows: manifest.rows(),
+            suspect: manifest.suspect.clone(),
             duration_seconds: self.started.elapsed().as_secs_f64(),
         }
     }

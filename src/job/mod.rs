@@ -30,6 +30,7 @@ mod list;
 mod overview;
 mod pause;
 mod prune;
+mod reading;
 mod report;
 mod restore;
 mod runner;
@@ -44,8 +45,8 @@ pub use found::find_backup;
 pub use list::{ListRow, Sizes, run_list};
 pub use overview::run_overview;
 pub use prune::{
-    DeleteReport, Prune, PruneReport, Removal, StagingRoot, VerdictRow, run_delete, run_prune,
-    run_undelete,
+    DeleteReport, PinReport, Prune, PruneReport, PruneRequest, Removal, StagingRoot, Sweeping,
+    VerdictRow, run_delete, run_pin, run_prune, run_undelete, run_unpin,
 };
 pub use report::{
     BackupReport, CollectionReport, PlanReport, RestoreReport, RestoredCollection, VerifyReport,

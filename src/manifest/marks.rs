@@ -150,6 +150,9 @@ pub struct Tombstone {
     pub at: Timestamp,
     /// Who and why.
     pub reason: String,
+    /// The policy whose rules let it go; none where somebody deleted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// One process on one machine, so that others can tell whether it is gone.

@@ -97,6 +97,7 @@ impl Metrics {
             families.schedule_missed_total.with_label_values(&[&policy.name, reason.as_str()]);
         }
         self.count_from_zero(&policy.name, RunKind::Backup);
+        self.count_from_zero(&policy.name, RunKind::Prune);
         let labels = &[policy.name.as_str(), RunKind::Backup.as_str()];
         families.run_in_progress.with_label_values(labels);
     }
@@ -124,6 +125,7 @@ impl Metrics {
             let count = found.states.get(is).copied().unwrap_or(0);
             set(&families.backups, &[policy, is.as_str()], count);
         }
+        set(&families.pinned_backups, &[policy], found.pinned);
         let oldest = found.oldest_restorable.map(seconds);
         set_if_any(&families.oldest_restorable_timestamp_seconds, &[policy], oldest);
         let newest = found.newest_restorable.map(seconds);

@@ -129,6 +129,8 @@ fn manifest() -> Manifest {
             record("loaded", Some(loaded)),
             record("not_loaded", Some(not_loaded)),
         ],
+        selection: Vec::new(),
+        suspect: None,
     }
 }
 
@@ -167,7 +169,8 @@ fn the_documents_of_a_backup_are_written_as_ever() {
     assert_golden("attempt-ended.json", &Attempt { end: Some(end), ..attempt() });
     assert_golden("manifest.json", &manifest());
     let at = time("2026-11-30T02:00:00Z");
-    assert_golden("tombstone.json", &Tombstone { version: 1, at, reason: "old".to_owned() });
+    let tombstone = Tombstone { version: 1, at, reason: "old".to_owned(), policy: None };
+    assert_golden("tombstone.json", &tombstone);
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod restore_failures;
 mod restore_in_place;
 mod restore_trust;
 mod resume;
+mod retention;
 mod reuse;
 mod runner;
 mod s3;

@@ -83,7 +83,7 @@ pub(super) async fn abort(lease: &Lease, uploads: &[Upload], found: &mut Found) 
         }
         lease.check_half().await?;
         if let Err(error) = store.abort(upload).await {
-            found.errors.push(JobError::from(error).chain());
+            found.errors.push(JobError::from(error));
             refused = Some(store.to_string());
         }
     }
