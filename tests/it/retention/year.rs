@@ -67,6 +67,7 @@ fn shown(kept: &BTreeMap<BackupName, Vec<String>>) -> String {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the kept set is worth seeing")]
 fn a_year_of_hourly_backups_leaves_what_is_documented() {
     let policies = ["nightly", "hourly", "before-deploy"];
     let tables = policies.map(|name| format!("# {name}.yaml\n{}", shown(&a_year(shipped(name)))));
