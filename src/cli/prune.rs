@@ -2,8 +2,8 @@
 
 use crate::config::Config;
 use crate::job::{self, JobContext, JobResult, Prune, PruneReport, PruneRequest, Sweeping};
-use crate::metrics::Metrics;
-use crate::model::{ErrorKind, RunKind};
+use crate::metrics::{Metrics, PruneFacts};
+use crate::model::{ErrorKind, Guard, RunKind};
 use crate::plan::PolicyRules;
 use crate::policy::PolicySet;
 use crate::storage::Access;
@@ -42,7 +42,13 @@ pub(super) async fn run(
         sweeping: Sweeping::Yes,
     };
     let staging = staging::staging_root(config, context, access(arguments)).await?;
-    let report = job::run_prune(context, staging.as_ref(), request).await?;
+    let report = match job::run_prune(context, staging.as_ref(), request).await {
+        Err(error) if error.kind() == ErrorKind::Locked => {
+            metrics.pruned(&PruneFacts { refused: vec![Guard::Lock], ..PruneFacts::default() });
+            return Err(error);
+        }
+        pruned => pruned?,
+    };
     metrics.pruned(&report.facts());
     output.print(&report, || text(&report));
     Ok(if report.refused.is_some() { ErrorKind::Refused.into() } else { report.outcome().into() })

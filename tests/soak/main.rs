@@ -60,6 +60,11 @@ fn an_agent_is_killed_at_20_moments() {
 }
 
 #[test]
+fn three_backups_of_ten_remain() {
+    steps::retain(&milvus(), "retained", (20, 10));
+}
+
+#[test]
 fn fifty_runs_hang() {
     steps::hang(&milvus(), "agent_hung", 25);
 }

@@ -1,5 +1,6 @@
 //! `prune`: judge, act on the verdicts, sweep.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -84,7 +85,10 @@ impl PruneReport {
 
     /// The same, as metrics tell it.
     pub fn facts(&self) -> metrics::PruneFacts {
-        let sweep = self.unswept.then_some(Guard::CatalogIncomplete);
+        let mut refused: BTreeSet<Guard> = self.guards.iter().map(|one| one.guard).collect();
+        if self.unswept {
+            refused.insert(Guard::CatalogIncomplete);
+        }
         let failure = |kind: &ErrorKind| match kind {
             ErrorKind::NotAuthorised => PruneFailure::NotAuthorised,
             ErrorKind::Unreachable => PruneFailure::Unreachable,
@@ -101,7 +105,7 @@ impl PruneReport {
             deleted_backups: self.backups_deleted,
             deleted_bytes: self.bytes_deleted,
             failures: self.error_kinds.iter().map(failure).collect(),
-            refused: self.guards.iter().map(|refusal| refusal.guard).chain(sweep).collect(),
+            refused: refused.into_iter().collect(),
         }
     }
 
