@@ -1,6 +1,6 @@
 //! Until when a call may begin, and how long it may last.
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
@@ -19,6 +19,12 @@ pub struct Deadline {
     pub begin_by: Instant,
     /// What has no answer at this moment is given up.
     pub end_by: Instant,
+}
+
+/// Whoever knows the deadline of a call that is made now.
+pub trait Deadlines: Debug + Send + Sync {
+    /// It moves on for as long as all is well.
+    fn deadline(&self) -> Deadline;
 }
 
 impl Deadline {

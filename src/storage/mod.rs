@@ -37,7 +37,7 @@ mod types;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use deadline::Deadline;
+pub use deadline::{Deadline, Deadlines};
 pub use error::{StoreError, StoreErrorKind, StoreOp, StoreResult};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
