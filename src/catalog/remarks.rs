@@ -6,7 +6,7 @@ use crate::plan::Found;
 use crate::storage::{ObjectStoreExt, PutMode};
 
 use super::removal::found;
-use super::{CatalogResult, Cluster};
+use super::{CatalogResult, Cluster, Lease};
 
 /// Writes a pin, in the place of the one there was.
 pub async fn put_pin(cluster: &Cluster, name: &BackupName, pin: &Pin) -> CatalogResult<()> {
@@ -45,12 +45,11 @@ pub async fn retention_mark(
     found(cluster.repository.read("retention mark", &key).await)
 }
 
-/// Notes the rules of a policy for the next prune.
+/// Notes the rules of a policy for the next prune. The lease is `prune`.
 pub async fn put_retention_mark(
     cluster: &Cluster,
-    policy: &PolicyName,
-    mark: &RetentionMark,
+    lease: &Lease,
+    (policy, mark): (&PolicyName, &RetentionMark),
 ) -> CatalogResult<()> {
-    let key = cluster.layout.retention(policy);
-    Ok(cluster.repository.write(&key, mark, PutMode::Overwrite).await?)
+    lease.write(&cluster.layout.retention(policy), mark, PutMode::Overwrite).await
 }

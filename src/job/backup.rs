@@ -46,7 +46,8 @@ pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResu
     let (cluster, cluster_id, version, selected) = prepared.ok_or_else(JobError::cancelled)??;
     let run = reserve(context, &cluster, &request).boxed().await?;
     let store = Arc::clone(&context.repository);
-    let checkpoint = Arc::new(Checkpoint::new(store, run.checkpoint(), context.checkpoint));
+    let place = (run.checkpoint(), run.lease().deadlines());
+    let checkpoint = Arc::new(Checkpoint::new(store, place, context.checkpoint));
     let policy = request.policy.as_ref();
     let selection = policy.map(|_| request.selector.globs()).unwrap_or_default();
     let attempt =

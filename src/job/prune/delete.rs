@@ -109,13 +109,13 @@ pub async fn run_delete(
             return Ok(report);
         }
         Removal::Hide => {
-            let tombstone = catalog::bury(&cluster, name, fresh).await?;
+            let tombstone = catalog::bury(&cluster, name, (fresh, None)).await?;
             report.removed_after = after(&tombstone);
             report.state = Some(BackupState::Tombstoned);
         }
         Removal::Now => {
             let lease = Lease::acquire(&cluster, PRUNE).await?;
-            let removed = remove_now(context, &cluster, (name, fresh)).await;
+            let removed = remove_now(context, (&cluster, &lease), (name, fresh)).await;
             lease.release().await;
             removed?;
             report.state = None;
@@ -127,15 +127,15 @@ pub async fn run_delete(
 
 async fn remove_now(
     context: &JobContext,
-    cluster: &Cluster,
+    (cluster, lease): (&Cluster, &Lease),
     (name, tombstone): (&BackupName, Tombstone),
 ) -> JobResult<()> {
     if !catalog::has_tombstone(cluster, name).await? {
-        catalog::bury(cluster, name, tombstone).await?;
+        catalog::bury(cluster, name, (tombstone, Some(lease))).await?;
     }
     // A restore that began meanwhile either saw the tombstone or is seen now.
     refuse(&look(cluster, name).await?, context.clock.now())?;
-    let work = catalog::remove_backup(cluster, name);
+    let work = catalog::remove_backup(cluster, lease, name);
     let done = context.cancel.run_until_cancelled(work).await;
     Ok(done.ok_or_else(JobError::cancelled)??)
 }
@@ -167,7 +167,7 @@ fn refuse(facts: &BackupFacts, now: Timestamp) -> JobResult<()> {
 pub async fn run_undelete(context: &JobContext, name: &BackupName) -> JobResult<DeleteReport> {
     let cluster = find(context, name).await?;
     let lease = Lease::acquire(&cluster, PRUNE).await?;
-    let lifted = lift(context, &cluster, name).await;
+    let lifted = lift(context, (&cluster, &lease), name).await;
     lease.release().await;
     lifted?;
     let record = catalog::read_record(&cluster, name, &*context.clock).await?;
@@ -182,7 +182,11 @@ pub async fn run_undelete(context: &JobContext, name: &BackupName) -> JobResult<
     })
 }
 
-async fn lift(context: &JobContext, cluster: &Cluster, name: &BackupName) -> JobResult<()> {
+async fn lift(
+    context: &JobContext,
+    (cluster, lease): (&Cluster, &Lease),
+    name: &BackupName,
+) -> JobResult<()> {
     let facts = catalog::examine(cluster, name).await?;
     if !facts.manifest.is_there() && facts.tombstone.is_there() {
         let message = format!("backup `{name}` cannot be brought back: its manifest is gone");
@@ -201,7 +205,7 @@ async fn lift(context: &JobContext, cluster: &Cluster, name: &BackupName) -> Job
             if facts.tombstone.read().is_some_and(|tombstone| tombstone.policy.is_some()) {
                 pin::put(context, cluster, name, ("brought back by undelete", None)).await?;
             }
-            Ok(catalog::lift(cluster, name).await?)
+            Ok(catalog::lift(cluster, lease, name).await?)
         }
     }
 }

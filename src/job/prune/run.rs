@@ -217,19 +217,18 @@ async fn apply(
     let (facts, retention) = look(context, (cluster, staging), request).await?;
     tell_refusals(&retention, report);
     for (policy, mark) in &retention.marks {
-        lease.check_half().await?;
-        catalog::put_retention_mark(cluster, policy, mark).await?;
+        catalog::put_retention_mark(cluster, lease, (policy, mark)).await?;
     }
     for judgement in plan_prune(&facts, &retention, (&context.retention, context.clock.now())) {
         let mut row = row(judgement.clone());
         if judgement.verdict == Verdict::Delete {
-            lease.check_half().await?;
-            let done = delete(context, cluster, staging, (&facts, &judgement)).await;
+            let done = delete(context, (cluster, lease), staging, (&facts, &judgement)).await;
             match done {
                 Ok(Deleted::Files(files, bytes)) => report.deleted((files, bytes)),
                 Ok(Deleted::Hidden) => report.backups_hidden += 1,
                 Ok(Deleted::Backup) => report.backups_deleted += 1,
                 Ok(Deleted::No(why)) => (row.verdict, row.reasons) = (Verdict::Leave, vec![why]),
+                Err(error) if error.kind() == ErrorKind::Locked => return Err(error),
                 Err(error) => {
                     row.verdict = Verdict::Leave;
                     report.failed(&row.name, &error);
@@ -254,7 +253,7 @@ enum Deleted {
 
 async fn delete(
     context: &JobContext,
-    cluster: &Cluster,
+    (cluster, lease): (&Cluster, &Lease),
     staging: Option<&StagingRoot>,
     (facts, judgement): (&PruneFacts, &Judgement),
 ) -> JobResult<Deleted> {
@@ -266,17 +265,17 @@ async fn delete(
             match found.committed() {
                 Some(manifest) => {
                     let policy = Some(manifest.policy.clone());
-                    hide(context, (cluster, found), (reason, policy)).await
+                    hide(context, (cluster, lease), found, (reason, policy)).await
                 }
-                None => remove(context, (cluster, found), reason).await,
+                None => remove(context, (cluster, lease), found, reason).await,
             }
         }
         Subject::Lease(name) => {
-            catalog::remove_lease(cluster, name).boxed().await?;
+            catalog::remove_lease(cluster, lease, name).boxed().await?;
             Ok(Deleted::Files(0, 0))
         }
         Subject::Staging(folder) => match staging {
-            Some(root) => clear(&root.store, folder).boxed().await,
+            Some(root) => clear(lease, &root.store, folder).boxed().await,
             None => Ok(Deleted::Files(0, 0)),
         },
         Subject::Restore(_) => Ok(Deleted::No("ledgers are for a restore to remove".to_owned())),
@@ -287,14 +286,15 @@ async fn delete(
 /// of both sees the other.
 async fn hide(
     context: &JobContext,
-    (cluster, found): (&Cluster, &BackupFacts),
+    (cluster, lease): (&Cluster, &Lease),
+    found: &BackupFacts,
     (reason, policy): (String, Option<String>),
 ) -> JobResult<Deleted> {
     let name = &found.name;
     let tombstone = Tombstone { version: 1, at: context.clock.now(), reason, policy };
-    catalog::bury(cluster, name, tombstone).await?;
+    catalog::bury(cluster, name, (tombstone, Some(lease))).await?;
     if catalog::pin(cluster, name).await? != found.pin {
-        catalog::lift(cluster, name).await?;
+        catalog::lift(cluster, lease, name).await?;
         return Ok(Deleted::No("it was pinned meanwhile".to_owned()));
     }
     Ok(Deleted::Hidden)
@@ -303,29 +303,30 @@ async fn hide(
 /// Takes away what is hidden and due, or an attempt that came to nothing.
 async fn remove(
     context: &JobContext,
-    (cluster, found): (&Cluster, &BackupFacts),
+    (cluster, lease): (&Cluster, &Lease),
+    found: &BackupFacts,
     reason: String,
 ) -> JobResult<Deleted> {
     let name = &found.name;
     if !found.tombstone.is_there() {
         let (version, at) = (1, context.clock.now());
         let tombstone = Tombstone { version, at, reason, policy: None };
-        catalog::bury(cluster, name, tombstone).await?;
+        catalog::bury(cluster, name, (tombstone, Some(lease))).await?;
         // A run that was suspended may have woken and committed just before that.
         if catalog::has_manifest(cluster, name).await? {
-            catalog::lift(cluster, name).await?;
+            catalog::lift(cluster, lease, name).await?;
             return Ok(Deleted::No("its run has come to its end after all".to_owned()));
         }
     }
-    catalog::remove_backup(cluster, name).boxed().await?;
+    catalog::remove_backup(cluster, lease, name).boxed().await?;
     let run = found.attempt.read();
     if let Some(attempt) = run.filter(|attempt| attempt.lease.starts_with("run-")) {
-        catalog::remove_lease(cluster, &attempt.lease).await?;
+        catalog::remove_lease(cluster, lease, &attempt.lease).await?;
     }
     Ok(if found.manifest.is_there() { Deleted::Backup } else { Deleted::Files(0, 0) })
 }
 
-async fn clear(store: &Arc<dyn ObjectStore>, folder: &str) -> JobResult<Deleted> {
+async fn clear(lease: &Lease, store: &Arc<dyn ObjectStore>, folder: &str) -> JobResult<Deleted> {
     let Ok(prefix) = KeyPrefix::new(folder) else {
         return Ok(Deleted::No("its name is no key".to_owned()));
     };
@@ -333,7 +334,7 @@ async fn clear(store: &Arc<dyn ObjectStore>, folder: &str) -> JobResult<Deleted>
     let bytes = files.iter().map(|meta| meta.size).sum();
     let keys: Vec<ObjectKey> = files.into_iter().map(|meta| meta.key).collect();
     for batch in keys.chunks(BATCH) {
-        if let Some((_, error)) = store.delete(batch).await?.failed.into_iter().next() {
+        if let Some((_, error)) = lease.delete_in(store, batch).await?.failed.into_iter().next() {
             return Err(error.into());
         }
     }

@@ -137,7 +137,9 @@ async fn a_delete_waits_for_a_verify() {
         reason: "old".to_owned(),
         policy: None,
     };
-    milvus_backup_agent::catalog::bury(&cluster, &name, tombstone).await.expect("it is hidden");
+    milvus_backup_agent::catalog::bury(&cluster, &name, (tombstone, None))
+        .await
+        .expect("it is hidden");
     lab.clock.advance(SignedDuration::from_hours(100));
     let report = run_prune(&context, None, Prune::Apply).await.expect("it prunes");
     let row = report.verdicts.iter().find(|row| row.name == "b").expect("a verdict");
