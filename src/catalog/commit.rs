@@ -21,6 +21,8 @@ pub struct Reservation {
     pub policy: String,
     /// What started it.
     pub trigger: String,
+    /// The agent's job that it is a run of.
+    pub job: Option<String>,
     /// What to do where a run without a backup has the name.
     pub unfinished: Unfinished,
 }
@@ -63,6 +65,7 @@ impl Run {
             host: this_process().host,
             started_at: clock.now(),
             agent: AGENT.to_owned(),
+            job: reservation.job,
             end: None,
         };
         let run = Self { cluster: cluster.clone(), attempt, lease };
