@@ -136,6 +136,47 @@ async fn one_of_two_may_stand_still_at_any_of_its_calls() {
     assert!(woke_late > 20, "only {woke_late} lost their place");
 }
 
+/// A third run has left the name in the midst of its work, and died.
+async fn inheritance() -> Lab {
+    let lab = world().await;
+    let dead = Process::killed_after(50);
+    let context = dead.context(lab.context());
+    assert!(dead.run(run(&context, "c/1", Duration::ZERO)).await.is_none());
+    assert!(keys(&lab.repository).await.contains(&format!("c1/{SLOT}/attempt.json")));
+    lab
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_heirs_one_may_be_killed_or_slow_at_any_of_its_calls() {
+    let (whole, lab) = (Process::immortal(), inheritance().await);
+    assert!(made(run(&whole.context(lab.context()), "a/1", Duration::ZERO).await, "alone"));
+    for (first, second) in [(Duration::ZERO, A_LITTLE), (A_LITTLE, Duration::ZERO)] {
+        for calls in 0..whole.calls() {
+            let (lab, why) = (inheritance().await, format!("killed at {calls}, {first:?} late"));
+            let mortal = Process::killed_after(calls);
+            let (dying, living) = (mortal.context(lab.context()), lab.context());
+            let (_, lived) = tokio::join!(
+                Box::pin(mortal.run(run(&dying, "a/1", first))),
+                Box::pin(run(&living, "b/1", second))
+            );
+            let (lived, again) =
+                (made(lived, &why), made(run(&lab.context(), "a/1", Duration::ZERO).await, &why));
+            assert!(lived != again, "{why}: both say {lived}");
+            assert_one_backup(&lab, &why).await;
+
+            let (lab, why) = (inheritance().await, format!("slow at {calls}, {first:?} late"));
+            let process = Process::halted_before(calls, Stop::OneCall);
+            let (slow, fast) = (process.context(lab.context()), lab.context());
+            let slowly = process.amid(run(&slow, "a/1", first), sleep(LONG));
+            let ((slow, ()), fast) =
+                tokio::join!(Box::pin(slowly), Box::pin(run(&fast, "b/1", second)));
+            let (slow, fast) = (made(slow, &why), made(fast, &why));
+            assert!(slow != fast, "{why}: both say {slow}");
+            assert_one_backup(&lab, &why).await;
+        }
+    }
+}
+
 /// A run whose third read of Milvus's storage never ends.
 fn stuck(lab: &Lab) -> JobContext {
     let mut context = lab.context();
