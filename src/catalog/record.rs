@@ -152,6 +152,7 @@ mod tests {
             host: "h".to_owned(),
             started_at: at,
             agent: "a".to_owned(),
+            job: None,
             end: end.map(|error| AttemptEnd {
                 at,
                 outcome: "failed".to_owned(),

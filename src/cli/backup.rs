@@ -40,10 +40,10 @@ pub(super) fn told(arguments: &BackupArguments) -> Option<Told> {
 
 /// What a policy says, unless the arguments say it.
 pub(super) fn request(config: &Config, arguments: &BackupArguments) -> JobResult<BackupRequest> {
-    let (name, trigger) = (arguments.name.clone(), "cli".to_owned());
+    let (name, trigger, job) = (arguments.name.clone(), "cli".to_owned(), None);
     let named = selector(&arguments.collections)?;
     let Some(wanted) = &arguments.policy else {
-        return Ok(BackupRequest { name, policy: None, selector: named, trigger });
+        return Ok(BackupRequest { name, policy: None, selector: named, trigger, job });
     };
     let policies = policy::load(config)?;
     let policy = policy::find(&policies, wanted)?;
@@ -53,6 +53,7 @@ pub(super) fn request(config: &Config, arguments: &BackupArguments) -> JobResult
         policy: Some(policy.name.clone()),
         selector: if theirs { policy.collections.clone() } else { named },
         trigger,
+        job,
     })
 }
 

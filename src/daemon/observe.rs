@@ -105,6 +105,10 @@ impl Observer for Telling {
                     RunOutcome::Failed => {
                         tracing::error!(job = %id, policy, %backup, why, "backup failed");
                     }
+                    // Another agent has made it, as it should be.
+                    RunOutcome::Skipped if done.is_some() => {
+                        tracing::info!(job = %id, policy, %backup, why, "backup skipped");
+                    }
                     RunOutcome::Cancelled | RunOutcome::Skipped => {
                         let outcome = outcome.as_str();
                         tracing::warn!(job = %id, policy, %backup, why, "backup {outcome}");

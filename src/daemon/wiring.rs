@@ -68,6 +68,7 @@ impl Agent {
         let journal =
             journal.map_err(|_| JobError::new(ErrorKind::Failed, "the journal cannot be opened"));
         let journal = journal?.map_err(|error| unusable(&error))?;
+        let agent = journal.on_disk(Journal::agent).await.map_err(|error| unusable(&error))?;
         let worlds = Worlds::new(World { settings, context });
         let changed = Arc::new(Notify::new());
         let doubt = Arc::new(Notify::new());
@@ -78,7 +79,7 @@ impl Agent {
         remember(&metrics, &journal).await?;
         let (runner, handle) = Runner::open(RunnerParts {
             journal: journal.clone(),
-            work: Arc::new(AgentWork { worlds: worlds.clone(), metrics: metrics.clone() }),
+            work: Arc::new(AgentWork { worlds: worlds.clone(), metrics: metrics.clone(), agent }),
             observer: Arc::new(telling),
             clock: Arc::clone(&clock),
         })

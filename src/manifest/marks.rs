@@ -125,6 +125,9 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// What wrote it.
     pub agent: String,
+    /// The agent's job that it is a run of, `<agent>/<number>`; none by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
     /// How it ended, if it ended without a backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<AttemptEnd>,

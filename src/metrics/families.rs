@@ -150,9 +150,9 @@ families! {
 
     /// Bytes of all files of the newest complete backup, shared ones included.
     last_backup_logical_bytes: Gauge[policy];
-    /// Bytes that the newest complete backup had to copy.
+    /// Bytes that the newest complete backup had to copy, if this agent made it.
     last_backup_uploaded_bytes: Gauge[policy];
-    /// Bytes of the newest complete backup that an earlier one had.
+    /// Bytes of the newest complete backup that an earlier one had, if this agent made it.
     last_backup_reused_bytes: Gauge[policy];
     /// Segments of the newest complete backup.
     last_backup_segments: Gauge[policy];

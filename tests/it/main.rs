@@ -14,6 +14,7 @@ mod metrics;
 mod milvus_fake;
 mod milvus_live;
 mod names;
+mod once;
 mod pause;
 mod policies;
 mod prune;

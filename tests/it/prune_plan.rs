@@ -38,6 +38,7 @@ fn attempt(started: i64, ended: Option<i64>) -> Found<Attempt> {
         host: "h".to_owned(),
         started_at: at(started),
         agent: "a".to_owned(),
+        job: None,
         end: ended.map(|hours| AttemptEnd {
             at: at(hours),
             outcome: "failed".to_owned(),

@@ -36,6 +36,7 @@ pub(super) fn backup(at: Timestamp) -> BackupFacts {
         host: "h".to_owned(),
         started_at: at,
         agent: "a".to_owned(),
+        job: None,
         end: None,
     };
     let manifest = Manifest {

@@ -189,6 +189,7 @@ pub(crate) fn request(name: &str) -> BackupRequest {
         policy: None,
         selector: CollectionSelector::all(),
         trigger: "test".to_owned(),
+        job: None,
     }
 }
 
