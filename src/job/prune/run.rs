@@ -261,7 +261,7 @@ async fn delete(
         Subject::Backup(name) => {
             let found = facts.backups.iter().find(|backup| backup.name == *name);
             let Some(found) = found else { return Ok(Deleted::Files(0, 0)) };
-            let reason = judgement.reasons.join("; ");
+            let reason = judgement.reasons.first().cloned().unwrap_or_default();
             match found.committed() {
                 Some(manifest) => {
                     let policy = Some(manifest.policy.clone());
