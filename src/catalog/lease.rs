@@ -52,7 +52,7 @@ pub struct Lease {
 impl Lease {
     /// Takes a lease that nobody has held before.
     pub async fn take(cluster: &Cluster, name: &str) -> CatalogResult<Self> {
-        let lease = Self::hold(cluster, name, (FIRST, AfterUse::Deleted)).await?;
+        let lease = Self::hold(cluster, name, (FIRST, AfterUse::Deleted), None).await?;
         let body = manifest::encode(&lock(&lease.pulse).record).into();
         let refused = match sharing::prove(&cluster.repository, &lease.key(), body).await {
             Ok(true) => return Ok(lease),
@@ -79,7 +79,7 @@ impl Lease {
             return Err(held(cluster.repository.read("lease", &key).await.unwrap_or(None)));
         }
         let number = last.map_or(FIRST, |last| last + 1);
-        let lease = match Self::hold(cluster, name, (number, AfterUse::Marked)).await {
+        let lease = match Self::hold(cluster, name, (number, AfterUse::Marked), None).await {
             Err(error) if error.is_there_already() => {
                 return Err(held(None));
             }
@@ -95,10 +95,26 @@ impl Lease {
         Ok(lease)
     }
 
+    /// Takes the next number of a lease from its holder, for a reason.
+    pub(super) async fn take_away(
+        cluster: &Cluster,
+        name: &str,
+        (number, reason): (u64, &str),
+    ) -> CatalogResult<Self> {
+        match Self::hold(cluster, name, (number, AfterUse::Marked), Some(reason)).await {
+            Err(error) if error.is_there_already() => Err(CatalogError::LeaseHeld {
+                lease: name.to_owned(),
+                host: "another agent, which has just taken it over".to_owned(),
+            }),
+            taken => taken,
+        }
+    }
+
     async fn hold(
         cluster: &Cluster,
         name: &str,
         (number, after_use): (u64, AfterUse),
+        unlocked: Option<&str>,
     ) -> CatalogResult<Self> {
         sharing::admit(&cluster.repository).await?;
         let key = key(cluster, name, number);
@@ -109,6 +125,7 @@ impl Lease {
             heartbeat: 0,
             interval_secs: INTERVAL.as_secs(),
             released: false,
+            unlocked: unlocked.map(str::to_owned),
         };
         let renewed = Instant::now();
         let put = cluster.repository.write(&key, &record, PutMode::IfAbsent).await;
@@ -202,7 +219,7 @@ impl Lease {
         }
     }
 
-    async fn discard(&self, numbers: &[u64]) {
+    pub(super) async fn discard(&self, numbers: &[u64]) {
         let keys: Vec<ObjectKey> =
             numbers.iter().map(|number| key(&self.cluster, &self.name, *number)).collect();
         if keys.is_empty() {

@@ -20,7 +20,7 @@ use super::output::{Output, talk};
 use super::textfile::{Told, told};
 use super::{
     ExitStatus, backup, check, cluster, delete, list, log, progress, prune, restore, run, session,
-    verify,
+    unlock, verify,
 };
 
 /// Runs the command of this process.
@@ -130,6 +130,10 @@ async fn dispatch(
                 Box::pin(prune::run(config, &context, &arguments, output)).await
             };
             told(config, kind.map(Told::without_policy), context, work).await
+        }
+        Command::Unlock(arguments) => {
+            let context = open(Access::WriteExisting).await?;
+            unlock::run(&context, &arguments, output).await
         }
         Command::Backup(arguments) => back_up(config, arguments, output, cancel).await,
         Command::Restore(arguments) => {

@@ -115,6 +115,8 @@ impl From<CatalogError> for JobError {
             | CatalogError::SingleAgent { .. }
             | CatalogError::LeaseLost { .. }
             | CatalogError::LeaseHeld { .. }
+            | CatalogError::NoLease { .. }
+            | CatalogError::NotHeld { .. }
             | CatalogError::NotAsWritten { .. } => None,
         };
         Self { kind, message, hint, source }

@@ -34,6 +34,7 @@ mod report;
 mod restore;
 mod runner;
 mod survey;
+mod unlock;
 mod verify;
 
 pub use backup::{BackupRequest, plan_only, run_backup};
@@ -56,6 +57,7 @@ pub use runner::{
     Journal, JournalError, Limits, Observer, PolicyMemory, Runner, RunnerHandle, RunnerParts,
     Scope, Stop, SubmitError, Submitted, Work,
 };
+pub use unlock::{UnlockReport, run_unlock};
 pub use verify::run_verify;
 
 pub use crate::model::RunOutcome;

@@ -41,7 +41,7 @@ pub struct DeleteReport {
 }
 
 /// The own cluster, checked to be this Milvus's.
-pub(super) async fn own_cluster(context: &JobContext) -> JobResult<(Cluster, Repository)> {
+pub(in crate::job) async fn own_cluster(context: &JobContext) -> JobResult<(Cluster, Repository)> {
     let repository = context.open_repository().await?;
     let cluster = repository.cluster(&context.cluster);
     if catalog::recognise(&cluster, &context.identity).await?.is_none() {

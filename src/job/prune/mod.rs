@@ -41,5 +41,6 @@ mod survey;
 mod sweep;
 mod uploads;
 
+pub(super) use delete::own_cluster;
 pub use delete::{DeleteReport, Removal, run_delete, run_undelete};
 pub use run::{Prune, PruneReport, StagingRoot, VerdictRow, run_prune};
