@@ -13,7 +13,7 @@ use crate::model::ObjectKey;
 use crate::storage::{PutMode, StoreErrorKind};
 
 use super::pulse::{Heart, INTERVAL, Pulse, lock};
-use super::watching::{Liveness, key, numbers, watch};
+use super::watching::{Watched, key, numbers, watch_closely};
 use super::{CatalogError, CatalogResult, Cluster, sharing, this_process};
 
 /// The fencing token of a lease whose name is used once.
@@ -41,6 +41,7 @@ pub struct Lease {
     name: String,
     number: u64,
     after_use: AfterUse,
+    taken_over: bool,
     pub(super) pulse: Arc<Mutex<Pulse>>,
     /// Calls that only the holder may make, which go on where their caller goes away.
     pub(super) calls: TaskTracker,
@@ -72,14 +73,18 @@ impl Lease {
             host: by.map_or_else(|| "another agent".to_owned(), |by| by.holder.host),
         };
         let last = numbers(cluster, name).await?.last().copied();
+        let before = match last {
+            Some(last) => watch_closely(cluster, &key(cluster, name, last)).await?,
+            None => Watched::Free,
+        };
         if let Some(last) = last
-            && watch(cluster, &key(cluster, name, last)).await? == Liveness::Alive
+            && before == Watched::Alive
         {
             let key = key(cluster, name, last);
             return Err(held(cluster.repository.read("lease", &key).await.unwrap_or(None)));
         }
         let number = last.map_or(FIRST, |last| last + 1);
-        let lease = match Self::hold(cluster, name, (number, AfterUse::Marked), None).await {
+        let mut lease = match Self::hold(cluster, name, (number, AfterUse::Marked), None).await {
             Err(error) if error.is_there_already() => {
                 return Err(held(None));
             }
@@ -92,6 +97,7 @@ impl Lease {
             return Err(held(None));
         }
         lease.discard(&all[..all.len() - 1]).await;
+        lease.taken_over = before == Watched::Dead;
         Ok(lease)
     }
 
@@ -141,6 +147,7 @@ impl Lease {
             name: name.to_owned(),
             number,
             after_use,
+            taken_over: false,
             pulse: Arc::new(Mutex::new(Pulse { record, renewed })),
             calls: TaskTracker::new(),
             beating: TaskTracker::new(),
@@ -165,6 +172,11 @@ impl Lease {
     /// The lease's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether its last holder had died.
+    pub fn is_taken_over(&self) -> bool {
+        self.taken_over
     }
 
     /// Fires when heartbeats no longer arrive.

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::catalog::{self, Checkpoints, Cluster, Repository, Reservation, Run, Unfinished};
 use crate::manifest::{CollectionOutcome, CollectionRecord, FileList, Manifest, ManifestOutcome};
+use crate::metrics::LeaseScope;
 use crate::milvus::MilvusVersion;
 use crate::model::{BackupName, ErrorKind, PolicyName};
 use crate::policy::CollectionSelector;
@@ -44,6 +45,7 @@ pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResu
     let prepared = context.cancel.run_until_cancelled(prepare(context, &request).boxed()).await;
     let (cluster, cluster_id, version, selected) = prepared.ok_or_else(JobError::cancelled)??;
     let run = reserve(context, &cluster, &request).boxed().await?;
+    let _held = context.holds(LeaseScope::Run, run.lease());
     let store = Arc::clone(&context.repository);
     let place = (run.checkpoint(), run.lease().deadlines());
     let checkpoint = Arc::new(Checkpoint::new(store, place, context.checkpoint));

@@ -26,6 +26,7 @@ mod copying;
 mod error;
 mod found;
 mod gather;
+mod held;
 mod list;
 mod overview;
 mod pause;

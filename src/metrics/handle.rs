@@ -11,7 +11,7 @@ use crate::model::{RunKind, RunOutcome};
 
 use super::families::Families;
 use super::state::State;
-use super::{Direction, GcCall, TriggerSource, VerifyResult};
+use super::{Direction, GcCall, LeaseScope, TriggerSource, VerifyResult};
 
 /// What runs outside any policy do.
 const WITHOUT_POLICY: [RunKind; 4] =
@@ -71,6 +71,10 @@ impl Metrics {
         for result in VerifyResult::ALL {
             families.verify_objects_total.with_label_values(&[result.as_str()]);
         }
+        for scope in LeaseScope::ALL {
+            families.lease_held.with_label_values(&[scope.as_str()]);
+        }
+        families.lease_takeovers_total.with_label_values(&[] as &[&str]);
         for call in GcCall::ALL {
             families.gc_pause_failures_total.with_label_values(&[call.as_str()]);
         }

@@ -44,7 +44,7 @@ pub use facts::{
 pub use families::{FAMILIES, Family};
 pub use handle::Metrics;
 pub use labels::{
-    Check, CodeClass, Direction, GcCall, GcScope, MissReason, RepositoryClass, Side, StorageCall,
-    TriggerSource, VerifyLevel, VerifyResult,
+    Check, CodeClass, Direction, GcCall, GcScope, LeaseScope, MissReason, RepositoryClass, Side,
+    StorageCall, TriggerSource, VerifyLevel, VerifyResult,
 };
 pub use textfile::write_textfile;

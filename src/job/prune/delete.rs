@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::catalog::{self, BackupState, Cluster, Lease, PRUNE, Repository};
 use crate::manifest::Tombstone;
+use crate::metrics::LeaseScope;
 use crate::model::{BackupName, ErrorKind};
 use crate::plan::{BackupFacts, Found, goes_at};
 
@@ -109,6 +110,7 @@ pub async fn run_delete(
         }
         Removal::Now => {
             let lease = Lease::acquire(&cluster, PRUNE).await?;
+            let _held = context.holds(LeaseScope::Prune, &lease);
             let removed = remove_now(context, (&cluster, &lease), (name, fresh)).await;
             lease.release().await;
             removed?;
@@ -162,6 +164,7 @@ fn refuse(facts: &BackupFacts) -> JobResult<()> {
 pub async fn run_undelete(context: &JobContext, name: &BackupName) -> JobResult<DeleteReport> {
     let cluster = find(context, name).await?;
     let lease = Lease::acquire(&cluster, PRUNE).await?;
+    let _held = context.holds(LeaseScope::Prune, &lease);
     let lifted = lift(&cluster, &lease, name).await;
     lease.release().await;
     lifted?;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::catalog::{self, Cluster, Lease, PRUNE};
 use crate::manifest::Tombstone;
+use crate::metrics::LeaseScope;
 use crate::model::{ErrorKind, KeyPrefix, ObjectKey};
 use crate::plan::{Judgement, PruneFacts, Subject, Verdict, plan_prune};
 use crate::storage::{ObjectStore, ObjectStoreExt};
@@ -107,6 +108,7 @@ pub async fn run_prune(
         return Ok(report);
     }
     let lease = Lease::acquire(&cluster, PRUNE).await?;
+    let _held = context.holds(LeaseScope::Prune, &lease);
     let work = apply(context, (&cluster, &lease), staging, &mut report);
     let lost = lease.lost().clone();
     let ended = tokio::select! {

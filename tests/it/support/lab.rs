@@ -11,6 +11,7 @@ use milvus_backup_agent::job::{
     BackupReport, BackupRequest, JobContext, JobResult, RestoreOptions, RestoreReport, RunOutcome,
     Staging, Wanted, run_backup, run_restore,
 };
+use milvus_backup_agent::metrics::Metrics;
 use milvus_backup_agent::milvus::MilvusApi;
 use milvus_backup_agent::milvus::testing::{FakeMilvus, SchemaDraft};
 use milvus_backup_agent::model::{BackupName, Clock, ClusterName, ManualClock, Namespace};
@@ -98,6 +99,7 @@ impl Lab {
                 orphan_grace: SignedDuration::from_hours(24),
                 failed_ttl: SignedDuration::from_hours(72),
             },
+            metrics: Metrics::default(),
         }
     }
 
