@@ -12,8 +12,8 @@ use crate::manifest::{self, LeaseRecord};
 use crate::model::ObjectKey;
 use crate::storage::{PutMode, StoreErrorKind};
 
-use super::pulse::{Heart, INTERVAL, Pulse, lock};
-use super::watching::{Watched, key, numbers, watch_closely};
+use super::pulse::{Heart, INTERVAL, LATE, Pulse, lock};
+use super::watching::{Watched, key, numbers, watch_closely, why_taken};
 use super::{CatalogError, CatalogResult, Cluster, sharing, this_process};
 
 /// The fencing token of a lease whose name is used once.
@@ -148,7 +148,7 @@ impl Lease {
             number,
             after_use,
             taken_over: false,
-            pulse: Arc::new(Mutex::new(Pulse { record, renewed })),
+            pulse: Arc::new(Mutex::new(Pulse { record, renewed, lost: None })),
             calls: TaskTracker::new(),
             beating: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -196,11 +196,11 @@ impl Lease {
     /// Proves that the lease is still ours, and that nobody took it over.
     pub async fn check(&self) -> CatalogResult<()> {
         if self.lost.is_cancelled() {
-            return Err(self.loss("heartbeats could not be written"));
+            return Err(self.why_lost());
         }
-        if numbers(&self.cluster, &self.name).await?.last().is_some_and(|last| *last > self.number)
-        {
-            return Err(self.loss("it was taken over"));
+        let numbers = numbers(&self.cluster, &self.name).await?;
+        if let Some(last) = numbers.last().filter(|last| **last > self.number) {
+            return Err(self.loss(&why_taken(&self.cluster, &self.name, *last).await));
         }
         let token = lock(&self.pulse).record.token.clone();
         match self.cluster.repository.read::<LeaseRecord>("lease", &self.key()).await? {
@@ -208,6 +208,12 @@ impl Lease {
             Some(_) => Err(self.loss("another holder is in it")),
             None => Err(self.loss("it is gone")),
         }
+    }
+
+    /// The error of a holder that is told so by [`Self::lost`].
+    pub fn why_lost(&self) -> CatalogError {
+        let why = lock(&self.pulse).lost.clone();
+        self.loss(why.as_deref().unwrap_or(LATE))
     }
 
     pub(super) fn loss(&self, why: &str) -> CatalogError {

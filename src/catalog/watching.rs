@@ -37,6 +37,18 @@ async fn newest(cluster: &Cluster, name: &str) -> CatalogResult<Option<ObjectKey
     Ok(last.map(|last| key(cluster, name, last)))
 }
 
+/// Why a lease is no longer its last holder's, as its next one tells.
+pub(super) async fn why_taken(cluster: &Cluster, name: &str, number: u64) -> String {
+    let key = key(cluster, name, number);
+    match cluster.repository.read::<LeaseRecord>("lease", &key).await {
+        Ok(Some(LeaseRecord { holder, unlocked: Some(reason), .. })) => {
+            format!("it was unlocked on {}: {reason}", holder.host)
+        }
+        Ok(Some(next)) => format!("it was taken over on {}", next.holder.host),
+        Ok(None) | Err(_) => "it was taken over".to_owned(),
+    }
+}
+
 /// Whether someone holds a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Liveness {

@@ -58,9 +58,7 @@ pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResu
     let lost = run.lease().lost().clone();
     let ended = tokio::select! {
         () = context.cancel.cancelled() => Err(JobError::cancelled()),
-        () = lost.cancelled() => {
-            Err(JobError::new(ErrorKind::Locked, "the run's lease could not be renewed"))
-        }
+        () = lost.cancelled() => Err(run.lease().why_lost().into()),
         done = work => done,
     };
     pause.end().await;

@@ -178,7 +178,7 @@ async fn leases_are_told_of_while_they_are_held() {
     assert_eq!(seen, scopes.into());
     nothing(takeovers(0));
 
-    let repository = Repository::unopened(context.repository.clone());
+    let repository = Repository::unopened(std::sync::Arc::clone(&context.repository));
     let cluster = repository.cluster(&context.cluster);
     drop(Lease::acquire(&cluster, PRUNE).await.expect("it is free"));
     run_prune(&context, None, Prune::Apply).await.expect("it takes the lease over");

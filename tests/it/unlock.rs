@@ -44,7 +44,7 @@ async fn lease_of_run(lab: &Lab) -> Option<String> {
 async fn a_run_whose_lease_is_unlocked_commits_nothing() {
     let whole = Process::immortal();
     run_backup(&whole.context(lab().await.context()), request("new")).await.expect("it works");
-    let (mut unlocked, mut longest) = (0, 0);
+    let (mut unlocked, mut told, mut longest) = (0, 0, 0);
     for how in [Stop::OneCall, Stop::Everything] {
         for calls in 0..whole.calls() {
             let why = format!("{how:?} before call {calls}");
@@ -70,6 +70,7 @@ async fn a_run_whose_lease_is_unlocked_commits_nothing() {
                     assert_eq!(backup.is_ok(), committed, "{why}: {backup:?}");
                     if let Err(error) = backup {
                         assert_eq!(error.kind(), ErrorKind::Locked, "{why}");
+                        told += usize::from(error.to_string().ends_with(WHY));
                     }
                     let complete = state(&lab, "new").await == Some(BackupState::Complete);
                     assert_eq!(complete, committed, "{why}");
@@ -80,7 +81,7 @@ async fn a_run_whose_lease_is_unlocked_commits_nothing() {
             assert_verifies(&lab, "next").await;
         }
     }
-    assert!(unlocked > 0);
+    assert!(unlocked > 0 && told > 0, "{unlocked} {told}");
     // Someone who beats on at the first look is looked at for once more.
     assert!(longest <= 65, "{longest} s");
 }

@@ -59,7 +59,7 @@ pub async fn run_restore(
     let filled = tokio::select! {
         () = context.cancel.cancelled() => Err(JobError::cancelled()),
         () = begun.session.lease.lost().cancelled() => {
-            Err(JobError::new(ErrorKind::Locked, "the restore's lease could not be renewed"))
+            Err(begun.session.lease.why_lost().into())
         }
         filled = work(&begun) => filled,
     };
