@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::catalog::{self, Cluster, Lease, PRUNE};
 use crate::manifest::Tombstone;
-use crate::metrics::{self, PruneFailure};
+use crate::metrics::{self, LeaseScope, PruneFailure};
 use crate::model::{ErrorKind, Guard, KeyPrefix, ObjectKey};
 use crate::plan::{
     BackupFacts, Judgement, PruneFacts, Refusal, RetentionPlan, RetentionTerms, Subject, Verdict,
@@ -167,6 +167,7 @@ pub async fn run_prune(
         return Ok(report);
     }
     let lease = Lease::acquire(&cluster, PRUNE).await?;
+    let _held = context.holds(LeaseScope::Prune, &lease);
     let work = apply(context, (&cluster, &lease), (staging, &request), &mut report);
     let lost = lease.lost().clone();
     let ended = tokio::select! {
