@@ -51,7 +51,7 @@
 //!
 //! | step | killed after it | who repairs it |
 //! | --- | --- | --- |
-//! | 1 the old run has ended, or its lease is dead | as before | – |
+//! | 1 the old run has ended, or its lease is dead, as seen here or by the caller | as before | – |
 //! | 2 lease `heir-<old run>-<n>`, put if absent: one taker of all | as before | the next taker, with `n+1`; prune removes it |
 //! | 3 attempt, manifest and tombstone read again | the same | the same |
 //! | 4 the old plan deleted, its checkpoint stays | the same | the same |

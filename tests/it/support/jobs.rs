@@ -214,6 +214,8 @@ impl Service {
             sleep(Duration::from_millis(1)).await;
         };
         timeout(Duration::from_hours(10), settled).await.expect("all jobs end");
+        // The observer is told after the journal is.
+        sleep(Duration::from_millis(1)).await;
     }
 }
 
