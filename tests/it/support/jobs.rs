@@ -210,8 +210,6 @@ impl Service {
             while !self.journal.open_jobs().expect("the journal is read").is_empty() {
                 sleep(Duration::from_millis(200)).await;
             }
-            // What is on disk is told right after.
-            sleep(Duration::from_millis(1)).await;
         };
         timeout(Duration::from_hours(10), settled).await.expect("all jobs end");
         // The observer is told after the journal is.
