@@ -10,6 +10,7 @@ mod memory;
 #[path = "../it/steps/mod.rs"]
 mod steps;
 mod streaming;
+mod sweep;
 
 use lab::{Agent, Bucket, LabServer, milvus, say};
 
