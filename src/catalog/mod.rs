@@ -107,7 +107,7 @@ pub use listing::{compare, find, known_files, list, load_list, read_record, size
 pub use record::BackupRecord;
 pub use removal::{
     bury, examine, examine_all, has_manifest, has_tombstone, key_of, lease_names, lift,
-    put_sightings, read_sightings, remove_backup, restores,
+    put_sightings, read_sightings, remove_backup, restores, tidy,
 };
 pub use repository::{Cluster, Repository};
 pub use resume::{Checkpoints, checkpoints};

@@ -175,6 +175,20 @@ pub async fn remove_backup(cluster: &Cluster, name: &BackupName) -> CatalogResul
     Ok(())
 }
 
+/// Removes what a run may leave beside a backup: it died right after its manifest, or it woke
+/// when another had made the backup in its place.
+pub async fn tidy(cluster: &Cluster, name: &BackupName) -> CatalogResult<()> {
+    let keys = cluster.layout.backup(name);
+    for key in [keys.plan(), keys.checkpoint()] {
+        match cluster.repository.store().head(&key).await {
+            Ok(_) => delete(cluster, &[key]).await?,
+            Err(error) if error.kind() == StoreErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 async fn step(cluster: &Cluster, keys: &[ObjectKey]) -> CatalogResult<()> {
     delete(cluster, keys).await?;
     Ok(cluster.repository.store().sync().await?)

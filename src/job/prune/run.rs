@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::catalog::{self, Cluster, Lease, PRUNE};
 use crate::manifest::Tombstone;
-use crate::model::{KeyPrefix, ObjectKey};
+use crate::model::{BackupName, KeyPrefix, ObjectKey};
 use crate::plan::{Judgement, PruneFacts, Subject, Verdict, plan_prune};
 use crate::storage::{ObjectStore, ObjectStoreExt};
 
@@ -128,6 +128,12 @@ async fn apply(
     let facts = survey(cluster, staging).await?;
     for judgement in plan_prune(&facts, &context.retention, context.clock.now()) {
         let mut row = row(judgement.clone());
+        if let (Verdict::Keep, Some(name)) = (judgement.verdict, committed(&facts, &judgement)) {
+            lease.check_half().await?;
+            if let Err(error) = catalog::tidy(cluster, name).await {
+                report.errors.push(format!("{name}: {}", JobError::from(error).chain()));
+            }
+        }
         if judgement.verdict == Verdict::Delete {
             lease.check_half().await?;
             let done = delete(context, cluster, staging, (&facts, &judgement)).await;
@@ -145,6 +151,13 @@ async fn apply(
     let swept = sweep(context, (cluster, staging)).await?;
     add(report, swept);
     Ok(())
+}
+
+/// The backup that a judgement is about.
+fn committed<'f>(facts: &'f PruneFacts, judgement: &Judgement) -> Option<&'f BackupName> {
+    let Subject::Backup(name) = &judgement.subject else { return None };
+    let found = facts.backups.iter().find(|backup| backup.name == *name)?;
+    found.manifest.is_there().then_some(&found.name)
 }
 
 enum Deleted {
