@@ -13,6 +13,7 @@ mod live;
 mod metrics;
 mod milvus_fake;
 mod milvus_live;
+mod model;
 mod names;
 mod pause;
 mod policies;
