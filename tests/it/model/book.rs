@@ -32,6 +32,8 @@ pub(super) struct Folder {
     pub(super) tombstone: Option<Buried>,
     /// The plan's files and when it was saved.
     pub(super) plan: Option<(Files, u64)>,
+    /// The run of the attempt has made the backup.
+    pub(super) made: bool,
 }
 
 /// A tombstone and how it came.
@@ -146,7 +148,10 @@ impl Book {
                 self.readers.insert(id, Reader { ledger, number });
             }
             (name, "attempt.json") => {
-                self.folder(name).attempt = Some(document("attempt", body));
+                let (attempt, folder): (Attempt, _) =
+                    (document("attempt", body), self.folder(name));
+                folder.made &= folder.attempt.as_ref().is_some_and(|old| old.run == attempt.run);
+                folder.attempt = Some(attempt);
             }
             (name, "plan.jsonl.zst") => {
                 let files = paths(&FileList::decode_plan(body).expect("a plan"));
@@ -158,7 +163,9 @@ impl Book {
                 self.folder(name).tombstone = Some(Buried { tombstone, number, by });
             }
             (name, "manifest.json") => {
-                self.folder(name).manifest = Some(document("manifest", body));
+                let folder = self.folder(name);
+                folder.manifest = Some(document("manifest", body));
+                folder.made |= folder.committed().is_some();
                 self.committed(by, name);
             }
             _ => {}

@@ -156,7 +156,7 @@ impl Book {
         if folder.manifest.is_some() {
             wrong.push(format!("the attempt of {name} went before its manifest"));
         }
-        if attempt.end.is_none() && self.is_alive(&attempt.lease) {
+        if attempt.end.is_none() && !folder.made && self.is_alive(&attempt.lease) {
             wrong.push(format!("the attempt of {name} went, and its run is at work"));
         }
         let began = attempt.end.as_ref().map_or(attempt.started_at, |end| end.at);
