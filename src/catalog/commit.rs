@@ -82,7 +82,7 @@ impl Run {
                 return Err(self.taken(clock).await);
             }
         }
-        let put = self.cluster.repository.write(&key, &self.attempt, PutMode::IfAbsent).await;
+        let put = self.lease.write(&key, &self.attempt, PutMode::IfAbsent).await;
         let Err(error) = put else { return Ok(()) };
         let found = self.cluster.repository.read::<Attempt>("attempt", &key).await;
         match found {
@@ -94,8 +94,8 @@ impl Run {
                 tracing::info!(%name, run = %found.run, "the place of an unfinished run is taken");
                 Ok(())
             }
-            _ if error.kind() == StoreErrorKind::AlreadyExists => Err(self.taken(clock).await),
-            _ => Err(error.into()),
+            _ if error.is_there_already() => Err(self.taken(clock).await),
+            _ => Err(error),
         }
     }
 
@@ -127,8 +127,7 @@ impl Run {
     pub async fn save_plan(&self, references: &FileList) -> CatalogResult<()> {
         let key = self.cluster.layout.backup(&self.attempt.name).plan();
         let body = references.encode().bytes.into();
-        self.cluster.repository.store().put(&key, body, PutMode::Overwrite).await?;
-        Ok(())
+        self.lease.put(&key, body, PutMode::Overwrite).await
     }
 
     /// Stores a list under its digest, unless it is there already. One that is damaged is
@@ -181,14 +180,13 @@ impl Run {
         if attempt.is_none_or(|attempt| attempt.run != self.attempt.run) {
             return Err(self.lost("its attempt was cleaned up"));
         }
-        self.lease.check().await?;
         let key = keys.manifest();
-        let put = self.cluster.repository.write(&key, manifest, PutMode::IfAbsent).await;
+        let put = self.lease.write(&key, manifest, PutMode::IfAbsent).await;
         if let Err(error) = put {
             let found = self.cluster.repository.read::<Manifest>("manifest", &key).await;
             match found {
                 Ok(Some(found)) if found.run == manifest.run => {}
-                _ => return Err(error.into()),
+                _ => return Err(error),
             }
         }
         // A run that was suspended for days may have been given up just now: prune puts the
@@ -232,7 +230,7 @@ impl Run {
                 return self.lease.release().await;
             }
         };
-        let put = self.cluster.repository.write(&key, &self.attempt, mode).await;
+        let put = self.lease.last_words(&key, &self.attempt, mode).await;
         if let Err(error) = put {
             tracing::warn!(%error, "the end of the run could not be recorded");
         }
@@ -240,7 +238,7 @@ impl Run {
     }
 
     async fn discard(&self, keys: &[ObjectKey]) {
-        if let Err(error) = self.cluster.repository.store().delete(keys).await {
+        if let Err(error) = self.lease.delete(keys).await {
             tracing::warn!(%error, "the plan and checkpoint of a finished run could not be removed");
         }
     }

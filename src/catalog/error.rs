@@ -2,7 +2,7 @@
 
 use crate::manifest::DocumentError;
 use crate::model::{BackupName, ErrorKind};
-use crate::storage::StoreError;
+use crate::storage::{StoreError, StoreErrorKind};
 
 /// The result of a catalog call.
 pub type CatalogResult<T> = Result<T, CatalogError>;
@@ -105,6 +105,11 @@ pub enum CatalogError {
 }
 
 impl CatalogError {
+    /// Whether a put met an object where none should be.
+    pub(super) fn is_there_already(&self) -> bool {
+        matches!(self, Self::Store(error) if error.kind() == StoreErrorKind::AlreadyExists)
+    }
+
     /// What a caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -6,7 +6,8 @@ use crate::manifest::RestoreLedger;
 use crate::model::BackupName;
 use crate::storage::PutMode;
 
-use super::{CatalogResult, Cluster};
+use super::watching::{key, numbers};
+use super::{CatalogResult, Cluster, Lease};
 
 /// The document's name in errors.
 const WHAT: &str = "restore ledger";
@@ -23,15 +24,16 @@ pub async fn read_ledger(cluster: &Cluster, id: &str) -> CatalogResult<Option<Re
     cluster.repository.read(WHAT, &cluster.layout.restore(id)).await
 }
 
-/// Removes the ledger of a finished restore, and the lease of one that died.
-pub async fn delete_ledger(cluster: &Cluster, ledger: &RestoreLedger) -> CatalogResult<()> {
-    super::remove_lease(cluster, &ledger.lease).await?;
-    let key = cluster.layout.restore(&ledger.id);
-    let report = cluster.repository.store().delete(&[key]).await?;
-    match report.failed.into_iter().next() {
-        None => Ok(()),
-        Some((_, error)) => Err(error.into()),
-    }
+/// Removes the ledger of a finished restore, and its lease, which `by` holds.
+pub async fn delete_ledger(
+    cluster: &Cluster,
+    by: &Lease,
+    ledger: &RestoreLedger,
+) -> CatalogResult<()> {
+    let numbers = numbers(cluster, &ledger.lease).await?;
+    let lease = numbers.into_iter().map(|number| key(cluster, &ledger.lease, number));
+    let keys: Vec<_> = lease.chain([cluster.layout.restore(&ledger.id)]).collect();
+    by.delete(&keys).await
 }
 
 /// Ledgers of unfinished restores of one backup into one Milvus, oldest first.

@@ -9,8 +9,8 @@ use crate::model::{BackupName, Clock, ClusterName};
 use crate::plan::{Damage, Known, compare_listing};
 use crate::storage::{ObjectMeta, ObjectStoreExt, StoreResult};
 
-use super::lease::looks_alive;
 use super::record::Documents;
+use super::watching::looks_alive;
 use super::{
     BackupRecord, BackupState, CatalogError, CatalogResult, Checkpoints, Cluster, Repository,
 };

@@ -20,8 +20,9 @@
 //!
 //! `tests/it/crash.rs` walks this table: it stops a run after every single write.
 //!
-//! A run that was suspended, cleaned up after, and then wakes, may still put its manifest.
-//! It lies without an attempt of its token then, and counts as damaged, never as a backup.
+//! A run that was suspended, cleaned up after, and then wakes, does not put its manifest any
+//! more (see Fencing). Did it, the manifest would lie without an attempt of its token, and
+//! count as damaged, never as a backup.
 //!
 //! # Delete
 //!
@@ -56,10 +57,8 @@
 //! | 4 the old plan deleted, its checkpoint stays | the same | the same |
 //! | 5 `attempt.json` overwritten, with the token of the new run | `running`, later `failed (interrupted)` | as after step 2 of a commit |
 //!
-//! The old run may wake at any time. It finds another token in its attempt, does not commit
-//! and records no end; its late checkpoint is as true as ever. If it wakes between its last
-//! look at the attempt and its manifest, the name is damaged and both runs fail: nothing
-//! that does not restore is ever listed as complete.
+//! The old run may wake at any time. Its lease is lost: it writes no attempt, plan, checkpoint
+//! or manifest, and records no end.
 //!
 //! # Leases
 //!
@@ -68,10 +67,37 @@
 //! once when its process is known to be gone from this machine; no wall clocks are
 //! compared.
 //!
-//! `run-<token>` and `restore-<id>` are never used twice, so a holder that wakes late can only
-//! rewrite its own; they are deleted at the end. `prune` and `sweep` are one for all: taking
-//! one over is put-if-absent of the next number, the highest number counts, and its holder
-//! marks it `released` at the end. Lower numbers may be deleted, the highest never is.
+//! `run-<token>` and `restore-<id>` are never used twice and are deleted at the end. `prune`
+//! and `sweep` are one for all: taking one over is put-if-absent of the next number, and its
+//! holder marks it `released` at the end. Of any lease the highest number counts, for those
+//! who watch and for the holder, who looks for a higher one at each beat. Lower numbers may be
+//! deleted, the highest of `prune` and `sweep` never is.
+//!
+//! # Fencing
+//!
+//! A holder may stand still anywhere (SIGSTOP, a machine that is out of memory), also between
+//! its look at the lease and the call that it allows. So whatever only a holder may do carries
+//! a deadline to the store, which looks at the clock last thing before each request or file:
+//!
+//! | after the last heartbeat was begun | |
+//! | --- | --- |
+//! | 10 s | the next one is due; one that fails is tried again every 2.5 s |
+//! | 15 s | no call begins any more; who wants to make one waits for the heartbeat |
+//! | 25 s | a call without an answer is given up; without a heartbeat the lease is lost |
+//! | 27 s to 29 s | last moment to record why a run ended |
+//! | 30 s or later | an observer that saw that heartbeat may take the holder for dead |
+//!
+//! Only differences of one process's monotonic clock are used, and an observer cannot see a
+//! heartbeat before it was begun: so all that a holder does is over five seconds before anyone
+//! acts on its death. A heartbeat has its own end at 25 s, so none arrives that an observer
+//! who has given its holder up did not see. A call that was begun goes on when its caller is
+//! cancelled, and a lease is given back only after it.
+//!
+//! What this does not cover: a request that was sent in time and that the network, or a disk
+//! that hangs in one system call, holds back for more than five seconds; one that a killed
+//! process had just sent, as its death is seen at once on the same machine; a machine that is
+//! suspended whole, if its monotonic clock stands still too. A manifest that comes so late
+//! finds its attempt gone or another's, and counts as damaged.
 //!
 //! # One agent alone
 //!
@@ -87,30 +113,34 @@
 mod cluster;
 mod commit;
 mod error;
+mod fenced;
 mod holder;
 mod lease;
 mod ledger;
 mod listing;
+mod pulse;
 mod record;
 mod removal;
 mod repository;
 mod resume;
 mod sharing;
+mod watching;
 
 pub use cluster::{ClusterIdentity, adopt, claim, recognise};
 pub use commit::{Reservation, Run, Unfinished};
 pub use error::{CatalogError, CatalogResult};
 pub use holder::{machine_id, this_process};
-pub use lease::{Lease, Liveness, PRUNE, SWEEP, last_heard, observe, remove_lease, wait_for_sweep};
+pub use lease::{Lease, PRUNE, SWEEP};
 pub use ledger::{delete_ledger, open_ledgers, put_ledger, read_ledger};
 pub use listing::{compare, find, known_files, list, load_list, read_record, sizes_of};
 pub use record::BackupRecord;
 pub use removal::{
     bury, examine, examine_all, has_manifest, has_tombstone, key_of, lease_names, lift,
-    put_sightings, read_sightings, remove_backup, restores, tidy,
+    put_sightings, read_sightings, remove_backup, remove_lease, restores, tidy,
 };
 pub use repository::{Cluster, Repository};
 pub use resume::{Checkpoints, checkpoints};
 pub use sharing::admit;
+pub use watching::{Liveness, last_heard, observe, wait_for_sweep};
 
 pub use crate::model::BackupState;

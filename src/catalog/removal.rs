@@ -9,8 +9,8 @@ use crate::model::{BackupName, ObjectKey};
 use crate::plan::{BackupFacts, Found};
 use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
 
-use super::lease::{last_heard, observe};
-use super::{CatalogError, CatalogResult, Cluster, Liveness};
+use super::watching::{key, last_heard, numbers, observe};
+use super::{CatalogError, CatalogResult, Cluster, Lease, Liveness};
 
 /// Keys deleted at once; object storage takes no more in one request.
 const BATCH: usize = 1000;
@@ -117,27 +117,32 @@ pub async fn lease_names(cluster: &Cluster) -> CatalogResult<Vec<String>> {
     Ok(cluster.repository.store().list_folders(&cluster.layout.leases()).await?)
 }
 
-/// Hides a backup; the tombstone that stands there already stays.
+/// Hides a backup; the tombstone that stands there already stays. A person may do that without
+/// a lease.
 pub async fn bury(
     cluster: &Cluster,
     name: &BackupName,
-    tombstone: Tombstone,
+    (tombstone, lease): (Tombstone, Option<&Lease>),
 ) -> CatalogResult<Tombstone> {
-    let key = cluster.layout.backup(name).tombstone();
-    match cluster.repository.write(&key, &tombstone, PutMode::IfAbsent).await {
+    let (key, absent) = (cluster.layout.backup(name).tombstone(), PutMode::IfAbsent);
+    let put = match lease {
+        Some(lease) => lease.write(&key, &tombstone, absent).await,
+        None => cluster.repository.write(&key, &tombstone, absent).await.map_err(Into::into),
+    };
+    match put {
         Ok(()) => Ok(tombstone),
-        Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {
+        Err(error) if error.is_there_already() => {
             let found = cluster.repository.read("tombstone", &key).await?;
             Ok(found.unwrap_or(tombstone))
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 
-/// Takes a tombstone away. Only the holder of the lease `prune` may, as long as the manifest
-/// is there.
-pub async fn lift(cluster: &Cluster, name: &BackupName) -> CatalogResult<()> {
-    step(cluster, &[cluster.layout.backup(name).tombstone()]).await
+/// Takes a tombstone away, as long as the manifest is there. The lease is `prune`, here and
+/// below.
+pub async fn lift(cluster: &Cluster, lease: &Lease, name: &BackupName) -> CatalogResult<()> {
+    step(cluster, lease, cluster.layout.backup(name).tombstone()).await
 }
 
 /// Whether a backup's manifest is there, readable or not.
@@ -155,10 +160,14 @@ pub async fn has_tombstone(cluster: &Cluster, name: &BackupName) -> CatalogResul
 /// Removes a buried backup: manifest, the rest, attempt, and the tombstone last. Each step is
 /// durable before the next begins, since a disk may lose an earlier one and keep a later.
 /// What is gone already is no obstacle. Shared files are the sweep's.
-pub async fn remove_backup(cluster: &Cluster, name: &BackupName) -> CatalogResult<()> {
+pub async fn remove_backup(
+    cluster: &Cluster,
+    lease: &Lease,
+    name: &BackupName,
+) -> CatalogResult<()> {
     let keys = cluster.layout.backup(name);
     let last = [keys.attempt(), keys.tombstone()];
-    step(cluster, &[keys.manifest()]).await?;
+    step(cluster, lease, keys.manifest()).await?;
     let store = cluster.repository.store();
     let mut rest = store
         .list(keys.folder())
@@ -166,22 +175,22 @@ pub async fn remove_backup(cluster: &Cluster, name: &BackupName) -> CatalogResul
         .map_ok(|meta| meta.key)
         .try_chunks(BATCH);
     while let Some(batch) = rest.next().await {
-        delete(cluster, &batch.map_err(|error| error.1)?).await?;
+        lease.delete(&batch.map_err(|error| error.1)?).await?;
     }
     store.sync().await?;
     for key in last {
-        step(cluster, &[key]).await?;
+        step(cluster, lease, key).await?;
     }
     Ok(())
 }
 
 /// Removes what a run may leave beside a backup: it died right after its manifest, or it woke
-/// when another had made the backup in its place.
-pub async fn tidy(cluster: &Cluster, name: &BackupName) -> CatalogResult<()> {
+/// when another had made the backup in its place. Under the lease `prune`.
+pub async fn tidy(cluster: &Cluster, lease: &Lease, name: &BackupName) -> CatalogResult<()> {
     let keys = cluster.layout.backup(name);
     for key in [keys.plan(), keys.checkpoint()] {
         match cluster.repository.store().head(&key).await {
-            Ok(_) => delete(cluster, &[key]).await?,
+            Ok(_) => lease.delete(&[key]).await?,
             Err(error) if error.kind() == StoreErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
@@ -189,14 +198,16 @@ pub async fn tidy(cluster: &Cluster, name: &BackupName) -> CatalogResult<()> {
     Ok(())
 }
 
-async fn step(cluster: &Cluster, keys: &[ObjectKey]) -> CatalogResult<()> {
-    delete(cluster, keys).await?;
+async fn step(cluster: &Cluster, lease: &Lease, key: ObjectKey) -> CatalogResult<()> {
+    lease.delete(&[key]).await?;
     Ok(cluster.repository.store().sync().await?)
 }
 
-async fn delete(cluster: &Cluster, keys: &[ObjectKey]) -> CatalogResult<()> {
-    let report = cluster.repository.store().delete(keys).await?;
-    report.failed.into_iter().next().map_or(Ok(()), |(_, error)| Err(error.into()))
+/// Removes a dead holder's lease, whose name is never used again.
+pub async fn remove_lease(cluster: &Cluster, by: &Lease, name: &str) -> CatalogResult<()> {
+    let numbers = numbers(cluster, name).await?;
+    let keys: Vec<ObjectKey> = numbers.iter().map(|number| key(cluster, name, *number)).collect();
+    by.delete(&keys).await
 }
 
 /// What the last sweep saw, as it is stored.
@@ -204,11 +215,9 @@ pub async fn read_sightings(cluster: &Cluster) -> CatalogResult<Option<bytes::By
     Ok(cluster.repository.store().find_bytes(&cluster.layout.sightings()).await?)
 }
 
-/// Keeps what a sweep saw for the next one.
-pub async fn put_sightings(cluster: &Cluster, bytes: Vec<u8>) -> CatalogResult<()> {
-    let key = cluster.layout.sightings();
-    cluster.repository.store().put(&key, bytes.into(), PutMode::Overwrite).await?;
-    Ok(())
+/// Keeps what a sweep saw, under its lease, for the next one.
+pub async fn put_sightings(cluster: &Cluster, lease: &Lease, bytes: Vec<u8>) -> CatalogResult<()> {
+    lease.put(&cluster.layout.sightings(), bytes.into(), PutMode::Overwrite).await
 }
 
 /// A shared file's key, by its path in the cluster's folder.

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use crate::manifest::{Attempt, FileEntry, FileId, FileList};
-use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
+use crate::storage::{ObjectStoreExt, PutMode};
 
-use super::lease::{Liveness, observe};
-use super::{BackupRecord, BackupState, CatalogError, CatalogResult, Cluster, Lease};
+use super::watching::{Liveness, observe};
+use super::{BackupRecord, BackupState, CatalogResult, Cluster, Lease};
 
 /// What runs without a manifest copied and wrote into their checkpoints.
 #[derive(Debug, Default)]
@@ -74,7 +74,7 @@ pub(super) async fn take_over(
         let name = format!("heir-{}-{number}", old.run);
         match Lease::take(cluster, &name).await {
             Ok(lease) => break lease,
-            Err(CatalogError::Store(error)) if error.kind() == StoreErrorKind::AlreadyExists => {
+            Err(error) if error.is_there_already() => {
                 if observe(cluster, &name).await? == Liveness::Alive {
                     return Ok(false);
                 }
@@ -106,13 +106,12 @@ async fn replace(
         }
     }
     // A live attempt with a plan tells a sweep what it may not touch, and this is not its plan.
-    store.delete(&[keys.plan()]).await?;
-    heir.check().await?;
-    let put = cluster.repository.write(&keys.attempt(), attempt, PutMode::Overwrite).await;
+    heir.delete(&[keys.plan()]).await?;
+    let put = heir.write(&keys.attempt(), attempt, PutMode::Overwrite).await;
     let Err(error) = put else { return Ok(true) };
     let found = cluster.repository.read::<Attempt>("attempt", &keys.attempt()).await;
     match found {
         Ok(Some(found)) if found.run == attempt.run => Ok(true),
-        _ => Err(error.into()),
+        _ => Err(error),
     }
 }

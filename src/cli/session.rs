@@ -127,6 +127,7 @@ pub(super) fn unopened(error: StoreError, message: &str, advice: &str) -> JobErr
         | StoreErrorKind::ReadOnly
         | StoreErrorKind::Unsupported
         | StoreErrorKind::Misconfigured
+        | StoreErrorKind::Expired
         | StoreErrorKind::Transient => JobError::store(message, error),
     }
 }

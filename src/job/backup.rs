@@ -45,7 +45,8 @@ pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResu
     let (cluster, cluster_id, version, selected) = prepared.ok_or_else(JobError::cancelled)??;
     let run = reserve(context, &cluster, &request).boxed().await?;
     let store = Arc::clone(&context.repository);
-    let checkpoint = Arc::new(Checkpoint::new(store, run.checkpoint(), context.checkpoint));
+    let place = (run.checkpoint(), run.lease().deadlines());
+    let checkpoint = Arc::new(Checkpoint::new(store, place, context.checkpoint));
     let attempt = Attempt { context, cluster: &cluster, cluster_id, version, started, checkpoint };
     let pause = GcPause::begin(context.gc.clone());
     let work = async {

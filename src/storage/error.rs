@@ -65,6 +65,8 @@ pub enum StoreErrorKind {
     Misconfigured,
     /// It may work later: time-outs, resets, throttling.
     Transient,
+    /// A deadline has passed. Nothing begins any more; what had begun may be done or not.
+    Expired,
     /// Anything else.
     Other,
 }
@@ -127,6 +129,7 @@ impl StoreError {
             StoreErrorKind::NotFound => ErrorKind::NotFound,
             StoreErrorKind::PermissionDenied => ErrorKind::NotAuthorised,
             StoreErrorKind::Misconfigured => ErrorKind::Usage,
+            StoreErrorKind::Expired => ErrorKind::Locked,
             StoreErrorKind::AlreadyExists
             | StoreErrorKind::Full
             | StoreErrorKind::ReadOnly
@@ -147,6 +150,7 @@ impl StoreError {
             | StoreErrorKind::Unsupported
             | StoreErrorKind::Misconfigured
             | StoreErrorKind::Transient
+            | StoreErrorKind::Expired
             | StoreErrorKind::Other => None,
         })
     }

@@ -205,6 +205,7 @@ fn failed(op: StoreOp, key: &ObjectKey, kind: StoreErrorKind) -> StoreError {
         | StoreErrorKind::ReadOnly
         | StoreErrorKind::Misconfigured
         | StoreErrorKind::Transient
+        | StoreErrorKind::Expired
         | StoreErrorKind::Other => "memory cannot do this",
     };
     StoreError::new(op, place(key), kind, cause)

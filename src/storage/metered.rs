@@ -13,8 +13,8 @@ use crate::metrics::{CodeClass, Direction, Metrics, Side, StorageCall};
 use crate::model::{KeyPrefix, ObjectKey};
 
 use super::{
-    ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space,
-    StoreErrorKind, StoreResult, UnfinishedWrite,
+    ByteStream, CopySource, Deadline, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode,
+    Space, StoreErrorKind, StoreResult, UnfinishedWrite,
 };
 
 /// Passes every call on and counts it once, when its answer is known. What is dropped before
@@ -53,6 +53,13 @@ impl Meter {
     fn answered<T>(&self, call: StorageCall, answer: StoreResult<T>) -> StoreResult<T> {
         self.count(call, class(&answer));
         answer
+    }
+
+    fn put(&self, size: u64, written: StoreResult<ObjectMeta>) -> StoreResult<ObjectMeta> {
+        if written.is_ok() {
+            self.metrics.transferred(Direction::Written, size);
+        }
+        self.answered(StorageCall::Put, written)
     }
 
     /// Counts the call when the stream ends, fails or is dropped.
@@ -108,9 +115,10 @@ fn class<T>(answer: &StoreResult<T>) -> CodeClass {
         | StoreErrorKind::ReadOnly
         | StoreErrorKind::Unsupported
         | StoreErrorKind::Misconfigured => CodeClass::Refused,
-        StoreErrorKind::Full | StoreErrorKind::Transient | StoreErrorKind::Other => {
-            CodeClass::Failed
-        }
+        StoreErrorKind::Full
+        | StoreErrorKind::Transient
+        | StoreErrorKind::Expired
+        | StoreErrorKind::Other => CodeClass::Failed,
     }
 }
 
@@ -140,11 +148,18 @@ impl ObjectStore for MeteredStore {
 
     async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> StoreResult<ObjectMeta> {
         let size = body.len() as u64;
-        let written = self.inner.put(key, body, mode).await;
-        if written.is_ok() {
-            self.meter.metrics.transferred(Direction::Written, size);
-        }
-        self.meter.answered(StorageCall::Put, written)
+        self.meter.put(size, self.inner.put(key, body, mode).await)
+    }
+
+    async fn put_before(
+        &self,
+        key: &ObjectKey,
+        body: Bytes,
+        mode: PutMode,
+        deadline: Deadline,
+    ) -> StoreResult<ObjectMeta> {
+        let size = body.len() as u64;
+        self.meter.put(size, self.inner.put_before(key, body, mode, deadline).await)
     }
 
     async fn put_stream(
@@ -165,6 +180,15 @@ impl ObjectStore for MeteredStore {
 
     async fn delete(&self, keys: &[ObjectKey]) -> StoreResult<DeleteReport> {
         self.meter.answered(StorageCall::Delete, self.inner.delete(keys).await)
+    }
+
+    async fn delete_before(
+        &self,
+        keys: &[ObjectKey],
+        deadline: Deadline,
+    ) -> StoreResult<DeleteReport> {
+        let deleted = self.inner.delete_before(keys, deadline).await;
+        self.meter.answered(StorageCall::Delete, deleted)
     }
 
     async fn sync(&self) -> StoreResult<()> {
@@ -189,6 +213,11 @@ impl ObjectStore for MeteredStore {
 
     async fn abort(&self, write: &UnfinishedWrite) -> StoreResult<()> {
         self.meter.answered(StorageCall::Delete, self.inner.abort(write).await)
+    }
+
+    async fn abort_before(&self, write: &UnfinishedWrite, deadline: Deadline) -> StoreResult<()> {
+        let aborted = self.inner.abort_before(write, deadline).await;
+        self.meter.answered(StorageCall::Delete, aborted)
     }
 
     async fn settle(&self) {

@@ -19,7 +19,11 @@
 //! - Deleting what is absent succeeds.
 //! - A folder is there while an object lies under it. A store may refuse `a/b` beside `a`.
 //! - Dropping a future cancels the call; nothing half-written stays visible.
+//! - A call with a [`Deadline`] is not begun too late, also if its process stood still a moment
+//!   ago: [`StoreErrorKind::Expired`]. Decorators pass the deadline on, so that the last to
+//!   look at the clock is the store itself.
 
+mod deadline;
 mod error;
 mod local;
 mod memory;
@@ -33,6 +37,7 @@ mod types;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use deadline::{Deadline, Deadlines};
 pub use error::{StoreError, StoreErrorKind, StoreOp, StoreResult};
 pub use local::LocalStore;
 pub use memory::MemoryStore;

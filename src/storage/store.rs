@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use crate::model::{KeyPrefix, ObjectKey};
 
 use super::{
-    CopySource, DeleteReport, ObjectMeta, ObjectStream, PutMode, Space, StoreErrorKind,
-    StoreResult, UnfinishedWrite,
+    CopySource, Deadline, DeleteReport, ObjectMeta, ObjectStream, PutMode, Space, StoreErrorKind,
+    StoreOp, StoreResult, UnfinishedWrite,
 };
 
 /// Objects by key. The module's contract says what every method promises.
@@ -37,6 +37,18 @@ pub trait ObjectStore: Debug + Display + Send + Sync + 'static {
     /// [`StoreErrorKind::AlreadyExists`].
     async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> StoreResult<ObjectMeta>;
 
+    /// The same, if it begins and ends in time.
+    async fn put_before(
+        &self,
+        key: &ObjectKey,
+        body: Bytes,
+        mode: PutMode,
+        deadline: Deadline,
+    ) -> StoreResult<ObjectMeta> {
+        let place = format!("{self}/{key}");
+        deadline.keep(StoreOp::Put, place, self.put(key, body, mode)).await
+    }
+
     /// Writes a large object from a stream of exactly `size` bytes, if the key is absent.
     ///
     /// The stream can be read once, so this call is never retried below its caller.
@@ -54,6 +66,16 @@ pub trait ObjectStore: Debug + Display + Send + Sync + 'static {
 
     /// Deletes a batch. Partial success is data, not an error.
     async fn delete(&self, keys: &[ObjectKey]) -> StoreResult<DeleteReport>;
+
+    /// The same, as far as it begins and ends in time: [`StoreErrorKind::Expired`] if not all of
+    /// it does.
+    async fn delete_before(
+        &self,
+        keys: &[ObjectKey],
+        deadline: Deadline,
+    ) -> StoreResult<DeleteReport> {
+        deadline.keep(StoreOp::Delete, self, self.delete(keys)).await
+    }
 
     /// Makes everything durable that streams, copies and deletes have done so far.
     async fn sync(&self) -> StoreResult<()>;
@@ -78,6 +100,12 @@ pub trait ObjectStore: Debug + Display + Send + Sync + 'static {
     /// Takes away what came of such a write. Succeeds for one that has ended meanwhile.
     async fn abort(&self, _write: &UnfinishedWrite) -> StoreResult<()> {
         Ok(())
+    }
+
+    /// The same, if it begins and ends in time.
+    async fn abort_before(&self, write: &UnfinishedWrite, deadline: Deadline) -> StoreResult<()> {
+        let place = format!("{self}/{}", write.key);
+        deadline.keep(StoreOp::Delete, place, self.abort(write)).await
     }
 
     /// Waits, for a bounded time, until what dropped calls had begun is cleaned up. The last

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::manifest::{FileEntry, FileId, FileList};
 use crate::model::ObjectKey;
-use crate::storage::{ObjectStore, PutMode, StoreResult};
+use crate::storage::{Deadlines, ObjectStore, PutMode, StoreResult};
 
 /// A checkpoint takes at most one part in so many of a run's time.
 const SHARE: u32 = 10;
@@ -39,6 +39,7 @@ impl Default for CheckpointPace {
 pub struct Checkpoint {
     store: Arc<dyn ObjectStore>,
     key: ObjectKey,
+    deadlines: Arc<dyn Deadlines>,
     pace: CheckpointPace,
     state: Mutex<State>,
 }
@@ -52,15 +53,19 @@ struct State {
 }
 
 impl Checkpoint {
-    /// An empty one, to be written as `key`.
-    pub fn new(store: Arc<dyn ObjectStore>, key: ObjectKey, pace: CheckpointPace) -> Self {
+    /// An empty one, to be written as `key` for as long as that is the run's.
+    pub fn new(
+        store: Arc<dyn ObjectStore>,
+        (key, deadlines): (ObjectKey, Arc<dyn Deadlines>),
+        pace: CheckpointPace,
+    ) -> Self {
         let state = State {
             entries: HashMap::new(),
             unwritten: 0,
             flushed_at: Instant::now(),
             took: Duration::ZERO,
         };
-        Self { store, key, pace, state: Mutex::new(state) }
+        Self { store, key, deadlines, pace, state: Mutex::new(state) }
     }
 
     /// Carries over what other checkpoints say, so that they may go.
@@ -95,7 +100,8 @@ impl Checkpoint {
         let written = async {
             self.store.sync().await?;
             let body = FileList::of_files(entries).encode().bytes.into();
-            self.store.put(&self.key, body, PutMode::Overwrite).await
+            let deadline = self.deadlines.deadline();
+            self.store.put_before(&self.key, body, PutMode::Overwrite, deadline).await
         };
         let written = written.await;
         let mut state = self.state();

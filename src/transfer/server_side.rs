@@ -36,6 +36,7 @@ impl ServerSide {
                 | StoreErrorKind::ReadOnly
                 | StoreErrorKind::Unsupported
                 | StoreErrorKind::Misconfigured
+                | StoreErrorKind::Expired
                 | StoreErrorKind::Other => {
                     self.refuse(&error);
                     None

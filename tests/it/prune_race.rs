@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use milvus_backup_agent::catalog::BackupState;
 use milvus_backup_agent::job::{
-    BackupReport, JobError, JobResult, Prune, PruneReport, Removal, RunOutcome, StagingRoot,
-    run_backup, run_delete, run_prune,
+    BackupReport, JobContext, JobError, JobResult, Prune, PruneReport, Removal, RunOutcome,
+    StagingRoot, run_backup, run_delete, run_prune, run_undelete,
 };
 use milvus_backup_agent::model::ErrorKind;
 
@@ -135,15 +135,117 @@ async fn a_backup_may_begin_at_any_call_of_a_prune() {
                     // Half of a lease is 15 s: whoever is late stops.
                     assert!(pause > 15 && error.kind() == ErrorKind::Locked, "{why}: {error:?}");
                 }
-                // A process that stands still for longer than its lease lives, after it has looked
-                // at the lease and before it deletes what it decided on: no store fences that.
-                if how == Stop::Everything && process.was_deleting() {
-                    continue;
-                }
                 let chain = backup.as_ref().map_err(JobError::chain).map(drop);
                 assert_eq!(chain, Ok(()), "{why}");
                 assert_stays_whole(&lab, backup, &why).await;
             }
         }
     }
+}
+
+/// What takes a hidden backup away for good, or brings it back.
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    Delete,
+    Prune,
+    Undelete,
+}
+
+impl Deed {
+    async fn run(self, context: &JobContext) -> JobResult<()> {
+        let old = backup_name("old");
+        match self {
+            Self::Delete => run_delete(context, &old, Removal::Now).await.map(drop),
+            Self::Prune => run_prune(context, None, Prune::Apply).await.map(drop),
+            Self::Undelete => run_undelete(context, &old).await.map(drop),
+        }
+    }
+}
+
+/// A holder of the lease `prune` that stands still at any of its calls, and wakes when another
+/// has taken over: whoever said that the backup is back has it.
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_wakes_late_takes_no_backup_away_that_is_back() {
+    use Deed::{Delete, Prune, Undelete};
+    for (stalled, other) in
+        [(Delete, Undelete), (Prune, Undelete), (Undelete, Delete), (Undelete, Prune)]
+    {
+        let whole = Process::immortal();
+        stalled.run(&whole.context(hidden().await.context())).await.expect("it works");
+        let (mut back, mut fenced) = (0, 0);
+        for how in [Stop::OneCall, Stop::Everything] {
+            for calls in 0..whole.calls() {
+                let why = format!("{stalled:?}, {how:?} before call {calls}, {other:?}");
+                let lab = hidden().await;
+                let process = Process::halted_before(calls, how);
+                let context = process.context(lab.context());
+                let meanwhile = lab.context();
+                let (woken, done) =
+                    process.amid(stalled.run(&context), other.run(&meanwhile)).await;
+                if let Err(error) = &woken {
+                    fenced += usize::from(error.kind() == ErrorKind::Locked);
+                }
+                let undeleted = if matches!(stalled, Undelete) { &woken } else { &done };
+                let removed = if matches!(stalled, Undelete) { &done } else { &woken };
+                match state(&lab, "old").await {
+                    Some(BackupState::Complete) => assert_verifies(&lab, "old").await,
+                    Some(BackupState::Tombstoned) | None => {
+                        assert!(undeleted.is_err() || removed.is_ok(), "{why}: it said yes");
+                    }
+                    Some(state) => panic!("{why}: {state:?}"),
+                }
+                // Of two that both said yes, the later one did.
+                if undeleted.is_ok() && removed.is_err() {
+                    assert_eq!(state(&lab, "old").await, Some(BackupState::Complete), "{why}");
+                    back += 1;
+                }
+            }
+        }
+        assert!(back > 0 && fenced > 0, "{stalled:?}, {other:?}: {back} {fenced}");
+    }
+}
+
+/// A run that stands still at any of its calls, is deleted by hand and pruned, and wakes.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_wakes_late_commits_nothing() {
+    let lab = world().await;
+    let whole = Process::immortal();
+    run_backup(&whole.context(lab.context()), request("new")).await.expect("it works");
+    let manifest = "c1/new/manifest.json".to_owned();
+    let (mut committed, mut refused) = (0, 0);
+    for calls in 0..whole.calls() {
+        let why = format!("before call {calls}");
+        let lab = world().await;
+        let process = Process::halted_before(calls, Stop::Everything);
+        let context = process.context(lab.context());
+        let removed = async {
+            // It is judged by its lease: the wall clock only says how old it is.
+            lab.clock.advance(SignedDuration::from_hours(1000));
+            match run_delete(&lab.context(), &backup_name("new"), Removal::Now).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                deleted => drop(deleted.unwrap_or_else(|error| panic!("{why}: {error:?}"))),
+            }
+            prune(&lab).await.unwrap_or_else(|error| panic!("{why}: {error:?}"));
+            keys(&lab.repository).await.contains(&manifest)
+        };
+        let (backup, there) = process.amid(run_backup(&context, request("new")), removed).await;
+        assert!(!there, "{why}: it was deleted");
+        let there = keys(&lab.repository).await.contains(&manifest);
+        if there {
+            // It stood still before it had reserved its name, or at its very end.
+            assert!(backup.is_ok(), "{why}: {backup:?}");
+            assert_verifies(&lab, "new").await;
+            committed += 1;
+            continue;
+        }
+        refused += usize::from(backup.is_err());
+        for _ in 0..3 {
+            lab.clock.advance(SignedDuration::from_hours(100));
+            prune(&lab).await.unwrap_or_else(|error| panic!("{why}: {error:?}"));
+        }
+        let left = keys(&lab.repository).await;
+        let ours = |key: &&String| key.contains("/new/") || key.contains("/_segments/");
+        assert_eq!(left.iter().find(ours), None, "{why}: it left something");
+    }
+    assert!(committed > 0 && refused > 0, "{committed} {refused}");
 }

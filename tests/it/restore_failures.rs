@@ -184,7 +184,7 @@ async fn a_ledger_that_its_own_restore_finishes_is_not_taken_over() {
     put_ledger(&cluster, &ledger).await.unwrap();
     let finish = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        delete_ledger(&cluster, &ledger).await.unwrap();
+        delete_ledger(&cluster, &lease, &ledger).await.unwrap();
         lease.release().await;
     };
     let options = restore_of("b");

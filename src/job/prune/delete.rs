@@ -103,13 +103,13 @@ pub async fn run_delete(
             return Ok(report);
         }
         Removal::Hide => {
-            let tombstone = catalog::bury(&cluster, name, fresh).await?;
+            let tombstone = catalog::bury(&cluster, name, (fresh, None)).await?;
             report.removed_after = after(&tombstone);
             report.state = Some(BackupState::Tombstoned);
         }
         Removal::Now => {
             let lease = Lease::acquire(&cluster, PRUNE).await?;
-            let removed = remove_now(context, &cluster, (name, fresh)).await;
+            let removed = remove_now(context, (&cluster, &lease), (name, fresh)).await;
             lease.release().await;
             removed?;
             report.state = None;
@@ -121,15 +121,15 @@ pub async fn run_delete(
 
 async fn remove_now(
     context: &JobContext,
-    cluster: &Cluster,
+    (cluster, lease): (&Cluster, &Lease),
     (name, tombstone): (&BackupName, Tombstone),
 ) -> JobResult<()> {
     if !catalog::has_tombstone(cluster, name).await? {
-        catalog::bury(cluster, name, tombstone).await?;
+        catalog::bury(cluster, name, (tombstone, Some(lease))).await?;
     }
     // A restore that began meanwhile either saw the tombstone or is seen now.
     refuse(&look(cluster, name).await?)?;
-    let work = catalog::remove_backup(cluster, name);
+    let work = catalog::remove_backup(cluster, lease, name);
     let done = context.cancel.run_until_cancelled(work).await;
     Ok(done.ok_or_else(JobError::cancelled)??)
 }
@@ -162,7 +162,7 @@ fn refuse(facts: &BackupFacts) -> JobResult<()> {
 pub async fn run_undelete(context: &JobContext, name: &BackupName) -> JobResult<DeleteReport> {
     let cluster = find(context, name).await?;
     let lease = Lease::acquire(&cluster, PRUNE).await?;
-    let lifted = lift(&cluster, name).await;
+    let lifted = lift(&cluster, &lease, name).await;
     lease.release().await;
     lifted?;
     let record = catalog::read_record(&cluster, name, &*context.clock).await?;
@@ -176,7 +176,7 @@ pub async fn run_undelete(context: &JobContext, name: &BackupName) -> JobResult<
     })
 }
 
-async fn lift(cluster: &Cluster, name: &BackupName) -> JobResult<()> {
+async fn lift(cluster: &Cluster, lease: &Lease, name: &BackupName) -> JobResult<()> {
     let facts = catalog::examine(cluster, name).await?;
     if !facts.manifest.is_there() && facts.tombstone.is_there() {
         let message = format!("backup `{name}` cannot be brought back: its manifest is gone");
@@ -190,6 +190,6 @@ async fn lift(cluster: &Cluster, name: &BackupName) -> JobResult<()> {
         }
         Found::TooNew(why) => Err(JobError::new(ErrorKind::Refused, why)
             .hint("a newer agent deleted it: bring it back with that one")),
-        Found::Read(_) | Found::Unreadable(_) => Ok(catalog::lift(cluster, name).await?),
+        Found::Read(_) | Found::Unreadable(_) => Ok(catalog::lift(cluster, lease, name).await?),
     }
 }

@@ -22,7 +22,8 @@
 //!    nothing refers to in `_sweep.jsonl.zst`, each file with its first sighting. A manifest,
 //!    plan or list that cannot be read ends the sweep before anything is deleted.
 //! 3. Delete what was seen `orphan_grace` ago or longer, by the store's clock, in batches. No
-//!    batch begins with less than half of the lease's life left.
+//!    batch begins in the second half of the lease's life, or in a process that slept (see
+//!    Fencing in [`crate::catalog`]).
 //!
 //! A backup run looks for the lease after putting its attempt and after saving its plan, and
 //! waits: so a sweep knows of the run, or the run of the sweep. Lists have names only when

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::catalog::{self, Cluster, Lease, PRUNE};
 use crate::manifest::Tombstone;
-use crate::model::{BackupName, KeyPrefix, ObjectKey};
+use crate::model::{BackupName, ErrorKind, KeyPrefix, ObjectKey};
 use crate::plan::{Judgement, PruneFacts, Subject, Verdict, plan_prune};
 use crate::storage::{ObjectStore, ObjectStoreExt};
 
@@ -129,17 +129,18 @@ async fn apply(
     for judgement in plan_prune(&facts, &context.retention, context.clock.now()) {
         let mut row = row(judgement.clone());
         if let (Verdict::Keep, Some(name)) = (judgement.verdict, committed(&facts, &judgement)) {
-            lease.check_half().await?;
-            if let Err(error) = catalog::tidy(cluster, name).await {
-                report.errors.push(format!("{name}: {}", JobError::from(error).chain()));
+            match catalog::tidy(cluster, lease, name).await.map_err(JobError::from) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Locked => return Err(error),
+                Err(error) => report.errors.push(format!("{name}: {}", error.chain())),
             }
         }
         if judgement.verdict == Verdict::Delete {
-            lease.check_half().await?;
-            let done = delete(context, cluster, staging, (&facts, &judgement)).await;
+            let done = delete(context, (cluster, lease), staging, (&facts, &judgement)).await;
             match done {
                 Ok(Deleted::Files(files, bytes)) => report.deleted((files, bytes)),
                 Ok(Deleted::No(why)) => (row.verdict, row.reasons) = (Verdict::Leave, vec![why]),
+                Err(error) if error.kind() == ErrorKind::Locked => return Err(error),
                 Err(error) => {
                     row.verdict = Verdict::Leave;
                     report.errors.push(format!("{}: {}", row.name, error.chain()));
@@ -167,7 +168,7 @@ enum Deleted {
 
 async fn delete(
     context: &JobContext,
-    cluster: &Cluster,
+    (cluster, lease): (&Cluster, &Lease),
     staging: Option<&StagingRoot>,
     (facts, judgement): (&PruneFacts, &Judgement),
 ) -> JobResult<Deleted> {
@@ -177,33 +178,33 @@ async fn delete(
             if found.is_some_and(|backup| !backup.tombstone.is_there()) {
                 let (version, at) = (1, context.clock.now());
                 let tombstone = Tombstone { version, at, reason: judgement.reason.clone() };
-                catalog::bury(cluster, name, tombstone).await?;
+                catalog::bury(cluster, name, (tombstone, Some(lease))).await?;
                 // A run that was suspended may have woken and committed just before that.
                 if catalog::has_manifest(cluster, name).await? {
-                    catalog::lift(cluster, name).await?;
+                    catalog::lift(cluster, lease, name).await?;
                     return Ok(Deleted::No("its run has come to its end after all".to_owned()));
                 }
             }
-            catalog::remove_backup(cluster, name).await?;
+            catalog::remove_backup(cluster, lease, name).await?;
             let run = found.and_then(|backup| backup.attempt.read());
             if let Some(attempt) = run.filter(|attempt| attempt.lease.starts_with("run-")) {
-                catalog::remove_lease(cluster, &attempt.lease).await?;
+                catalog::remove_lease(cluster, lease, &attempt.lease).await?;
             }
             Ok(Deleted::Files(0, 0))
         }
         Subject::Lease(name) => {
-            catalog::remove_lease(cluster, name).await?;
+            catalog::remove_lease(cluster, lease, name).await?;
             Ok(Deleted::Files(0, 0))
         }
         Subject::Staging(folder) => match staging {
-            Some(root) => clear(&root.store, folder).await,
+            Some(root) => clear(lease, &root.store, folder).await,
             None => Ok(Deleted::Files(0, 0)),
         },
         Subject::Restore(_) => Ok(Deleted::No("ledgers are for a restore to remove".to_owned())),
     }
 }
 
-async fn clear(store: &Arc<dyn ObjectStore>, folder: &str) -> JobResult<Deleted> {
+async fn clear(lease: &Lease, store: &Arc<dyn ObjectStore>, folder: &str) -> JobResult<Deleted> {
     let Ok(prefix) = KeyPrefix::new(folder) else {
         return Ok(Deleted::No("its name is no key".to_owned()));
     };
@@ -211,7 +212,7 @@ async fn clear(store: &Arc<dyn ObjectStore>, folder: &str) -> JobResult<Deleted>
     let bytes = files.iter().map(|meta| meta.size).sum();
     let keys: Vec<ObjectKey> = files.into_iter().map(|meta| meta.key).collect();
     for batch in keys.chunks(BATCH) {
-        if let Some((_, error)) = store.delete(batch).await?.failed.into_iter().next() {
+        if let Some((_, error)) = lease.delete_in(store, batch).await?.failed.into_iter().next() {
             return Err(error.into());
         }
     }

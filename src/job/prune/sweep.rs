@@ -110,13 +110,11 @@ async fn swept(
         Ok(scan) => scan,
     };
     let mut found = Found { rows: scan.rows(&references), ..Found::default() };
-    lease.check_half().await?;
-    catalog::put_sightings(cluster, scan.sightings.clone()).await?;
+    catalog::put_sightings(cluster, lease, scan.sightings.clone()).await?;
     if scan.due() {
         let left = delete(cluster, lease, (&scan, &references), &mut found).await?;
         cluster.repository.store().sync().await?;
-        lease.check_half().await?;
-        catalog::put_sightings(cluster, left).await?;
+        catalog::put_sightings(cluster, lease, left).await?;
     }
     let left = uploads::find(context, (cluster, staging), now, &mut found).await?;
     uploads::abort(lease, &left, &mut found).await?;
@@ -158,9 +156,8 @@ async fn delete_batch(
     if batch.is_empty() {
         return Ok(());
     }
-    lease.check_half().await?;
     let keys: Vec<_> = batch.iter().map(|one| catalog::key_of(cluster, one)).collect();
-    let report = cluster.repository.store().delete(&keys).await?;
+    let report = lease.delete_in(cluster.repository.store(), &keys).await?;
     let failed: HashSet<_> = report.failed.iter().map(|(key, _)| key).collect();
     for (sighting, key) in batch.iter().zip(&keys) {
         if failed.contains(key) {

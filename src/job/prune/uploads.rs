@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::catalog::{Cluster, Lease};
 use crate::job::{JobContext, JobError, JobResult};
-use crate::model::KeyPrefix;
+use crate::model::{ErrorKind, KeyPrefix};
 use crate::plan::Verdict;
 use crate::storage::{ObjectStore, StoreErrorKind, StoreResult, UnfinishedWrite};
 
@@ -81,9 +81,12 @@ pub(super) async fn abort(lease: &Lease, uploads: &[Upload], found: &mut Found) 
         if refused.as_ref() == Some(&store.to_string()) {
             continue;
         }
-        lease.check_half().await?;
-        if let Err(error) = store.abort(upload).await {
-            found.errors.push(JobError::from(error).chain());
+        let aborted = lease.abort_in(store, upload).await.map_err(JobError::from);
+        if let Err(error) = aborted {
+            if error.kind() == ErrorKind::Locked {
+                return Err(error);
+            }
+            found.errors.push(error.chain());
             refused = Some(store.to_string());
         }
     }

@@ -64,7 +64,7 @@ async fn look(
         };
         // It may have gone on, and come to its end, while it was watched.
         let Some(mut ledger) = catalog::read_ledger(cluster, &found.id).await? else {
-            catalog::remove_lease(cluster, &found.lease).await?;
+            catalog::remove_lease(cluster, &fence, &found.lease).await?;
             return Ok(Look::Again);
         };
         for index in 0..ledger.items.len() {

@@ -221,8 +221,8 @@ async fn work(begun: &Begun<'_>) -> JobResult<Vec<RestoredCollection>> {
     // A delete puts its tombstone and then looks for ledgers: one of both sees the other.
     let backup = session.ledger.lock().await.backup.clone();
     still_there(&session.from, &backup).await?;
-    for (old, _) in taken_over {
-        catalog::delete_ledger(&session.from, old).await?;
+    for (old, fence) in taken_over {
+        catalog::delete_ledger(&session.from, fence, old).await?;
     }
     fill_all(session, plan).await
 }

@@ -98,7 +98,7 @@ impl Session<'_> {
         }
         let all = |wanted| ledger.items.iter().all(|item| item.step == wanted);
         if all(RestoreStep::Done) || all(RestoreStep::Filling) {
-            catalog::delete_ledger(&self.from, &ledger).await?;
+            catalog::delete_ledger(&self.from, &self.lease, &ledger).await?;
         }
         Ok(())
     }

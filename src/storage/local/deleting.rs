@@ -5,16 +5,24 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::model::ObjectKey;
-use crate::storage::{DeleteReport, StoreOp, StoreResult};
+use crate::storage::{Deadline, DeleteReport, StoreOp, StoreResult};
 
 use super::errors::{At, is_absent};
 use super::root::Root;
 
-/// Deletes what is there of `keys`; fails as a whole only in a read-only store.
-pub(super) fn delete(root: &Root, keys: Vec<ObjectKey>) -> StoreResult<DeleteReport> {
+/// Deletes what is there of `keys`; fails as a whole only in a read-only store, or at its
+/// deadline: a disk may hang at any of them.
+pub(super) fn delete(
+    root: &Root,
+    keys: Vec<ObjectKey>,
+    deadline: Option<Deadline>,
+) -> StoreResult<DeleteReport> {
     root.temp(StoreOp::Delete)?;
     let mut report = DeleteReport::default();
     for key in keys {
+        if let Some(deadline) = deadline {
+            deadline.begin(StoreOp::Delete, root.to_write(StoreOp::Delete, &key)?.display())?;
+        }
         match delete_one(root, &key) {
             Ok(()) => report.deleted += 1,
             Err(error) => report.failed.push((key, error)),

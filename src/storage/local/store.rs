@@ -12,8 +12,8 @@ use futures::stream::BoxStream;
 
 use crate::model::{KeyPrefix, ObjectKey};
 use crate::storage::{
-    CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space, StoreOp,
-    StoreResult,
+    CopySource, Deadline, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space,
+    StoreOp, StoreResult,
 };
 
 use super::blocking::blocking;
@@ -95,7 +95,19 @@ impl ObjectStore for LocalStore {
 
     async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> StoreResult<ObjectMeta> {
         let key = key.clone();
-        self.run(move |root| writing::put(root, key, &body, mode)).await
+        self.run(move |root| writing::put(root, key, &body, (mode, None))).await
+    }
+
+    async fn put_before(
+        &self,
+        key: &ObjectKey,
+        body: Bytes,
+        mode: PutMode,
+        deadline: Deadline,
+    ) -> StoreResult<ObjectMeta> {
+        let (place, key) = (format!("{self}/{key}"), key.clone());
+        let work = self.run(move |root| writing::put(root, key, &body, (mode, Some(deadline))));
+        deadline.keep(StoreOp::Put, place, work).await
     }
 
     async fn put_stream(
@@ -118,7 +130,17 @@ impl ObjectStore for LocalStore {
 
     async fn delete(&self, keys: &[ObjectKey]) -> StoreResult<DeleteReport> {
         let keys = keys.to_vec();
-        self.run(move |root| deleting::delete(root, keys)).await
+        self.run(move |root| deleting::delete(root, keys, None)).await
+    }
+
+    async fn delete_before(
+        &self,
+        keys: &[ObjectKey],
+        deadline: Deadline,
+    ) -> StoreResult<DeleteReport> {
+        let keys = keys.to_vec();
+        let work = self.run(move |root| deleting::delete(root, keys, Some(deadline)));
+        deadline.keep(StoreOp::Delete, self, work).await
     }
 
     async fn sync(&self) -> StoreResult<()> {

@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 
 use crate::model::ObjectKey;
 use crate::storage::{
-    ByteStream, ObjectMeta, PutMode, StoreError, StoreErrorKind, StoreOp, StoreResult,
+    ByteStream, Deadline, ObjectMeta, PutMode, StoreError, StoreErrorKind, StoreOp, StoreResult,
 };
 
 use super::blocking::blocking;
@@ -20,25 +20,29 @@ use super::reading::{CHUNK_BYTES, meta_of};
 use super::root::Root;
 use super::temp::TempFile;
 
-/// Writes a whole object and makes it durable.
+/// Writes a whole object and makes it durable. It gets its name in time or not at all.
 pub(super) fn put(
     root: &Root,
     key: ObjectKey,
     body: &Bytes,
-    mode: PutMode,
+    (mode, deadline): (PutMode, Option<Deadline>),
 ) -> StoreResult<ObjectMeta> {
     let path = root.to_write(StoreOp::Put, &key)?;
     let temp = root.temp(StoreOp::Put)?;
     let write = || {
         let mut temp = temp.file()?;
         temp.file.write_all(body)?;
-        match publish(root, &temp, &path, key, mode) {
-            // What is in the way may be as young: a caller that takes it for its own needs it to last.
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-            published => sync_name(&root.folder, &path).and(published),
-        }
+        let meta = flush(&temp, key)?;
+        Ok((temp, meta))
     };
-    write().at(StoreOp::Put, &path)
+    let (temp, meta) = write().at(StoreOp::Put, &path)?;
+    deadline.map_or(Ok(()), |deadline| deadline.begin(StoreOp::Put, path.display()))?;
+    let publish = || match name(root, &temp, &path, mode) {
+        // What is in the way may be as young: a caller that takes it for its own needs it to last.
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        named => sync_name(&root.folder, &path).and(named),
+    };
+    publish().at(StoreOp::Put, &path).map(|()| meta)
 }
 
 /// Writes an object of `size` bytes as they come.
@@ -99,13 +103,21 @@ pub(super) fn publish(
     key: ObjectKey,
     mode: PutMode,
 ) -> io::Result<ObjectMeta> {
+    let meta = flush(temp, key)?;
+    name(root, temp, path, mode)?;
+    Ok(meta)
+}
+
+fn flush(temp: &TempFile, key: ObjectKey) -> io::Result<ObjectMeta> {
     temp.file.sync_all()?;
-    let meta = meta_of(key, &temp.file.metadata()?);
+    Ok(meta_of(key, &temp.file.metadata()?))
+}
+
+fn name(root: &Root, temp: &TempFile, path: &Path, mode: PutMode) -> io::Result<()> {
     in_its_folder(&root.folder, path, || match mode {
         PutMode::IfAbsent => fs::hard_link(&temp.path, path),
         PutMode::Overwrite => fs::rename(&temp.path, path),
-    })?;
-    Ok(meta)
+    })
 }
 
 /// A temp file and the chunks that are still on their way to it.

@@ -6,7 +6,7 @@ use aws_sdk_s3::types::{Delete, Error as Refusal, ObjectIdentifier};
 use futures::{StreamExt, stream};
 
 use crate::model::ObjectKey;
-use crate::storage::{DeleteReport, StoreError, StoreErrorKind, StoreOp, StoreResult};
+use crate::storage::{Deadline, DeleteReport, StoreError, StoreErrorKind, StoreOp, StoreResult};
 
 use super::bucket::Bucket;
 use super::errors::{failed, of_answer};
@@ -17,19 +17,23 @@ const BATCH: usize = 1000;
 /// Single deletes at once.
 const AT_ONCE: usize = 16;
 
-/// Deletes; what is left is in the report.
-pub(super) async fn delete(bucket: &Bucket, keys: &[ObjectKey]) -> StoreResult<DeleteReport> {
+/// Deletes; what is left is in the report. No request begins after its deadline.
+pub(super) async fn delete(
+    bucket: &Bucket,
+    keys: &[ObjectKey],
+    deadline: Option<Deadline>,
+) -> StoreResult<DeleteReport> {
     let mut report = DeleteReport::default();
     for batch in keys.chunks(BATCH) {
         if bucket.deletes_singly.load(Ordering::Relaxed) {
-            singly(bucket, batch, &mut report).await;
+            singly(bucket, batch, deadline, &mut report).await;
             continue;
         }
-        match at_once(bucket, batch, &mut report).await {
-            Ok(again) => singly(bucket, &again, &mut report).await,
+        match at_once(bucket, batch, deadline, &mut report).await {
+            Ok(again) => singly(bucket, &again, deadline, &mut report).await,
             Err(error) if is_dialect(&error) => {
                 let before = report.deleted;
-                singly(bucket, batch, &mut report).await;
+                singly(bucket, batch, deadline, &mut report).await;
                 // It is the batches that are refused, not this user.
                 if report.deleted > before {
                     let why = super::errors::chain(&error);
@@ -40,7 +44,11 @@ pub(super) async fn delete(bucket: &Bucket, keys: &[ObjectKey]) -> StoreResult<D
             Err(error) => return Err(error),
         }
     }
-    Ok(report)
+    let late = report.failed.iter().position(|(_, why)| why.kind() == StoreErrorKind::Expired);
+    match late {
+        Some(late) => Err(report.failed.swap_remove(late).1),
+        None => Ok(report),
+    }
 }
 
 /// Servers refuse batches in many words: as unknown, forbidden, or malformed.
@@ -54,7 +62,8 @@ fn is_dialect(error: &StoreError) -> bool {
         StoreErrorKind::Full
         | StoreErrorKind::ReadOnly
         | StoreErrorKind::Misconfigured
-        | StoreErrorKind::Transient => false,
+        | StoreErrorKind::Transient
+        | StoreErrorKind::Expired => false,
     }
 }
 
@@ -62,9 +71,11 @@ fn is_dialect(error: &StoreError) -> bool {
 async fn at_once(
     bucket: &Bucket,
     keys: &[ObjectKey],
+    deadline: Option<Deadline>,
     report: &mut DeleteReport,
 ) -> StoreResult<Vec<ObjectKey>> {
     let place = || bucket.place(&bucket.prefix);
+    deadline.map_or(Ok(()), |deadline| deadline.begin(StoreOp::Delete, place()))?;
     let broken = |error: aws_sdk_s3::error::BuildError| {
         StoreError::new(StoreOp::Delete, place(), StoreErrorKind::Other, error)
     };
@@ -103,8 +114,13 @@ fn verdict(refusal: &Refusal) -> (StoreErrorKind, Option<&'static str>) {
     of_answer(refusal.code(), 0)
 }
 
-async fn singly(bucket: &Bucket, keys: &[ObjectKey], report: &mut DeleteReport) {
-    let deletes: Vec<_> = keys.iter().map(|key| one(bucket, key.clone())).collect();
+async fn singly(
+    bucket: &Bucket,
+    keys: &[ObjectKey],
+    deadline: Option<Deadline>,
+    report: &mut DeleteReport,
+) {
+    let deletes: Vec<_> = keys.iter().map(|key| one(bucket, key.clone(), deadline)).collect();
     let mut done = stream::iter(deletes).buffer_unordered(AT_ONCE);
     while let Some((key, deleted)) = done.next().await {
         match deleted {
@@ -116,7 +132,15 @@ async fn singly(bucket: &Bucket, keys: &[ObjectKey], report: &mut DeleteReport) 
     }
 }
 
-async fn one(bucket: &Bucket, key: ObjectKey) -> (ObjectKey, StoreResult<()>) {
+async fn one(
+    bucket: &Bucket,
+    key: ObjectKey,
+    deadline: Option<Deadline>,
+) -> (ObjectKey, StoreResult<()>) {
+    let place = || bucket.place(bucket.full(&key));
+    if let Some(Err(late)) = deadline.map(|deadline| deadline.begin(StoreOp::Delete, place())) {
+        return (key, Err(late));
+    }
     let request = bucket.client.delete_object().bucket(&bucket.name).key(bucket.full(&key));
     let deleted = request.send().await.map(drop);
     let deleted = deleted.map_err(|error| bucket.failed(StoreOp::Delete, &key, &error));

@@ -16,8 +16,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::model::{KeyPrefix, ObjectKey, S3Settings};
 use crate::storage::{
-    CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, S3Object, S3Reach,
-    Space, StoreResult, UnfinishedWrite,
+    CopySource, Deadline, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, S3Object,
+    S3Reach, Space, StoreOp, StoreResult, UnfinishedWrite,
 };
 
 use super::bucket::Bucket;
@@ -110,7 +110,16 @@ impl ObjectStore for S3Store {
     }
 
     async fn delete(&self, keys: &[ObjectKey]) -> StoreResult<DeleteReport> {
-        deleting::delete(&self.bucket, keys).await
+        deleting::delete(&self.bucket, keys, None).await
+    }
+
+    async fn delete_before(
+        &self,
+        keys: &[ObjectKey],
+        deadline: Deadline,
+    ) -> StoreResult<DeleteReport> {
+        let work = deleting::delete(&self.bucket, keys, Some(deadline));
+        deadline.keep(StoreOp::Delete, self, work).await
     }
 
     async fn sync(&self) -> StoreResult<()> {

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use crate::model::{KeyPrefix, ObjectKey};
 use crate::storage::{
-    ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStoreExt, ObjectStream,
-    PutMode, Space, StoreErrorKind, StoreOp, StoreResult, UnfinishedWrite,
+    ByteStream, CopySource, Deadline, DeleteReport, ObjectMeta, ObjectStore, ObjectStoreExt,
+    ObjectStream, PutMode, Space, StoreErrorKind, StoreOp, StoreResult, UnfinishedWrite,
 };
 
 use super::script::{Cut, Script, failed};
@@ -132,6 +132,40 @@ impl FaultyStore {
         written
     }
 
+    async fn delete_one_by_one(
+        &self,
+        keys: &[ObjectKey],
+        deadline: Option<Deadline>,
+    ) -> StoreResult<DeleteReport> {
+        self.script().alive(StoreOp::Delete, "")?;
+        let mut report = DeleteReport::default();
+        for key in keys {
+            let admitted = self.script().write(StoreOp::Delete, key.as_str());
+            match admitted {
+                Ok(()) => {
+                    let content = self.inner.find_bytes(key).await?;
+                    let one = std::slice::from_ref(key);
+                    let one = match deadline {
+                        Some(deadline) => self.inner.delete_before(one, deadline).await?,
+                        None => self.inner.delete(one).await?,
+                    };
+                    match content {
+                        Some(content) => self.script().deleted.push((key.clone(), content)),
+                        None => self.script().meet_deleted(key),
+                    }
+                    report.deleted += one.deleted;
+                    report.failed.extend(one.failed);
+                }
+                Err(error) if error.kind() == StoreErrorKind::ReadOnly => return Err(error),
+                Err(error) => {
+                    self.script().alive(StoreOp::Delete, key.as_str())?;
+                    report.failed.push((key.clone(), error));
+                }
+            }
+        }
+        Ok(report)
+    }
+
     /// The same stream, which fails at its next item once the process is dead.
     fn while_alive<T: Send + 'static>(
         &self,
@@ -183,9 +217,21 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> StoreResult<ObjectMeta> {
-        self.script().write(StoreOp::Put, key.as_str())?;
-        let mode = if self.script().lies { PutMode::Overwrite } else { mode };
+        let mode = self.script().put(key, mode)?;
         let meta = self.inner.put(key, body, mode).await?;
+        self.script().unsynced.retain(|unsynced| unsynced != key);
+        Ok(meta)
+    }
+
+    async fn put_before(
+        &self,
+        key: &ObjectKey,
+        body: Bytes,
+        mode: PutMode,
+        deadline: Deadline,
+    ) -> StoreResult<ObjectMeta> {
+        let mode = self.script().put(key, mode)?;
+        let meta = self.inner.put_before(key, body, mode, deadline).await?;
         self.script().unsynced.retain(|unsynced| unsynced != key);
         Ok(meta)
     }
@@ -208,29 +254,15 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn delete(&self, keys: &[ObjectKey]) -> StoreResult<DeleteReport> {
-        self.script().alive(StoreOp::Delete, "")?;
-        let mut report = DeleteReport::default();
-        for key in keys {
-            let admitted = self.script().write(StoreOp::Delete, key.as_str());
-            match admitted {
-                Ok(()) => {
-                    let content = self.inner.find_bytes(key).await?;
-                    let one = self.inner.delete(std::slice::from_ref(key)).await?;
-                    match content {
-                        Some(content) => self.script().deleted.push((key.clone(), content)),
-                        None => self.script().meet_deleted(key),
-                    }
-                    report.deleted += one.deleted;
-                    report.failed.extend(one.failed);
-                }
-                Err(error) if error.kind() == StoreErrorKind::ReadOnly => return Err(error),
-                Err(error) => {
-                    self.script().alive(StoreOp::Delete, key.as_str())?;
-                    report.failed.push((key.clone(), error));
-                }
-            }
-        }
-        Ok(report)
+        self.delete_one_by_one(keys, None).await
+    }
+
+    async fn delete_before(
+        &self,
+        keys: &[ObjectKey],
+        deadline: Deadline,
+    ) -> StoreResult<DeleteReport> {
+        self.delete_one_by_one(keys, Some(deadline)).await
     }
 
     async fn sync(&self) -> StoreResult<()> {
@@ -269,6 +301,11 @@ impl ObjectStore for FaultyStore {
     async fn abort(&self, write: &UnfinishedWrite) -> StoreResult<()> {
         self.script().write(StoreOp::Delete, write.key.as_str())?;
         self.inner.abort(write).await
+    }
+
+    async fn abort_before(&self, write: &UnfinishedWrite, deadline: Deadline) -> StoreResult<()> {
+        self.script().write(StoreOp::Delete, write.key.as_str())?;
+        self.inner.abort_before(write, deadline).await
     }
 
     async fn settle(&self) {

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::model::ObjectKey;
-use crate::storage::{StoreError, StoreErrorKind, StoreOp, StoreResult};
+use crate::storage::{PutMode, StoreError, StoreErrorKind, StoreOp, StoreResult};
 
 /// How a stream that breaks off looks to its reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +102,12 @@ impl Script {
         self.scripted(op, key)?;
         self.writes += 1;
         Ok(())
+    }
+
+    /// The same of a put, which may forget its condition.
+    pub(super) fn put(&mut self, key: &ObjectKey, mode: PutMode) -> StoreResult<PutMode> {
+        self.write(StoreOp::Put, key.as_str())?;
+        Ok(if self.lies { PutMode::Overwrite } else { mode })
     }
 
     /// Refuses everything once the process is dead.

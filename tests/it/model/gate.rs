@@ -12,19 +12,6 @@ use tokio_util::sync::CancellationToken;
 use super::op::{Fate, Fault};
 use super::random::Random;
 
-/// Whether a process may stand still between its last look at a lease and a write that
-/// rests on it.
-pub(super) const FENCED: bool = false;
-
-/// What a call is, for its process's fate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
-    /// Anything.
-    Plain,
-    /// A write that only the holder of a lease may make.
-    Guarded,
-}
-
 /// What happened at all gates of a world.
 #[derive(Debug, Default)]
 pub(super) struct Events {
@@ -105,19 +92,18 @@ impl Gate {
     }
 
     /// Lets a call through, in its time, or tells how it fails.
-    pub(super) async fn pass(&self, call: Call) -> Option<Fault> {
-        let (fault, delay) = self.enter(call);
+    pub(super) async fn pass(&self) -> Option<Fault> {
+        let (fault, delay) = self.enter();
         if !delay.is_zero() {
             sleep(delay).await;
         }
         loop {
             let token = {
                 let state = self.state();
-                let passes = call == Call::Guarded && !FENCED;
                 match &state.stalled {
                     _ if state.dead => None,
-                    Some(token) if !passes => Some(token.clone()),
-                    Some(_) | None => return fault,
+                    Some(token) => Some(token.clone()),
+                    None => return fault,
                 }
             };
             match token {
@@ -127,7 +113,7 @@ impl Gate {
         }
     }
 
-    fn enter(&self, call: Call) -> (Option<Fault>, Duration) {
+    fn enter(&self) -> (Option<Fault>, Duration) {
         let mut state = self.state();
         self.events.calls.fetch_add(1, Ordering::Relaxed);
         let number = state.calls;
@@ -139,7 +125,7 @@ impl Gate {
                 state.dead = true;
                 self.events.changed.notify_one();
             }
-            Fate::Stalls { .. } if due && (FENCED || call == Call::Plain) => {
+            Fate::Stalls { .. } if due => {
                 (state.fate, state.stalled) = (Fate::Lives, Some(CancellationToken::new()));
                 self.events.stalls.fetch_add(1, Ordering::Relaxed);
                 self.events.changed.notify_one();

@@ -9,11 +9,11 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use milvus_backup_agent::model::{KeyPrefix, ObjectKey};
 use milvus_backup_agent::storage::{
-    CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space, StoreError,
-    StoreErrorKind, StoreOp, StoreResult,
+    CopySource, Deadline, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space,
+    StoreError, StoreErrorKind, StoreOp, StoreResult,
 };
 
-use super::gate::{Call, Gate};
+use super::gate::Gate;
 use super::op::Fault;
 
 #[derive(Debug, Clone)]
@@ -29,10 +29,10 @@ impl GatedStore {
 
     async fn call<T>(
         &self,
-        (op, place, call): (StoreOp, &str, Call),
+        (op, place): (StoreOp, &str),
         work: impl Future<Output = StoreResult<T>>,
     ) -> StoreResult<T> {
-        match self.gate.pass(call).await {
+        match self.gate.pass().await {
             None => work.await,
             Some(Fault::Unanswered) => {
                 work.await?;
@@ -51,12 +51,6 @@ fn failed(op: StoreOp, place: &str, fault: Fault) -> StoreError {
     StoreError::new(op, place, kind, format!("{fault:?} by the history"))
 }
 
-/// What makes a backup exist, reserves its name or hides it is put under a lease.
-fn call_of(key: &ObjectKey) -> Call {
-    let guarded = ["/manifest.json", "/attempt.json"].iter().any(|end| key.as_str().ends_with(end));
-    if guarded { Call::Guarded } else { Call::Plain }
-}
-
 impl fmt::Display for GatedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
@@ -68,7 +62,7 @@ impl ObjectStore for GatedStore {
     fn list(&self, under: &KeyPrefix) -> BoxStream<'static, StoreResult<ObjectMeta>> {
         let (gate, inner, under) = (Arc::clone(&self.gate), Arc::clone(&self.inner), under.clone());
         let called = stream::once(async move {
-            let fault = gate.pass(Call::Plain).await;
+            let fault = gate.pass().await;
             match fault {
                 None => inner.list(&under),
                 Some(fault) => {
@@ -81,21 +75,32 @@ impl ObjectStore for GatedStore {
     }
 
     async fn list_folders(&self, under: &KeyPrefix) -> StoreResult<Vec<String>> {
-        let call = (StoreOp::List, under.as_str(), Call::Plain);
+        let call = (StoreOp::List, under.as_str());
         self.call(call, self.inner.list_folders(under)).await
     }
 
     async fn head(&self, key: &ObjectKey) -> StoreResult<ObjectMeta> {
-        self.call((StoreOp::Head, key.as_str(), Call::Plain), self.inner.head(key)).await
+        self.call((StoreOp::Head, key.as_str()), self.inner.head(key)).await
     }
 
     async fn get(&self, key: &ObjectKey) -> StoreResult<ObjectStream> {
-        self.call((StoreOp::Get, key.as_str(), Call::Plain), self.inner.get(key)).await
+        self.call((StoreOp::Get, key.as_str()), self.inner.get(key)).await
     }
 
     async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> StoreResult<ObjectMeta> {
-        let call = (StoreOp::Put, key.as_str(), call_of(key));
+        let call = (StoreOp::Put, key.as_str());
         self.call(call, self.inner.put(key, body, mode)).await
+    }
+
+    async fn put_before(
+        &self,
+        key: &ObjectKey,
+        body: Bytes,
+        mode: PutMode,
+        deadline: Deadline,
+    ) -> StoreResult<ObjectMeta> {
+        let call = (StoreOp::Put, key.as_str());
+        self.call(call, self.inner.put_before(key, body, mode, deadline)).await
     }
 
     async fn put_stream(
@@ -104,36 +109,43 @@ impl ObjectStore for GatedStore {
         size: u64,
         body: ObjectStream,
     ) -> StoreResult<ObjectMeta> {
-        let call = (StoreOp::Put, key.as_str(), Call::Plain);
+        let call = (StoreOp::Put, key.as_str());
         self.call(call, self.inner.put_stream(key, size, body)).await
     }
 
     async fn copy_from(&self, source: &CopySource, to: &ObjectKey) -> StoreResult<ObjectMeta> {
-        let call = (StoreOp::Copy, to.as_str(), Call::Plain);
+        let call = (StoreOp::Copy, to.as_str());
         self.call(call, self.inner.copy_from(source, to)).await
     }
 
     async fn delete(&self, keys: &[ObjectKey]) -> StoreResult<DeleteReport> {
         let mut report = DeleteReport::default();
         for key in keys {
-            let call = (StoreOp::Delete, key.as_str(), Call::Guarded);
-            match self.call(call, self.inner.delete(std::slice::from_ref(key))).await {
-                Ok(one) => {
-                    report.deleted += one.deleted;
-                    report.failed.extend(one.failed);
-                }
-                Err(error) => report.failed.push((key.clone(), error)),
-            }
+            let one = self.inner.delete(std::slice::from_ref(key));
+            add(&mut report, key, self.call((StoreOp::Delete, key.as_str()), one).await)?;
+        }
+        Ok(report)
+    }
+
+    async fn delete_before(
+        &self,
+        keys: &[ObjectKey],
+        deadline: Deadline,
+    ) -> StoreResult<DeleteReport> {
+        let mut report = DeleteReport::default();
+        for key in keys {
+            let one = self.inner.delete_before(std::slice::from_ref(key), deadline);
+            add(&mut report, key, self.call((StoreOp::Delete, key.as_str()), one).await)?;
         }
         Ok(report)
     }
 
     async fn sync(&self) -> StoreResult<()> {
-        self.call((StoreOp::Sync, "", Call::Plain), self.inner.sync()).await
+        self.call((StoreOp::Sync, ""), self.inner.sync()).await
     }
 
     async fn space(&self) -> StoreResult<Option<Space>> {
-        self.call((StoreOp::Space, "", Call::Plain), self.inner.space()).await
+        self.call((StoreOp::Space, ""), self.inner.space()).await
     }
 
     fn copy_source(&self, key: &ObjectKey) -> Option<CopySource> {
@@ -143,4 +155,21 @@ impl ObjectStore for GatedStore {
     async fn settle(&self) {
         self.inner.settle().await;
     }
+}
+
+/// Each key of a batch is a call of its own: a process can die in the midst of one.
+fn add(
+    report: &mut DeleteReport,
+    key: &ObjectKey,
+    one: StoreResult<DeleteReport>,
+) -> StoreResult<()> {
+    match one {
+        Ok(one) => {
+            report.deleted += one.deleted;
+            report.failed.extend(one.failed);
+        }
+        Err(error) if error.kind() == StoreErrorKind::Expired => return Err(error),
+        Err(error) => report.failed.push((key.clone(), error)),
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,8 +17,8 @@ use milvus_backup_agent::milvus::{
 };
 use milvus_backup_agent::model::{KeyPrefix, Namespace, ObjectKey};
 use milvus_backup_agent::storage::{
-    CopySource, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space, StoreResult,
-    UnfinishedWrite,
+    CopySource, Deadline, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space,
+    StoreResult, UnfinishedWrite,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,6 @@ struct Halt {
     how: Stop,
     reached: CancellationToken,
     go_on: CancellationToken,
-    deleting: Arc<AtomicBool>,
 }
 
 /// What stops of a process that stops for a while.
@@ -64,10 +63,7 @@ impl Process {
     /// A process that stops before its call of number `at` until it is told to go on.
     pub(crate) fn halted_before(at: usize, how: Stop) -> Self {
         let (reached, go_on) = (CancellationToken::new(), CancellationToken::new());
-        Self {
-            halt: Some(Halt { at, how, reached, go_on, deleting: Arc::default() }),
-            ..Self::immortal()
-        }
+        Self { halt: Some(Halt { at, how, reached, go_on }), ..Self::immortal() }
     }
 
     /// Runs a workflow of this process, and another in the midst of it, at its halt; it goes on
@@ -90,11 +86,6 @@ impl Process {
             done
         };
         tokio::join!(Box::pin(work), Box::pin(other))
-    }
-
-    /// Whether the halt came between the decision to delete something and its deletion.
-    pub(crate) fn was_deleting(&self) -> bool {
-        self.halt.as_ref().is_some_and(|halt| halt.deleting.load(Ordering::Relaxed))
     }
 
     /// The calls that were begun.
@@ -153,6 +144,7 @@ impl fmt::Display for MortalStore {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl ObjectStore for MortalStore {
     fn list(&self, under: &KeyPrefix) -> BoxStream<'static, StoreResult<ObjectMeta>> {
@@ -182,6 +174,17 @@ impl ObjectStore for MortalStore {
         self.inner.put(key, body, mode).await
     }
 
+    async fn put_before(
+        &self,
+        key: &ObjectKey,
+        body: Bytes,
+        mode: PutMode,
+        deadline: Deadline,
+    ) -> StoreResult<ObjectMeta> {
+        self.process.call().await;
+        self.inner.put_before(key, body, mode, deadline).await
+    }
+
     async fn put_stream(
         &self,
         key: &ObjectKey,
@@ -200,13 +203,23 @@ impl ObjectStore for MortalStore {
     async fn delete(&self, keys: &[ObjectKey]) -> StoreResult<DeleteReport> {
         let mut report = DeleteReport::default();
         for key in keys {
-            if let Some(halt) = &self.process.halt
-                && halt.at == self.process.calls()
-            {
-                halt.deleting.store(true, Ordering::Relaxed);
-            }
             self.process.call().await;
             let one = self.inner.delete(std::slice::from_ref(key)).await?;
+            report.deleted += one.deleted;
+            report.failed.extend(one.failed);
+        }
+        Ok(report)
+    }
+
+    async fn delete_before(
+        &self,
+        keys: &[ObjectKey],
+        deadline: Deadline,
+    ) -> StoreResult<DeleteReport> {
+        let mut report = DeleteReport::default();
+        for key in keys {
+            self.process.call().await;
+            let one = self.inner.delete_before(std::slice::from_ref(key), deadline).await?;
             report.deleted += one.deleted;
             report.failed.extend(one.failed);
         }
@@ -239,6 +252,11 @@ impl ObjectStore for MortalStore {
     async fn abort(&self, write: &UnfinishedWrite) -> StoreResult<()> {
         self.process.call().await;
         self.inner.abort(write).await
+    }
+
+    async fn abort_before(&self, write: &UnfinishedWrite, deadline: Deadline) -> StoreResult<()> {
+        self.process.call().await;
+        self.inner.abort_before(write, deadline).await
     }
 
     async fn settle(&self) {

@@ -44,6 +44,7 @@ pub async fn conformance_without(store: Arc<dyn ObjectStore>, broken: &[&str]) {
         "while" => lists::a_list_survives_writes_and_deletes,
         "folders" => lists::folders_are_named_once_and_sorted,
         "delete" => writes::deleting_leaves_the_others,
+        "deadline" => writes::what_comes_too_late_is_not_begun,
         "shared" => writes::writers_and_deleters_share_a_folder,
         "copy" => objects::a_copy_is_the_same_object,
     }

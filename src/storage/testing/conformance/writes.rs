@@ -1,11 +1,13 @@
 //! Writing and deleting whole objects, and the races of both.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use crate::storage::{PutMode, StoreErrorKind};
+use crate::storage::{Deadline, PutMode, StoreErrorKind, UnfinishedWrite};
 
 use super::case::{Case, kind};
 
@@ -60,6 +62,35 @@ pub(super) async fn deleting_leaves_the_others(case: Case) {
     let nothing = case.store.delete(&[]).await.expect("an empty batch is deleted");
     assert_eq!(nothing.deleted, 0);
     case.try_put("a/1", "again", PutMode::IfAbsent).await.expect("a deleted key is free");
+}
+
+pub(super) async fn what_comes_too_late_is_not_begun(case: Case) {
+    let (store, key) = (&case.store, case.key("a"));
+    let (now, minute) = (Instant::now(), Duration::from_mins(1));
+    let in_time = Deadline { begin_by: now + minute, end_by: now + 2 * minute };
+    // It could still end in time.
+    let late = Deadline { begin_by: now.checked_sub(minute).unwrap_or(now), ..in_time };
+    let body = || Bytes::from("written");
+    let put = async |mode, deadline| kind(store.put_before(&key, body(), mode, deadline).await);
+    for mode in [PutMode::IfAbsent, PutMode::Overwrite] {
+        assert_eq!(put(mode, late).await, Some(StoreErrorKind::Expired));
+        case.holds_nothing("an object that came too late").await;
+    }
+    assert_eq!(put(PutMode::IfAbsent, in_time).await, None);
+    assert_eq!(put(PutMode::IfAbsent, in_time).await, Some(StoreErrorKind::AlreadyExists));
+    assert_eq!(put(PutMode::Overwrite, late).await, Some(StoreErrorKind::Expired));
+
+    let keys = [case.key("absent"), key.clone()];
+    let deleted = store.delete_before(&keys, late).await;
+    assert_eq!(kind(deleted), Some(StoreErrorKind::Expired));
+    assert_eq!(case.read("a").await, body(), "it was touched too late");
+    let report = store.delete_before(&keys, in_time).await.expect("a batch is deleted");
+    assert_eq!((report.deleted, report.failed.len()), (2, 0));
+    case.holds_nothing("a deleted object").await;
+
+    let ended = UnfinishedWrite { key: key.clone(), id: "ended".to_owned() };
+    let aborted = store.abort_before(&ended, late).await;
+    assert_eq!(kind(aborted), Some(StoreErrorKind::Expired));
 }
 
 pub(super) async fn writers_and_deleters_share_a_folder(case: Case) {

@@ -1,0 +1,129 @@
+//! The heartbeats of a lease, and what time they leave to its holder.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::manifest::{self, LeaseRecord};
+use crate::storage::{Deadline, Deadlines, PutMode};
+
+use super::Cluster;
+use super::watching::{key, numbers};
+
+/// Between two heartbeats.
+pub(super) const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Intervals without a heartbeat after which others take a holder for dead: its lease's life.
+pub(super) const PATIENCE: u32 = 3;
+
+/// Between two tries to write the same heartbeat.
+const AGAIN: Duration = Duration::from_millis(2500);
+
+/// Nothing that only a holder may do begins later after its last heartbeat: half a life.
+const BEGIN: Duration = Duration::from_secs(15);
+
+/// And nothing of it ends later. A holder whose next heartbeat is not written by then has lost
+/// its lease, before anyone else can think so.
+const END: Duration = Duration::from_secs(25);
+
+/// The same of the word why a run ended: it may be that its lease is lost.
+const LAST_BEGIN: Duration = Duration::from_secs(27);
+const LAST_END: Duration = Duration::from_secs(29);
+
+/// What was written last, and when that write began.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    pub(super) record: LeaseRecord,
+    pub(super) renewed: Instant,
+}
+
+impl Pulse {
+    /// In what time a holder may say why it ends, also when it has just lost its lease: until
+    /// others may think so.
+    pub(super) fn last_words(&self) -> Deadline {
+        Deadline { begin_by: self.renewed + LAST_BEGIN, end_by: self.renewed + LAST_END }
+    }
+}
+
+impl Deadlines for Mutex<Pulse> {
+    fn deadline(&self) -> Deadline {
+        let renewed = lock(self).renewed;
+        Deadline { begin_by: renewed + BEGIN, end_by: renewed + END }
+    }
+}
+
+pub(super) fn lock(pulse: &Mutex<Pulse>) -> MutexGuard<'_, Pulse> {
+    pulse.lock().expect("no holder of this lock panics")
+}
+
+/// What beats, and where.
+#[derive(Debug)]
+pub(super) struct Heart {
+    pub(super) cluster: Cluster,
+    pub(super) name: String,
+    pub(super) number: u64,
+    pub(super) pulse: Arc<Mutex<Pulse>>,
+    pub(super) lost: CancellationToken,
+}
+
+impl Heart {
+    /// Beats until the lease is lost.
+    pub(super) async fn beat(self) {
+        let mut pause = INTERVAL;
+        loop {
+            sleep(pause).await;
+            let begun = Instant::now();
+            let end = self.pulse.deadline().end_by;
+            let once = async {
+                // After a long stop someone may have taken it over, or removed it for good.
+                if begun >= end || self.is_replaced().await {
+                    return None;
+                }
+                Some(self.write(end).await)
+            };
+            match timeout_at(end, once).await {
+                Ok(Some(true)) => {
+                    lock(&self.pulse).renewed = begun;
+                    pause = INTERVAL;
+                }
+                Ok(Some(false)) => pause = AGAIN,
+                Ok(None) | Err(_) => return self.lost.cancel(),
+            }
+        }
+    }
+
+    /// Whether a heartbeat was written in time. One that comes later may meet another holder.
+    async fn write(&self, end: Instant) -> bool {
+        let record = {
+            let mut pulse = lock(&self.pulse);
+            pulse.record.heartbeat += 1;
+            pulse.record.clone()
+        };
+        let key = key(&self.cluster, &self.name, self.number);
+        let deadline = Deadline { begin_by: end, end_by: end };
+        let store = self.cluster.repository.store();
+        let body = manifest::encode(&record).into();
+        let put = store.put_before(&key, body, PutMode::Overwrite, deadline).await;
+        if let Err(error) = &put {
+            tracing::warn!(lease = %key, %error, "a heartbeat could not be written");
+        }
+        put.is_ok()
+    }
+
+    /// Whether the lease is certainly no longer ours. A store that fails tells nothing.
+    async fn is_replaced(&self) -> bool {
+        if let Ok(numbers) = numbers(&self.cluster, &self.name).await
+            && numbers.last().is_some_and(|last| *last > self.number)
+        {
+            return true;
+        }
+        let token = lock(&self.pulse).record.token.clone();
+        let key = key(&self.cluster, &self.name, self.number);
+        match self.cluster.repository.read::<LeaseRecord>("lease", &key).await {
+            Ok(found) => found.is_none_or(|found| found.token != token),
+            Err(_) => false,
+        }
+    }
+}
