@@ -21,15 +21,19 @@ pub struct Reservation {
     pub policy: String,
     /// What started it.
     pub trigger: String,
+    /// The agent's job that it is a run of.
+    pub job: Option<String>,
     /// What to do where a run without a backup has the name.
     pub unfinished: Unfinished,
 }
 
 /// What to do with a name that a run has reserved and left without a backup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unfinished {
-    /// Take its place, once that run is over.
+    /// Take its place, if that run is over. Finding that out may take three heartbeats.
     TakeOver,
+    /// Take its place, if that run has ended, or has this token and was seen to be dead.
+    Inherit(Option<String>),
     /// Leave it alone.
     Leave,
 }
@@ -61,10 +65,11 @@ impl Run {
             host: this_process().host,
             started_at: clock.now(),
             agent: AGENT.to_owned(),
+            job: reservation.job,
             end: None,
         };
         let run = Self { cluster: cluster.clone(), attempt, lease };
-        match run.put_attempt(reservation.unfinished, clock).await {
+        match run.put_attempt(&reservation.unfinished, clock).await {
             Ok(()) => Ok(run),
             Err(error) => {
                 run.lease.release().await;
@@ -73,30 +78,37 @@ impl Run {
         }
     }
 
-    async fn put_attempt(&self, unfinished: Unfinished, clock: &dyn Clock) -> CatalogResult<()> {
+    async fn put_attempt(&self, unfinished: &Unfinished, clock: &dyn Clock) -> CatalogResult<()> {
         let name = &self.attempt.name;
-        let keys = self.cluster.layout.backup(name);
-        let key = keys.attempt();
-        for other in [keys.manifest(), keys.tombstone()] {
-            if self.cluster.repository.store().find_bytes(&other).await?.is_some() {
-                return Err(self.taken(clock).await);
-            }
-        }
+        let key = self.cluster.layout.backup(name).attempt();
+        self.refuse_taken(clock).await?;
         let put = self.lease.write(&key, &self.attempt, PutMode::IfAbsent).await;
         let Err(error) = put else { return Ok(()) };
         let found = self.cluster.repository.read::<Attempt>("attempt", &key).await;
         match found {
             Ok(Some(found)) if found.run == self.attempt.run => Ok(()),
-            Ok(Some(found))
-                if unfinished == Unfinished::TakeOver
-                    && resume::take_over(&self.cluster, &found, &self.attempt).await? =>
-            {
-                tracing::info!(%name, run = %found.run, "the place of an unfinished run is taken");
-                Ok(())
+            Ok(Some(found)) if *unfinished != Unfinished::Leave => {
+                if resume::take_over(&self.cluster, &found, (&self.attempt, unfinished)).await? {
+                    tracing::info!(%name, run = %found.run, "the place of an unfinished run is taken");
+                    return Ok(());
+                }
+                self.refuse_taken(clock).await?;
+                Err(CatalogError::NameHeld { name: name.clone(), host: found.host })
             }
             _ if error.is_there_already() => Err(self.taken(clock).await),
             _ => Err(error),
         }
+    }
+
+    /// What has more than an attempt is no run that one could wait for.
+    async fn refuse_taken(&self, clock: &dyn Clock) -> CatalogResult<()> {
+        let keys = self.cluster.layout.backup(&self.attempt.name);
+        for other in [keys.manifest(), keys.tombstone()] {
+            if self.cluster.repository.store().find_bytes(&other).await?.is_some() {
+                return Err(self.taken(clock).await);
+            }
+        }
+        Ok(())
     }
 
     async fn taken(&self, clock: &dyn Clock) -> CatalogError {

@@ -60,6 +60,14 @@ pub enum CatalogError {
         /// What has it.
         by: String,
     },
+    /// A run that is not known to be over makes this backup.
+    #[error("a run on {host} is making backup `{name}`")]
+    NameHeld {
+        /// The name.
+        name: BackupName,
+        /// Where that run is at work.
+        host: String,
+    },
     /// The cluster's folder belongs to another Milvus.
     #[error("cluster `{cluster}` in the repository is another Milvus: {differences}")]
     OtherCluster {
@@ -123,7 +131,9 @@ impl CatalogError {
             | Self::OtherCluster { .. }
             | Self::SingleAgent { .. }
             | Self::Document { source: DocumentError::TooNew { .. }, .. } => ErrorKind::Refused,
-            Self::LeaseLost { .. } | Self::LeaseHeld { .. } => ErrorKind::Locked,
+            Self::NameHeld { .. } | Self::LeaseLost { .. } | Self::LeaseHeld { .. } => {
+                ErrorKind::Locked
+            }
             Self::NotAsWritten { .. } => ErrorKind::Failed,
         }
     }
@@ -152,6 +162,9 @@ impl CatalogError {
             Self::NoBackup { .. } => "`list` shows what there is",
             Self::Ambiguous { .. } => "name one with --cluster",
             Self::NameTaken { .. } => "choose another name, or none to get one with the time in it",
+            Self::NameHeld { .. } => {
+                "wait for that run to end, or choose another name; `list` shows what becomes of it"
+            }
             Self::SingleAgent { .. } => {
                 "give this agent a repository of its own; or, if the other one is gone for good, delete that file"
             }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
-use crate::manifest::{Attempt, FileId, FileList, Manifest, Tombstone};
+use crate::manifest::{Attempt, Doubt, FileId, FileList, Manifest, Pin, Tombstone};
 use crate::model::{BackupName, Clock, ClusterName};
 use crate::plan::{Damage, Known, compare_listing};
 use crate::storage::{ObjectMeta, ObjectStoreExt, StoreResult};
@@ -46,13 +46,15 @@ pub async fn read_record(
     let attempt = settled(repository.read::<Attempt>("attempt", &keys.attempt()).await)?;
     let manifest = settled(repository.read::<Manifest>("manifest", &keys.manifest()).await)?;
     let tombstone = settled(repository.read::<Tombstone>("tombstone", &keys.tombstone()).await)?;
+    let pin = settled(repository.read::<Pin>("pin", &keys.pin()).await)?;
+    let doubt = settled(repository.read::<Doubt>("doubt", &keys.doubt()).await)?;
     let alive = match (&attempt, &manifest) {
         (Ok(Some(attempt)), Ok(None)) if attempt.end.is_none() => {
             looks_alive(cluster, &attempt.lease, clock.now()).await
         }
         _ => false,
     };
-    Ok(Documents { attempt, manifest, tombstone, alive }.judge(&cluster.name, name))
+    Ok(Documents { attempt, manifest, tombstone, pin, doubt, alive }.judge(&cluster.name, name))
 }
 
 /// The record, unless its folder was deleted since it was listed.

@@ -120,6 +120,7 @@ mod ledger;
 mod listing;
 mod pulse;
 mod record;
+mod remarks;
 mod removal;
 mod repository;
 mod resume;
@@ -134,6 +135,7 @@ pub use lease::{Lease, PRUNE, SWEEP};
 pub use ledger::{delete_ledger, open_ledgers, put_ledger, read_ledger};
 pub use listing::{compare, find, known_files, list, load_list, read_record, sizes_of};
 pub use record::BackupRecord;
+pub use remarks::{lift_doubt, pin, put_doubt, put_pin, put_retention_mark, retention_mark};
 pub use removal::{
     bury, examine, examine_all, has_manifest, has_tombstone, key_of, lease_names, lift,
     put_sightings, read_sightings, remove_backup, remove_lease, restores, tidy,

@@ -1,6 +1,6 @@
 //! What a reader believes of one backup folder.
 
-use crate::manifest::{Attempt, Manifest, ManifestOutcome, Tombstone};
+use crate::manifest::{Attempt, Doubt, Manifest, ManifestOutcome, Pin, Tombstone, suspicion};
 use crate::model::{BackupName, BackupState, ClusterName};
 
 use super::CatalogError;
@@ -22,12 +22,14 @@ pub struct BackupRecord {
     pub manifest: Option<Manifest>,
     /// What hides it.
     pub tombstone: Option<Tombstone>,
+    /// What keeps it, or once did.
+    pub pin: Option<Pin>,
 }
 
 impl BackupRecord {
     /// Whether there is something to restore.
     pub fn is_committed(&self) -> bool {
-        matches!(self.state, BackupState::Complete | BackupState::Partial)
+        matches!(self.state, BackupState::Complete | BackupState::Suspect | BackupState::Partial)
     }
 }
 
@@ -37,6 +39,8 @@ pub(super) struct Documents {
     pub(super) attempt: Result<Option<Attempt>, CatalogError>,
     pub(super) manifest: Result<Option<Manifest>, CatalogError>,
     pub(super) tombstone: Result<Option<Tombstone>, CatalogError>,
+    pub(super) pin: Result<Option<Pin>, CatalogError>,
+    pub(super) doubt: Result<Option<Doubt>, CatalogError>,
     pub(super) alive: bool,
 }
 
@@ -52,6 +56,7 @@ impl Documents {
             attempt: self.attempt.ok().flatten(),
             manifest: self.manifest.ok().flatten(),
             tombstone: self.tombstone.ok().flatten(),
+            pin: self.pin.ok().flatten(),
         }
     }
 
@@ -72,11 +77,29 @@ impl Documents {
             return (BackupState::Damaged, unreadable);
         };
         match (attempt, manifest) {
-            (Some(attempt), Some(manifest)) if attempt.run == manifest.run => committed(manifest),
+            (Some(attempt), Some(manifest)) if attempt.run == manifest.run => {
+                self.committed(manifest)
+            }
             (Some(_), Some(_)) => damaged("attempt.json is of another run than manifest.json"),
             (None, Some(_)) => damaged("manifest.json stands without its attempt.json"),
             (None, None) => damaged("it has neither manifest.json nor attempt.json"),
             (Some(attempt), None) => self.unfinished(attempt),
+        }
+    }
+
+    fn committed(&self, manifest: &Manifest) -> (BackupState, Vec<String>) {
+        let pin = self.pin.as_ref().ok().and_then(Option::as_ref);
+        let doubt = match &self.doubt {
+            Ok(doubt) => suspicion(manifest, doubt.as_ref(), pin),
+            Err(error) => Some(with_causes(error)),
+        };
+        let failed = manifest.collections.iter().filter_map(|record| {
+            record.error.as_ref().map(|error| format!("{}: {error}", record.namespace()))
+        });
+        match (doubt, manifest.outcome) {
+            (Some(why), _) => (BackupState::Suspect, vec![why]),
+            (None, ManifestOutcome::Complete) => (BackupState::Complete, Vec::new()),
+            (None, ManifestOutcome::Partial) => (BackupState::Partial, failed.collect()),
         }
     }
 
@@ -90,16 +113,6 @@ impl Documents {
                 vec!["interrupted: its process ended without saying why".to_owned()],
             ),
         }
-    }
-}
-
-fn committed(manifest: &Manifest) -> (BackupState, Vec<String>) {
-    let failed = manifest.collections.iter().filter_map(|record| {
-        record.error.as_ref().map(|error| format!("{}: {error}", record.namespace()))
-    });
-    match manifest.outcome {
-        ManifestOutcome::Complete => (BackupState::Complete, Vec::new()),
-        ManifestOutcome::Partial => (BackupState::Partial, failed.collect()),
     }
 }
 
@@ -139,6 +152,7 @@ mod tests {
             host: "h".to_owned(),
             started_at: at,
             agent: "a".to_owned(),
+            job: None,
             end: end.map(|error| AttemptEnd {
                 at,
                 outcome: "failed".to_owned(),
@@ -164,6 +178,8 @@ mod tests {
             milvus_version: "2.3.5".to_owned(),
             databases: Vec::new(),
             collections: Vec::new(),
+            selection: Vec::new(),
+            suspect: None,
         }
     }
 
@@ -180,7 +196,7 @@ mod tests {
         let whole = || Ok(Some(manifest("1", Complete)));
         let hidden = || {
             let at = "2026-11-23T00:00:00Z".parse().unwrap();
-            Ok(Some(Tombstone { version: 1, at, reason: "old".to_owned() }))
+            Ok(Some(Tombstone { version: 1, at, reason: "old".to_owned(), policy: None }))
         };
         let none = || Ok(None);
         for (attempt, manifest, tombstone, alive, state) in [
@@ -197,7 +213,8 @@ mod tests {
             (begun(), whole(), hidden(), true, BackupState::Tombstoned),
             (begun(), whole(), unreadable(), true, BackupState::Tombstoned),
         ] {
-            let documents = Documents { attempt, manifest, tombstone, alive };
+            let (pin, doubt) = (Ok(None), Ok(None));
+            let documents = Documents { attempt, manifest, tombstone, pin, doubt, alive };
             let shown = format!("{documents:?}");
             let cluster = ClusterName::new("c").unwrap();
             assert_eq!(documents.judge(&cluster, &name()).state, state, "{shown}");

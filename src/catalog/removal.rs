@@ -1,9 +1,9 @@
 //! Taking backups away: what a folder has, and the steps in which it goes.
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::manifest::{
-    Attempt, DocumentError, FileList, Manifest, RestoreLedger, Sighting, Tombstone,
+    Attempt, DocumentError, Doubt, FileList, Manifest, Pin, RestoreLedger, Sighting, Tombstone,
 };
 use crate::model::{BackupName, ObjectKey};
 use crate::plan::{BackupFacts, Found};
@@ -39,7 +39,7 @@ pub async fn examine_all(cluster: &Cluster) -> CatalogResult<Vec<BackupFacts>> {
             }
         }
     }
-    let looks = names.iter().map(|name| examine(cluster, name));
+    let looks: Vec<_> = names.iter().map(|name| examine(cluster, name).boxed()).collect();
     stream::iter(looks).buffered(LOOKS).try_collect().await
 }
 
@@ -65,6 +65,8 @@ pub async fn examine(cluster: &Cluster, name: &BackupName) -> CatalogResult<Back
         attempt,
         manifest,
         tombstone,
+        pin: found(repository.read::<Pin>("pin", &keys.pin()).await)?,
+        doubt: found(repository.read::<Doubt>("doubt", &keys.doubt()).await)?,
         plan,
         alive: false,
         heard: None,
@@ -83,7 +85,7 @@ pub async fn examine(cluster: &Cluster, name: &BackupName) -> CatalogResult<Back
 }
 
 /// Keeps what is wrong with a document apart from a store that failed.
-fn found<T>(read: CatalogResult<Option<T>>) -> CatalogResult<Found<T>> {
+pub(super) fn found<T>(read: CatalogResult<Option<T>>) -> CatalogResult<Found<T>> {
     match read {
         Ok(None) => Ok(Found::Absent),
         Ok(Some(document)) => Ok(Found::Read(document)),

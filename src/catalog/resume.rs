@@ -6,7 +6,7 @@ use crate::manifest::{Attempt, FileEntry, FileId, FileList};
 use crate::storage::{ObjectStoreExt, PutMode};
 
 use super::watching::{Liveness, observe};
-use super::{BackupRecord, BackupState, CatalogResult, Cluster, Lease};
+use super::{BackupRecord, BackupState, CatalogResult, Cluster, Lease, Unfinished};
 
 /// What runs without a manifest copied and wrote into their checkpoints.
 #[derive(Debug, Default)]
@@ -51,12 +51,21 @@ pub async fn checkpoints(
 }
 
 /// Whether an attempt's run has ended, or has proved to be dead; that may take a while.
-async fn is_over(cluster: &Cluster, attempt: &Attempt) -> CatalogResult<bool> {
-    Ok(attempt.end.is_some() || observe(cluster, &attempt.lease).await? == Liveness::Dead)
+async fn is_over(
+    cluster: &Cluster,
+    attempt: &Attempt,
+    unfinished: &Unfinished,
+) -> CatalogResult<bool> {
+    match unfinished {
+        _ if attempt.end.is_some() => Ok(true),
+        Unfinished::TakeOver => Ok(observe(cluster, &attempt.lease).await? == Liveness::Dead),
+        Unfinished::Inherit(dead) => Ok(dead.as_ref() == Some(&attempt.run)),
+        Unfinished::Leave => Ok(false),
+    }
 }
 
-/// Puts `attempt` in the place of `old`, whose run is over. `false` if it is not, or if
-/// another run was faster.
+/// Puts `attempt` in the place of `old`, if its run is over by the rule that comes with it.
+/// `false` if it is not, or if another run was faster.
 ///
 /// Of all that want the place one holds the lease `heir-<run of old>-<n>`; the next `n` is
 /// tried where a holder died. Should the old run wake, its token is not that of the attempt:
@@ -64,9 +73,9 @@ async fn is_over(cluster: &Cluster, attempt: &Attempt) -> CatalogResult<bool> {
 pub(super) async fn take_over(
     cluster: &Cluster,
     old: &Attempt,
-    attempt: &Attempt,
+    (attempt, unfinished): (&Attempt, &Unfinished),
 ) -> CatalogResult<bool> {
-    if !is_over(cluster, old).await? {
+    if !is_over(cluster, old, unfinished).await? {
         return Ok(false);
     }
     let mut number = 1;

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::{BackupName, ClusterName, InvalidName, Namespace};
+use crate::model::{BackupName, ClusterName, Guard, InvalidName, Namespace};
 
 /// Keeps Milvus backed up, and proves that the backups restore.
 #[derive(Debug, Parser)]
@@ -52,7 +55,12 @@ pub enum Command {
     Delete(DeleteArguments),
     /// Bring a hidden backup back, as long as its grace lasts
     Undelete(UndeleteArguments),
-    /// Say what can go: deleted backups, dead attempts, files of no backup; delete with --apply
+    /// Keep a backup whatever the rules say, and let it count as good
+    Pin(PinArguments),
+    /// Leave a pinned backup to the rules again
+    Unpin(UnpinArguments),
+    /// Say what stays and what can go: backups that no rule keeps, deleted ones, dead attempts,
+    /// files of no backup; delete with --apply
     Prune(PruneArguments),
     /// Look at the policies
     #[command(subcommand)]
@@ -183,9 +191,38 @@ pub struct UndeleteArguments {
     pub name: BackupName,
 }
 
+/// `pin`.
+#[derive(Debug, Args)]
+pub struct PinArguments {
+    /// The backup, of the configured cluster
+    #[arg(value_parser = checked::<BackupName>)]
+    pub name: BackupName,
+    /// Why, for those who look later
+    #[arg(long)]
+    pub reason: String,
+    /// Until when: a day such as 2027-01-01 (its start, in UTC) or a moment such as
+    /// 2027-01-01T12:00:00Z [default: for good]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub until: Option<Timestamp>,
+}
+
+/// `unpin`.
+#[derive(Debug, Args)]
+pub struct UnpinArguments {
+    /// The backup, of the configured cluster
+    #[arg(value_parser = checked::<BackupName>)]
+    pub name: BackupName,
+}
+
 /// `prune`.
 #[derive(Debug, Args)]
 pub struct PruneArguments {
+    /// Apply the rules of this policy alone [default: of all policies]
+    #[arg(long)]
+    pub policy: Option<String>,
+    /// Delete although this guard refuses; may be repeated. It is written down
+    #[arg(long, value_name = "GUARD", value_parser = guard)]
+    pub allow: Vec<Guard>,
     /// Do it
     #[arg(long)]
     pub apply: bool,
@@ -243,6 +280,23 @@ pub enum ConfigCommand {
 /// A name. Clap shows the value itself, so the error has only the rule.
 fn checked<T: FromStr<Err = InvalidName>>(text: &str) -> Result<T, &'static str> {
     text.parse().map_err(|error: InvalidName| error.rule())
+}
+
+fn moment(text: &str) -> Result<Timestamp, &'static str> {
+    let day = || {
+        let day: jiff::civil::Date = text.parse().ok()?;
+        day.to_zoned(TimeZone::UTC).ok().map(|start| start.timestamp())
+    };
+    let moment = text.parse().ok().or_else(day);
+    moment.ok_or("write a day such as 2027-01-01 or a moment such as 2027-01-01T12:00:00Z")
+}
+
+/// A guard that can be overridden: without the lease, nothing can be deleted.
+fn guard(text: &str) -> Result<Guard, String> {
+    let known = Guard::ALL.iter().filter(|guard| **guard != Guard::Lock);
+    let words: Vec<&str> = known.clone().map(|guard| guard.as_str()).collect();
+    let found = known.copied().find(|guard| guard.as_str() == text);
+    found.ok_or_else(|| format!("guards are {}", words.join(", ")))
 }
 
 fn rename(text: &str) -> Result<(Namespace, Namespace), &'static str> {

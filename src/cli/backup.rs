@@ -40,10 +40,10 @@ pub(super) fn told(arguments: &BackupArguments) -> Option<Told> {
 
 /// What a policy says, unless the arguments say it.
 pub(super) fn request(config: &Config, arguments: &BackupArguments) -> JobResult<BackupRequest> {
-    let (name, trigger) = (arguments.name.clone(), "cli".to_owned());
+    let (name, trigger, job) = (arguments.name.clone(), "cli".to_owned(), None);
     let named = selector(&arguments.collections)?;
     let Some(wanted) = &arguments.policy else {
-        return Ok(BackupRequest { name, policy: None, selector: named, trigger });
+        return Ok(BackupRequest { name, policy: None, selector: named, trigger, job });
     };
     let policies = policy::load(config)?;
     let policy = policy::find(&policies, wanted)?;
@@ -53,6 +53,7 @@ pub(super) fn request(config: &Config, arguments: &BackupArguments) -> JobResult
         policy: Some(policy.name.clone()),
         selector: if theirs { policy.collections.clone() } else { named },
         trigger,
+        job,
     })
 }
 
@@ -95,8 +96,16 @@ fn report_text(report: &BackupReport) -> String {
         ]
     });
     let table = table(&["collection", "rows", "segments", "outcome", ""], rows);
+    let suspect = report.suspect.as_ref().map(|why| {
+        let name = &report.name;
+        format!(
+            "\nwarning: it is suspect: {why}. It does not count as a good one until you `pin {name}`; \
+             else `delete {name}`"
+        )
+    });
+    let suspect = suspect.unwrap_or_default();
     format!(
-        "{table}\nbackup {} of {}: {}, {} rows, copied {} files ({}), reused {} files ({}), {:.1} s",
+        "{table}\nbackup {} of {}: {}, {} rows, copied {} files ({}), reused {} files ({}), {:.1} s{suspect}",
         report.name,
         report.cluster,
         report.outcome.as_str(),

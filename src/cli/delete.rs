@@ -38,7 +38,15 @@ pub(super) async fn undo(
     let report = job::run_undelete(context, name).await?;
     output.print(&report, || {
         let state = report.state.map_or("gone", BackupState::as_str);
-        format!("backup {} of {} is {state} again", report.name, report.cluster)
+        let pinned = if report.pinned {
+            format!(
+                "\nhint: the rules that let it go would do so again, so it is pinned: `unpin {}`",
+                report.name
+            )
+        } else {
+            String::new()
+        };
+        format!("backup {} of {} is {state} again{pinned}", report.name, report.cluster)
     });
     Ok(ExitStatus::OK)
 }

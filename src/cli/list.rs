@@ -2,7 +2,7 @@
 
 use crate::catalog::{self, BackupRecord, Repository};
 use crate::job::{self, JobContext, JobResult, ListRow, Sizes};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Pin};
 
 use super::ExitStatus;
 use super::args::{ListArguments, NameArguments};
@@ -52,7 +52,8 @@ fn text(rows: &[ListRow]) -> String {
 
 fn reasons(row: &ListRow) -> String {
     let goes = row.removed_after.iter().map(|at| format!("goes after {at}"));
-    row.reasons.iter().cloned().chain(goes).collect::<Vec<_>>().join("; ")
+    let pinned = row.pinned.then(|| "pinned".to_owned());
+    row.reasons.iter().cloned().chain(goes).chain(pinned).collect::<Vec<_>>().join("; ")
 }
 
 pub(super) async fn show(
@@ -70,6 +71,8 @@ pub(super) async fn show(
         "reasons": record.reasons,
         "attempt": record.attempt,
         "manifest": record.manifest,
+        "pin": record.pin,
+        "tombstone": record.tombstone,
     });
     output.print(&value, || shown(&record));
     Ok(ExitStatus::OK)
@@ -83,9 +86,16 @@ fn shown(record: &BackupRecord) -> String {
         format!("state    {}", record.state.as_str()),
     ];
     lines.extend(record.reasons.iter().map(|reason| format!("         {reason}")));
+    let pin = record.pin.iter().filter(|pin| pin.ended.is_none());
+    lines.extend(pin.map(pinned));
     lines.extend(attempt.map(|run| format!("started  {} on {}", run.started_at, run.host)));
     lines.extend(record.manifest.as_ref().map(details));
     lines.join("\n")
+}
+
+fn pinned(pin: &Pin) -> String {
+    let until = pin.until.map(|until| format!(" until {until}")).unwrap_or_default();
+    format!("pinned   {} on {}{until}: {}", pin.at, pin.by, pin.reason)
 }
 
 fn details(manifest: &Manifest) -> String {

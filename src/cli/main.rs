@@ -19,8 +19,8 @@ use super::args::{Arguments, BackupArguments, Command, Format};
 use super::output::{Output, talk};
 use super::textfile::{Told, told};
 use super::{
-    ExitStatus, backup, check, cluster, delete, list, log, progress, prune, restore, run, session,
-    verify,
+    ExitStatus, backup, check, cluster, delete, list, log, pin, progress, prune, restore, run,
+    session, verify,
 };
 
 /// Runs the command of this process.
@@ -113,7 +113,7 @@ async fn dispatch(
                 shown(&context, verify::run(&context, &arguments, (output, metrics))).await
             };
             let run = Some(Told::without_policy(RunKind::Verify));
-            told(config, run, open(Access::Read).await, work).await
+            told(config, run, open(Access::WriteIfAllowed).await, work).await
         }
         Command::Delete(arguments) => {
             let context = open(delete::access(&arguments)).await?;
@@ -123,13 +123,19 @@ async fn dispatch(
             let context = open(Access::WriteExisting).await?;
             delete::undo(&context, &arguments.name, output).await
         }
+        Command::Pin(arguments) => {
+            pin::run(&open(Access::WriteExisting).await?, &arguments, output).await
+        }
+        Command::Unpin(arguments) => {
+            pin::undo(&open(Access::WriteExisting).await?, &arguments.name, output).await
+        }
         Command::Prune(arguments) => {
-            let kind = arguments.apply.then_some(RunKind::Prune);
+            let run = prune::told(&arguments);
             let context = open(prune::access(&arguments)).await;
-            let work = async move |context: JobContext, _: &Metrics| {
-                Box::pin(prune::run(config, &context, &arguments, output)).await
+            let work = async move |context: JobContext, metrics: &Metrics| {
+                Box::pin(prune::run(config, &context, &arguments, (output, metrics))).await
             };
-            told(config, kind.map(Told::without_policy), context, work).await
+            told(config, run, context, work).await
         }
         Command::Backup(arguments) => back_up(config, arguments, output, cancel).await,
         Command::Restore(arguments) => {

@@ -18,6 +18,7 @@ mod list;
 mod log;
 mod main;
 mod output;
+mod pin;
 mod policy;
 mod progress;
 mod prune;

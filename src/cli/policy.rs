@@ -16,9 +16,6 @@ use super::args::PolicyCommand;
 use super::output::{Output, table};
 use super::{ExitStatus, session};
 
-/// Said as long as no rule of `retention` is applied.
-const NOTHING_PRUNED: &str = "no policy deletes backups yet: `retention` is checked, not applied";
-
 pub(super) fn run(
     config: &Config,
     command: &PolicyCommand,
@@ -57,7 +54,7 @@ pub(super) fn load(config: &Config) -> JobResult<PolicySet> {
 /// How many there are and which is due next, in a line for `check`. Whoever has no policies
 /// does without their usual folder.
 pub(super) fn overview(config: &Config, now: Timestamp) -> JobResult<String> {
-    if is_usual(&config.policies) && !config.policies.exists() {
+    if has_none(config) {
         let folder = config.policies.display();
         return Ok(format!("none; `run` needs the folder `{folder}`"));
     }
@@ -72,7 +69,12 @@ pub(super) fn overview(config: &Config, now: Timestamp) -> JobResult<String> {
         || "nothing is scheduled".to_owned(),
         |fire| format!("next: {} at {}", fire.policy, fire.shown()),
     );
-    Ok(format!("{good}; {next}; {NOTHING_PRUNED}"))
+    Ok(format!("{good}; {next}"))
+}
+
+/// Whether there is no folder of policies, and nobody named one.
+pub(super) fn has_none(config: &Config) -> bool {
+    is_usual(&config.policies) && !config.policies.exists()
 }
 
 /// Whether nobody named the folder.
@@ -113,19 +115,20 @@ fn refused(problems: &Diagnostics, files: usize) -> JobError {
 
 fn check(policies: &PolicySet, now: Timestamp, output: Output) {
     let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
-    let value = json!({"policies": names, "problems": [], "notes": [NOTHING_PRUNED]});
+    let value = json!({"policies": names, "problems": [], "notes": []});
     output.print(&value, || {
         let rows = policies.iter().map(|policy| {
             let next = due(policy, now, 1).first().map(Fire::shown);
-            vec![policy.name.to_string(), times(policy), next.unwrap_or_default()]
+            let keeps = policy.retention.to_string();
+            vec![policy.name.to_string(), times(policy), next.unwrap_or_default(), keeps]
         });
-        let table = table(&["policy", "schedule", "next"], rows);
+        let table = table(&["policy", "schedule", "next", "keeps"], rows);
         let good = match policies.len() {
             0 => return "there are no policies".to_owned(),
             1 => "the policy is good".to_owned(),
             count => format!("{count} policies are good"),
         };
-        format!("{table}\n{good}\nnote: {NOTHING_PRUNED}")
+        format!("{table}\n{good}")
     });
 }
 

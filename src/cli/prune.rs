@@ -1,31 +1,65 @@
 //! `prune`.
 
 use crate::config::Config;
-use crate::job::{self, JobContext, JobResult, Prune, PruneReport};
-use crate::model::ErrorKind;
+use crate::job::{self, JobContext, JobResult, Prune, PruneReport, PruneRequest, Sweeping};
+use crate::metrics::{Metrics, PruneFacts};
+use crate::model::{ErrorKind, Guard, RunKind};
+use crate::plan::PolicyRules;
+use crate::policy::PolicySet;
 use crate::storage::Access;
 
-use super::ExitStatus;
 use super::args::PruneArguments;
 use super::output::{Output, size, table};
-use super::staging;
+use super::textfile::Told;
+use super::{ExitStatus, policy, staging};
 
 /// A plan writes nothing.
 pub(super) fn access(arguments: &PruneArguments) -> Access {
     if arguments.apply { Access::WriteExisting } else { Access::Read }
 }
 
+/// What is told of it where nobody runs the agent; nothing of a plan.
+pub(super) fn told(arguments: &PruneArguments) -> Option<Told> {
+    let policy = arguments.policy.clone().unwrap_or_default();
+    arguments.apply.then_some(Told { kind: RunKind::Prune, policy })
+}
+
 pub(super) async fn run(
     config: &Config,
     context: &JobContext,
     arguments: &PruneArguments,
-    output: Output,
+    (output, metrics): (Output, &Metrics),
 ) -> JobResult<ExitStatus> {
-    let prune = if arguments.apply { Prune::Apply } else { Prune::Plan };
+    let policies = policies(config, arguments)?;
+    let now = context.clock.now();
+    let request = PruneRequest {
+        prune: if arguments.apply { Prune::Apply } else { Prune::Plan },
+        policies: match &arguments.policy {
+            Some(wanted) => vec![PolicyRules::of(policy::find(&policies, wanted)?, now)],
+            None => policies.iter().map(|policy| PolicyRules::of(policy, now)).collect(),
+        },
+        allow: arguments.allow.iter().copied().collect(),
+        sweeping: Sweeping::Yes,
+    };
     let staging = staging::staging_root(config, context, access(arguments)).await?;
-    let report = job::run_prune(context, staging.as_ref(), prune).await?;
+    let report = match job::run_prune(context, staging.as_ref(), request).await {
+        Err(error) if error.kind() == ErrorKind::Locked => {
+            metrics.pruned(&PruneFacts { refused: vec![Guard::Lock], ..PruneFacts::default() });
+            return Err(error);
+        }
+        pruned => pruned?,
+    };
+    metrics.pruned(&report.facts());
     output.print(&report, || text(&report));
     Ok(if report.refused.is_some() { ErrorKind::Refused.into() } else { report.outcome().into() })
+}
+
+/// Whoever has no policies prunes what deletes and crashes have left.
+fn policies(config: &Config, arguments: &PruneArguments) -> JobResult<PolicySet> {
+    if arguments.policy.is_none() && policy::has_none(config) {
+        return Ok(PolicySet::default());
+    }
+    policy::load(config)
 }
 
 fn text(report: &PruneReport) -> String {
@@ -35,12 +69,21 @@ fn text(report: &PruneReport) -> String {
         .map(|row| vec![row.name.clone(), row.verdict.as_str().to_owned(), row.reasons.join("; ")]);
     let mut lines = vec![table(&["name", "verdict", "reasons"], rows)];
     lines.extend(report.errors.iter().map(|error| format!("not deleted: {error}")));
-    lines.extend(report.refused.iter().map(|why| format!("no file was looked for: {why}")));
+    lines.extend(report.refused.iter().map(|why| format!("refused: {why}")));
     lines.push(if report.applied {
-        let bytes = size(report.bytes_deleted);
-        format!("deleted {} shared and staged files ({bytes})", report.files_deleted)
+        format!(
+            "hid {}, removed {}, deleted {} shared and staged files ({})",
+            backups(report.backups_hidden),
+            backups(report.backups_deleted),
+            report.files_deleted,
+            size(report.bytes_deleted)
+        )
     } else {
         "nothing was deleted\nhint: `prune --apply` does what is said here".to_owned()
     });
     lines.join("\n")
+}
+
+fn backups(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "backup" } else { "backups" })
 }

@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, Environment};
 use crate::daemon::{self, Settings, Setup};
-use crate::job::{JobContext, JobError, JobResult};
+use crate::job::{JobContext, JobError, JobResult, StagingRoot};
 use crate::storage::Access;
 
-use super::{ExitStatus, policy, session};
+use super::{ExitStatus, policy, session, staging};
 
 /// The settings are the files and the environment of this process.
 #[derive(Debug)]
@@ -30,6 +30,14 @@ impl Setup for Files {
 
     async fn open(&self, config: &Config) -> JobResult<JobContext> {
         session::open(config, Access::Write, CancellationToken::new()).await
+    }
+
+    async fn staging(
+        &self,
+        config: &Config,
+        context: &JobContext,
+    ) -> JobResult<Option<StagingRoot>> {
+        staging::staging_root(config, context, Access::WriteExisting).await
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Kind {
     Space,
     /// A number of bytes, or `unlimited`.
     Rate,
+    /// A percentage, such as `50%`.
+    Percent,
     /// An IP address and a port, such as `127.0.0.1:7480`.
     Listen,
     /// A whole number.
@@ -44,6 +46,7 @@ impl fmt::Display for Kind {
             Self::Name => f.write_str("name"),
             Self::Space => f.write_str("bytes or percentage"),
             Self::Rate => f.write_str("bytes or `unlimited`"),
+            Self::Percent => f.write_str("percentage"),
             Self::Listen => f.write_str("address:port"),
             Self::Number => f.write_str("number"),
             Self::Duration => f.write_str("duration"),

@@ -77,6 +77,13 @@ pub(crate) fn rate(text: &str) -> Result<Option<NonZeroU64>, Invalid> {
     bytes.map(Some).ok_or_else(|| Invalid::expected(expected, text))
 }
 
+/// A part of a whole, in whole percent.
+pub(crate) fn percent(text: &str) -> Result<u8, Invalid> {
+    let number = text.strip_suffix('%').and_then(|number| number.trim_end().parse().ok());
+    let number = number.filter(|number| (1..=100).contains(number));
+    number.ok_or_else(|| Invalid::expected("a percentage between 1% and 100%", text))
+}
+
 /// How often something is tried again.
 pub(crate) fn retries(text: &str) -> Result<u32, Invalid> {
     let number = text.parse().ok().filter(|number| *number <= MAX_RETRIES);

@@ -11,4 +11,6 @@ pub struct Retention {
     pub orphan_grace: SignedDuration,
     /// How long a run without a backup stays, for those who ask why.
     pub failed_ttl: SignedDuration,
+    /// How many of a policy's backups one prune may let go, in percent.
+    pub max_delete_percent: u8,
 }

@@ -213,10 +213,12 @@ fn retention(reader: &mut Reader<'_>) -> Option<Retention> {
     let delete_grace = reader.get("retention.delete_grace", parse::duration);
     let orphan_grace = reader.get("retention.orphan_grace", parse::duration);
     let failed_ttl = reader.get("retention.failed_ttl", parse::duration);
+    let max_delete = reader.get("retention.max_delete", parse::percent);
     Some(Retention {
         delete_grace: delete_grace?,
         orphan_grace: orphan_grace?,
         failed_ttl: failed_ttl?,
+        max_delete_percent: max_delete?,
     })
 }
 

@@ -291,6 +291,12 @@ pub const KEYS: &[Key] = &[
         fallback: Fallback::Value("3d"),
     },
     Key {
+        path: "retention.max_delete",
+        kind: Kind::Percent,
+        help: "how many of a policy's backups one prune may let go without being asked to",
+        fallback: Fallback::Value("50%"),
+    },
+    Key {
         path: "log.level",
         kind: Kind::Word(LOG_LEVELS),
         help: "how much is logged",

@@ -86,7 +86,6 @@ impl Agent {
         if policies.is_empty() {
             tracing::warn!("there are no policies, so nothing is backed up");
         }
-        tracing::info!("retention rules are not applied yet: every backup stays until `delete`");
     }
 
     /// What is told once a second.

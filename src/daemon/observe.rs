@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use crate::job::{BackupReport, Done, JobId, JobRecord, JobState, Observer, Stop};
 use crate::metrics::{Metrics, RunFacts, TriggerSource};
@@ -21,6 +21,8 @@ pub(super) struct Telling {
     changed: Arc<Notify>,
     /// Told when a run has failed.
     doubt: Arc<Notify>,
+    /// Told which policy has a new good backup.
+    good: mpsc::UnboundedSender<String>,
 }
 
 impl Telling {
@@ -28,8 +30,9 @@ impl Telling {
         metrics: Metrics,
         clock: Arc<dyn Clock>,
         (changed, doubt): (Arc<Notify>, Arc<Notify>),
+        good: mpsc::UnboundedSender<String>,
     ) -> Self {
-        Self { metrics, clock, begun: Mutex::default(), changed, doubt }
+        Self { metrics, clock, begun: Mutex::default(), changed, doubt, good }
     }
 
     fn begun(&self) -> MutexGuard<'_, HashMap<JobId, Timestamp>> {
@@ -57,6 +60,12 @@ impl Telling {
         self.changed.notify_one();
         if outcome == RunOutcome::Failed {
             self.doubt.notify_one();
+        }
+        let suspect =
+            done.and_then(|done| done.report.as_ref()).and_then(|made| made.suspect.as_ref());
+        if outcome == RunOutcome::Complete && suspect.is_none() {
+            // At the end of the process nobody prunes any more; the next backup sees to it.
+            drop(self.good.send(job.policy.clone()));
         }
     }
 }
@@ -96,6 +105,10 @@ impl Observer for Telling {
                     RunOutcome::Failed => {
                         tracing::error!(job = %id, policy, %backup, why, "backup failed");
                     }
+                    // Another agent has made it, as it should be.
+                    RunOutcome::Skipped if done.is_some() => {
+                        tracing::info!(job = %id, policy, %backup, why, "backup skipped");
+                    }
                     RunOutcome::Cancelled | RunOutcome::Skipped => {
                         let outcome = outcome.as_str();
                         tracing::warn!(job = %id, policy, %backup, why, "backup {outcome}");
@@ -113,6 +126,12 @@ fn complete(job: &JobRecord, done: Option<&Done>) {
         tracing::info!(job = %id, policy, %backup, why, "backup complete");
         return;
     };
+    if let Some(why) = &made.suspect {
+        tracing::warn!(
+            job = %id, policy, %backup, why,
+            "the backup is suspect and does not count: `pin` it if it is good, else `delete` it"
+        );
+    }
     tracing::info!(
         job = %id, policy, %backup, rows = made.rows,
         files_copied = made.files_copied, bytes_copied = made.bytes_copied,
@@ -145,7 +164,7 @@ mod tests {
     use std::sync::Arc;
 
     use jiff::Timestamp;
-    use tokio::sync::Notify;
+    use tokio::sync::{Notify, mpsc};
 
     use super::Telling;
     use crate::job::{Cause, JobEvent, JobId, JobRecord, JobRequest, Observer};
@@ -164,7 +183,12 @@ mod tests {
         let metrics = Metrics::default();
         metrics.add_policy("p");
         let notices = (Arc::<Notify>::default(), Arc::<Notify>::default());
-        let telling = Telling::new(metrics.clone(), Arc::new(ManualClock::at(NOW)), notices);
+        let telling = Telling::new(
+            metrics.clone(),
+            Arc::new(ManualClock::at(NOW)),
+            notices,
+            mpsc::unbounded_channel().0,
+        );
         let backup = BackupName::new("p_1").unwrap();
         let request = JobRequest { policy: "p".to_owned(), cause: Cause::Request, backup };
         let mut job = JobRecord::accepted(JobId(1), request, NOW);

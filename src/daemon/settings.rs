@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use crate::config::Config;
-use crate::job::{JobContext, JobResult};
+use crate::job::{JobContext, JobResult, StagingRoot};
 use crate::policy::PolicySet;
 
 /// A configuration and its policies, both right.
@@ -25,4 +25,11 @@ pub trait Setup: Debug + Send + Sync + 'static {
 
     /// Connects to what the configuration names.
     async fn open(&self, config: &Config) -> JobResult<JobContext>;
+
+    /// Where restores of this agent stage files, if that place is there.
+    async fn staging(
+        &self,
+        config: &Config,
+        context: &JobContext,
+    ) -> JobResult<Option<StagingRoot>>;
 }

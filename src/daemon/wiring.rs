@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::catalog::Reading;
 use super::observe::{Telling, facts};
 use super::preflight::{self, Signs};
+use super::pruning::Pruning;
 use super::settings::Setup;
 use super::systemd::Status;
 use super::work::AgentWork;
@@ -67,16 +68,18 @@ impl Agent {
         let journal =
             journal.map_err(|_| JobError::new(ErrorKind::Failed, "the journal cannot be opened"));
         let journal = journal?.map_err(|error| unusable(&error))?;
+        let agent = journal.on_disk(Journal::agent).await.map_err(|error| unusable(&error))?;
         let worlds = Worlds::new(World { settings, context });
         let changed = Arc::new(Notify::new());
         let doubt = Arc::new(Notify::new());
         let notices = (Arc::clone(&changed), Arc::clone(&doubt));
-        let telling = Telling::new(metrics.clone(), Arc::clone(&clock), notices);
+        let (good, sees_good) = mpsc::unbounded_channel();
+        let telling = Telling::new(metrics.clone(), Arc::clone(&clock), notices, good);
         announce(&worlds.now().settings.policies, &metrics, &journal, &*clock).await?;
         remember(&metrics, &journal).await?;
         let (runner, handle) = Runner::open(RunnerParts {
             journal: journal.clone(),
-            work: Arc::new(AgentWork { worlds: worlds.clone(), metrics: metrics.clone() }),
+            work: Arc::new(AgentWork { worlds: worlds.clone(), metrics: metrics.clone(), agent }),
             observer: Arc::new(telling),
             clock: Arc::clone(&clock),
         })
@@ -110,7 +113,8 @@ impl Agent {
             "runner"
         });
         agent.look_at_schedules(looked).await?;
-        agent.keep_looking(readiness, changed, (reading, read));
+        agent.keep_looking(readiness, Arc::clone(&changed), (reading, read));
+        agent.keep_pruning(sees_good, changed);
         Ok(agent)
     }
 
@@ -175,6 +179,21 @@ impl Agent {
             "schedules"
         });
         Ok(())
+    }
+
+    /// Retention, after each good backup.
+    fn keep_pruning(&mut self, good: mpsc::UnboundedReceiver<String>, changed: Arc<Notify>) {
+        let pruning = Pruning {
+            setup: Arc::clone(&self.setup),
+            worlds: self.worlds.clone(),
+            metrics: self.metrics.clone(),
+            changed,
+            stop: self.stop.clone(),
+        };
+        self.tasks.spawn(async move {
+            pruning.go_on(good).await;
+            "pruning"
+        });
     }
 
     /// The catalog, and whether a backup would work.

@@ -8,9 +8,9 @@ use futures::FutureExt;
 use super::world::Worlds;
 use crate::job::{
     self, BackupReport, BackupRequest, Done, JobContext, JobError, JobRecord, JobResult, Limits,
-    RunOutcome, Scope, Sizes, Work,
+    Made, RunOutcome, Scope, Sizes, Work,
 };
-use crate::manifest::{Manifest, ManifestOutcome};
+use crate::manifest::ManifestOutcome;
 use crate::metrics::{Metrics, RunFacts};
 use crate::model::{BackupState, ErrorKind, RunKind};
 use crate::plan::VerifyDepth;
@@ -22,6 +22,8 @@ use crate::transfer::Stage;
 pub(super) struct AgentWork {
     pub(super) worlds: Worlds,
     pub(super) metrics: Metrics,
+    /// The agent's name among those on one repository.
+    pub(super) agent: String,
 }
 
 #[async_trait]
@@ -47,35 +49,36 @@ impl Work for AgentWork {
             progress: Arc::clone(&scope.progress),
             ..world.context.clone()
         };
-        if let Some(found) = job::find_backup(&context, &job.backup).boxed().await? {
-            // Whatever ended a run of this job before left its reason.
-            let begun = job.detail.is_some() || found.created_at >= job.accepted_at;
-            let ours = begun && found.policy == job.policy;
-            if ours && policy.after_backup == AfterBackup::Content {
-                self.verify(&context, policy, job).boxed().await?;
-            }
-            return Ok(found_already(&found, ours));
-        }
         let request = BackupRequest {
-            name: Some(job.backup.clone()),
+            name: None,
             policy: Some(policy.name.clone()),
             selector: policy.collections.clone(),
             trigger: job.cause.as_str().to_owned(),
+            job: Some(format!("{}/{}", self.agent, job.id)),
         };
-        let report = match job::run_backup(&context, request).boxed().await {
+        let made = match job::make_once(&context, &job.backup, request).boxed().await {
             Err(error) if error.kind() == ErrorKind::NothingToDo => {
                 return Err(nothing(&context, policy, error).boxed().await);
             }
             made => made?,
         };
-        if policy.after_backup == AfterBackup::Content {
+        let ours = matches!(made, Made::Now(_) | Made::Before(_));
+        if ours && policy.after_backup == AfterBackup::Content {
             self.verify(&context, policy, job).boxed().await?;
         }
-        Ok(Done {
-            outcome: report.outcome,
-            detail: failures(&report),
-            stages: scope.progress.stages(),
-            report: Some(Box::new(report)),
+        Ok(match made {
+            Made::Now(report) => Done {
+                outcome: report.outcome,
+                detail: failures(&report),
+                stages: scope.progress.stages(),
+                report: Some(report),
+            },
+            Made::Before(ManifestOutcome::Complete) => without(RunOutcome::Complete, MADE_BEFORE),
+            Made::Before(ManifestOutcome::Partial) => without(RunOutcome::Partial, MADE_BEFORE),
+            Made::Elsewhere { host } => without(
+                RunOutcome::Skipped,
+                &format!("another agent, on {host}, has made this backup"),
+            ),
         })
     }
 }
@@ -142,14 +145,8 @@ async fn nothing(context: &JobContext, policy: &Policy, error: JobError) -> JobE
         .hint("look whether this is the right Milvus, and whether it has lost its data")
 }
 
-/// The name has a backup. A run of this job may have made it, and ended before it could say
-/// so; else someone else was faster.
-fn found_already(found: &Manifest, ours: bool) -> Done {
-    let (outcome, detail) = match (ours, found.outcome) {
-        (true, ManifestOutcome::Complete) => (RunOutcome::Complete, MADE_BEFORE),
-        (true, ManifestOutcome::Partial) => (RunOutcome::Partial, MADE_BEFORE),
-        (false, _) => (RunOutcome::Skipped, "someone else has made this backup"),
-    };
+/// A run that made no backup itself.
+fn without(outcome: RunOutcome, detail: &str) -> Done {
     Done { outcome, detail: Some(detail.to_owned()), stages: Vec::new(), report: None }
 }
 

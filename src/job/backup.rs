@@ -7,10 +7,14 @@ use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 
-use crate::catalog::{self, Checkpoints, Cluster, Repository, Reservation, Run, Unfinished};
+use crate::catalog::{
+    self, CatalogError, CatalogResult, Checkpoints, Cluster, Repository, Reservation, Run,
+    Unfinished,
+};
 use crate::manifest::{CollectionOutcome, CollectionRecord, FileList, Manifest, ManifestOutcome};
 use crate::milvus::MilvusVersion;
-use crate::model::{BackupName, ErrorKind, PolicyName};
+use crate::model::{BackupName, BackupState, ErrorKind, PolicyName};
+use crate::plan;
 use crate::policy::CollectionSelector;
 use crate::transfer::{Checkpoint, CopyReport, Stage};
 
@@ -36,48 +40,81 @@ pub struct BackupRequest {
     pub selector: CollectionSelector,
     /// What started it.
     pub trigger: String,
+    /// The agent's job that wants it, under a name that no other job of any agent has.
+    pub job: Option<String>,
 }
 
 /// Runs a backup to its end.
 pub async fn run_backup(context: &JobContext, request: BackupRequest) -> JobResult<BackupReport> {
+    let begun = begin(context, &request, Unfinished::TakeOver).boxed().await??;
+    begun.finish().boxed().await
+}
+
+/// A run that has its name.
+pub(super) struct Begun<'a> {
+    attempt: Attempt<'a>,
+    run: Run,
+    selected: Selected,
+}
+
+/// Begins a run. The inner error is why it does not get its name.
+pub(super) async fn begin<'a>(
+    context: &'a JobContext,
+    request: &BackupRequest,
+    unfinished: Unfinished,
+) -> JobResult<CatalogResult<Begun<'a>>> {
     let started = Instant::now();
-    let prepared = context.cancel.run_until_cancelled(prepare(context, &request).boxed()).await;
+    let prepared = context.cancel.run_until_cancelled(prepare(context, request).boxed()).await;
     let (cluster, cluster_id, version, selected) = prepared.ok_or_else(JobError::cancelled)??;
-    let run = reserve(context, &cluster, &request).boxed().await?;
-    let store = Arc::clone(&context.repository);
-    let place = (run.checkpoint(), run.lease().deadlines());
-    let checkpoint = Arc::new(Checkpoint::new(store, place, context.checkpoint));
-    let attempt = Attempt { context, cluster: &cluster, cluster_id, version, started, checkpoint };
-    let pause = GcPause::begin(context.gc.clone());
-    let work = async {
-        pause.settled().await;
-        attempt.work(&run, selected).boxed().await
-    };
-    let lost = run.lease().lost().clone();
-    let ended = tokio::select! {
-        () = context.cancel.cancelled() => Err(JobError::cancelled()),
-        () = lost.cancelled() => {
-            Err(JobError::new(ErrorKind::Locked, "the run's lease could not be renewed"))
+    let reserved = reserve(context, &cluster, request, unfinished).boxed().await;
+    Ok(reserved.map(|run| {
+        let store = Arc::clone(&context.repository);
+        let place = (run.checkpoint(), run.lease().deadlines());
+        let checkpoint = Arc::new(Checkpoint::new(store, place, context.checkpoint));
+        let policy = request.policy.as_ref();
+        let selection = policy.map(|_| request.selector.globs()).unwrap_or_default();
+        let attempt =
+            Attempt { context, cluster, cluster_id, version, started, checkpoint, selection };
+        Begun { attempt, run, selected }
+    }))
+}
+
+impl Begun<'_> {
+    /// Makes the backup.
+    pub(super) async fn finish(self) -> JobResult<BackupReport> {
+        let Self { attempt, run, selected } = self;
+        let context = attempt.context;
+        let pause = GcPause::begin(context.gc.clone());
+        let work = async {
+            pause.settled().await;
+            attempt.work(&run, selected).boxed().await
+        };
+        let lost = run.lease().lost().clone();
+        let ended = tokio::select! {
+            () = context.cancel.cancelled() => Err(JobError::cancelled()),
+            () = lost.cancelled() => {
+                Err(JobError::new(ErrorKind::Locked, "the run's lease could not be renewed"))
+            }
+            done = work => done,
+        };
+        pause.end().await;
+        let committed = match ended {
+            Ok((manifest, lists, report)) => match run.commit(&manifest, &lists).boxed().await {
+                Ok(()) => return Ok(report),
+                Err((error, run)) => (run, JobError::from(error)),
+            },
+            Err(error) => (run, error),
+        };
+        let (run, error) = committed;
+        if error.kind() != ErrorKind::Locked {
+            // A store that is slow to answer must not hold up the end of a run.
+            timeout(LAST_CHECKPOINT, attempt.checkpoint.try_flush()).await.unwrap_or_default();
         }
-        done = work => done,
-    };
-    pause.end().await;
-    let committed = match ended {
-        Ok((manifest, lists, report)) => match run.commit(&manifest, &lists).boxed().await {
-            Ok(()) => return Ok(report),
-            Err((error, run)) => (run, JobError::from(error)),
-        },
-        Err(error) => (run, error),
-    };
-    let (run, error) = committed;
-    if error.kind() != ErrorKind::Locked {
-        // A store that is slow to answer must not hold up the end of a run.
-        timeout(LAST_CHECKPOINT, attempt.checkpoint.try_flush()).await.unwrap_or_default();
+        let cancelled = error.kind() == ErrorKind::Cancelled;
+        let outcome = if cancelled { RunOutcome::Cancelled } else { RunOutcome::Failed };
+        run.end(outcome.as_str(), error.chain(), context.clock.now()).await;
+        Err(error)
     }
-    let cancelled = error.kind() == ErrorKind::Cancelled;
-    let outcome = if cancelled { RunOutcome::Cancelled } else { RunOutcome::Failed };
-    run.end(outcome.as_str(), error.chain(), context.clock.now()).await;
-    Err(error)
 }
 
 type Prepared = (Cluster, String, MilvusVersion, Selected);
@@ -143,16 +180,18 @@ async fn reserve(
     context: &JobContext,
     cluster: &Cluster,
     request: &BackupRequest,
-) -> JobResult<Run> {
+    unfinished: Unfinished,
+) -> CatalogResult<Run> {
     let reservation = |name, unfinished| Reservation {
         name,
         policy: request.policy.as_ref().map(ToString::to_string).unwrap_or_default(),
         trigger: request.trigger.clone(),
+        job: request.job.clone(),
         unfinished,
     };
     if let Some(name) = &request.name {
-        let reservation = reservation(name.clone(), Unfinished::TakeOver);
-        return Ok(Run::reserve(cluster, reservation, &*context.clock).await?);
+        let reservation = reservation(name.clone(), unfinished);
+        return Run::reserve(cluster, reservation, &*context.clock).await;
     }
     let base = default_name(request.policy.as_ref(), context.clock.now());
     let mut number = 1;
@@ -161,8 +200,8 @@ async fn reserve(
         let name = BackupName::new(name).expect("letters, digits and `_`, a letter first");
         let reservation = reservation(name, Unfinished::Leave);
         match Run::reserve(cluster, reservation, &*context.clock).await {
-            Err(catalog::CatalogError::NameTaken { .. }) if number < 100 => number += 1,
-            reserved => return Ok(reserved?),
+            Err(CatalogError::NameTaken { .. }) if number < 100 => number += 1,
+            reserved => return reserved,
         }
     }
 }
@@ -174,11 +213,13 @@ fn default_name(policy: Option<&PolicyName>, now: Timestamp) -> String {
 
 struct Attempt<'a> {
     context: &'a JobContext,
-    cluster: &'a Cluster,
+    cluster: Cluster,
     cluster_id: String,
     version: MilvusVersion,
     started: Instant,
     checkpoint: Arc<Checkpoint>,
+    /// The globs of the policy, if there is one.
+    selection: Vec<String>,
 }
 
 type Work = (Manifest, Vec<(i64, FileList)>, BackupReport);
@@ -188,13 +229,13 @@ impl Attempt<'_> {
         let Selected { collections: selected, left_out } = selected;
         let context = self.context;
         context.progress.enter(Stage::Gather, 0);
-        catalog::wait_for_sweep(self.cluster).await?;
-        let records = catalog::list(self.cluster, &*context.clock).await?;
-        let checkpoints = catalog::checkpoints(self.cluster, &records).await?;
+        catalog::wait_for_sweep(&self.cluster).await?;
+        let earlier = catalog::list(&self.cluster, &*context.clock).await?;
+        let checkpoints = catalog::checkpoints(&self.cluster, &earlier).await?;
         let survey = Survey {
             context,
-            cluster: self.cluster,
-            records: &records,
+            cluster: &self.cluster,
+            records: &earlier,
             checkpoints: &checkpoints,
             started: self.started,
         };
@@ -225,7 +266,11 @@ impl Attempt<'_> {
         if lists.is_empty() {
             return Err(all_failed(context, &records));
         }
-        let manifest = self.manifest(run, records);
+        let mut manifest = self.manifest(run, records);
+        manifest.selection.clone_from(&self.selection);
+        let earlier = earlier.iter().filter(|record| record.state == BackupState::Complete);
+        let earlier = earlier.filter_map(|record| record.manifest.as_ref());
+        manifest.suspect = plan::sharp_fall(&manifest, earlier);
         let report = self.report(&manifest, &copied, (reused, left_out));
         Ok((manifest, lists, report))
     }
@@ -250,6 +295,8 @@ impl Attempt<'_> {
             milvus_version: self.version.to_string(),
             databases,
             collections,
+            selection: Vec::new(),
+            suspect: None,
         }
     }
 
@@ -274,6 +321,7 @@ impl Attempt<'_> {
             bytes_copied: copied.written.1,
             bytes_reused: bytes_reused + copied.adopted.1,
             rows: manifest.rows(),
+            suspect: manifest.suspect.clone(),
             duration_seconds: self.started.elapsed().as_secs_f64(),
         }
     }

@@ -111,6 +111,7 @@ impl From<CatalogError> for JobError {
             | CatalogError::NoBackup { .. }
             | CatalogError::Ambiguous { .. }
             | CatalogError::NameTaken { .. }
+            | CatalogError::NameHeld { .. }
             | CatalogError::OtherCluster { .. }
             | CatalogError::SingleAgent { .. }
             | CatalogError::LeaseLost { .. }

@@ -86,7 +86,7 @@ fn row(
         bytes: manifest.map_or(0, Manifest::bytes),
         unique_bytes: unique.map(|unique| unique.get(record.name.as_str()).copied().unwrap_or(0)),
         collections: manifest.map_or(0, |manifest| manifest.contents().count()),
-        pinned: false,
+        pinned: record.pin.as_ref().is_some_and(|pin| pin.holds(context.clock.now())),
         reasons: record.reasons.clone(),
         removed_after: removed_after(context, record),
     }

@@ -13,6 +13,14 @@
 //! killed does neither, and loses nothing by it: the essay of [`crate::catalog`] says what
 //! the next reader sees.
 //!
+//! # Two agents, one backup
+//!
+//! Agents with the same policies want the same backup at the same moment, under the name of
+//! its slot. [`make_once`] looks at that name, waits for a run that lives, takes the place of
+//! one that is dead or has ended without a backup, and looks again when its own place is
+//! lost. `attempt.json` says which job of which agent a backup is of, so each agent knows
+//! whether it has made it: who finds it made by another has nothing to do.
+//!
 //! # Failures
 //!
 //! What one collection does wrong costs that collection. What Milvus as a whole does wrong
@@ -24,12 +32,13 @@ mod check;
 mod context;
 mod copying;
 mod error;
-mod found;
 mod gather;
 mod list;
+mod once;
 mod overview;
 mod pause;
 mod prune;
+mod reading;
 mod report;
 mod restore;
 mod runner;
@@ -40,12 +49,12 @@ pub use backup::{BackupRequest, plan_only, run_backup};
 pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
 pub use error::{JobError, JobResult};
-pub use found::find_backup;
 pub use list::{ListRow, Sizes, run_list};
+pub use once::{Made, make_once};
 pub use overview::run_overview;
 pub use prune::{
-    DeleteReport, Prune, PruneReport, Removal, StagingRoot, VerdictRow, run_delete, run_prune,
-    run_undelete,
+    DeleteReport, PinReport, Prune, PruneReport, PruneRequest, Removal, StagingRoot, Sweeping,
+    VerdictRow, run_delete, run_pin, run_prune, run_undelete, run_unpin,
 };
 pub use report::{
     BackupReport, CollectionReport, PlanReport, RestoreReport, RestoredCollection, VerifyReport,

@@ -24,10 +24,10 @@ pub async fn run_overview(context: &JobContext, sizes: Sizes) -> JobResult<Catal
         Sizes::Unique => bytes(&cluster, &records).await,
     };
     let free_bytes = context.repository.space().await?.map(|space| space.free);
-    Ok(CatalogFacts { read_at, policies: by_policy(&records), bytes, free_bytes })
+    Ok(CatalogFacts { read_at, policies: by_policy(&records, read_at), bytes, free_bytes })
 }
 
-fn by_policy(records: &[BackupRecord]) -> BTreeMap<String, PolicyCatalog> {
+fn by_policy(records: &[BackupRecord], now: Timestamp) -> BTreeMap<String, PolicyCatalog> {
     let mut policies: BTreeMap<String, PolicyCatalog> = BTreeMap::new();
     for record in records {
         let policy = match (&record.manifest, &record.attempt) {
@@ -35,14 +35,15 @@ fn by_policy(records: &[BackupRecord]) -> BTreeMap<String, PolicyCatalog> {
             (None, Some(attempt)) => attempt.policy.as_str(),
             (None, None) => "",
         };
-        add(policies.entry(policy.to_owned()).or_default(), record);
+        add(policies.entry(policy.to_owned()).or_default(), record, now);
     }
     policies
 }
 
 /// Takes one backup into the view of its policy. A deleted one counts as what it is now.
-fn add(policy: &mut PolicyCatalog, record: &BackupRecord) {
+fn add(policy: &mut PolicyCatalog, record: &BackupRecord, now: Timestamp) {
     *policy.states.entry(record.state).or_default() += 1;
+    policy.pinned += u64::from(record.pin.as_ref().is_some_and(|pin| pin.holds(now)));
     let ended = end(record);
     if ended.is_some_and(|(at, _)| policy.last_completion.is_none_or(|(last, _)| last <= at)) {
         policy.last_completion = ended;
@@ -63,7 +64,7 @@ fn add(policy: &mut PolicyCatalog, record: &BackupRecord) {
 /// When and how the run of a backup ended, where that was written down.
 fn end(record: &BackupRecord) -> Option<(Timestamp, RunOutcome)> {
     match (record.state, &record.manifest, &record.attempt) {
-        (BackupState::Complete, Some(manifest), _) => {
+        (BackupState::Complete | BackupState::Suspect, Some(manifest), _) => {
             Some((manifest.completed_at, RunOutcome::Complete))
         }
         (BackupState::Partial, Some(manifest), _) => {
@@ -79,7 +80,8 @@ fn end(record: &BackupRecord) -> Option<(Timestamp, RunOutcome)> {
             | BackupState::Failed
             | BackupState::Running
             | BackupState::Tombstoned
-            | BackupState::Damaged,
+            | BackupState::Damaged
+            | BackupState::Suspect,
             _,
             _,
         ) => None,

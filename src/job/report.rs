@@ -48,6 +48,8 @@ pub struct BackupReport {
     pub bytes_reused: u64,
     /// Stored rows, deleted ones included.
     pub rows: u64,
+    /// Why it does not count as a good one before somebody has looked.
+    pub suspect: Option<String>,
     /// Wall time of the run.
     pub duration_seconds: f64,
 }
@@ -68,6 +70,7 @@ impl BackupReport {
             collections: count(RunOutcome::Complete),
             collections_skipped: Some(self.collections_skipped),
             collections_failed: count(RunOutcome::Failed),
+            suspect: self.suspect.is_some(),
         }
     }
 }
@@ -201,6 +204,7 @@ mod tests {
             bytes_copied: 10,
             bytes_reused: 20,
             rows: 5,
+            suspect: None,
             duration_seconds: 1.0,
         };
         let figures = report.figures();

@@ -7,13 +7,13 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 
 use crate::catalog::{self, BackupRecord, BackupState, Cluster};
-use crate::manifest::{FileEntry, FileId, FileList, Manifest};
+use crate::manifest::{Doubt, FileEntry, FileId, FileList, Manifest};
 use crate::model::{BackupName, ClusterName, ErrorKind};
 use crate::plan::{Damage, VerifyDepth};
 use crate::storage::{StoreError, StoreErrorKind};
 use crate::transfer::{Content, Stage, check_content};
 
-use super::{JobContext, JobError, JobResult, RunOutcome, VerifyReport};
+use super::{JobContext, JobError, JobResult, RunOutcome, VerifyReport, reading};
 
 /// Verifies one backup. Damage is a report with outcome `failed`, not an error.
 pub async fn run_verify(
@@ -24,7 +24,9 @@ pub async fn run_verify(
 ) -> JobResult<VerifyReport> {
     let repository = context.open_repository().await?;
     let found = catalog::find(&repository, cluster, name, &*context.clock).boxed();
-    let (cluster, record) = found.await?;
+    let (cluster, _) = found.await?;
+    let reading = reading::begin(&cluster, name).await;
+    let record = catalog::read_record(&cluster, name, &*context.clock).boxed().await;
     let mut report = VerifyReport {
         name: name.to_string(),
         depth,
@@ -35,15 +37,44 @@ pub async fn run_verify(
         unchecked: 0,
         outcome: RunOutcome::Complete,
     };
-    let work = verify(context, &cluster, record, &mut report).boxed();
-    match context.cancel.run_until_cancelled(work).await {
-        None => return Err(JobError::cancelled()),
-        Some(done) => done?,
-    }
+    let work = async { verify(context, &cluster, record?, &mut report).boxed().await };
+    let done = context.cancel.run_until_cancelled(work).await;
+    let done = done.unwrap_or_else(|| Err(JobError::cancelled()));
     if !report.missing.is_empty() || !report.damaged.is_empty() {
         report.outcome = RunOutcome::Failed;
     }
-    Ok(report)
+    if let Some(lease) = reading {
+        if done.is_ok() && cluster.name == context.cluster {
+            remember(context, &cluster, name, &report).await;
+        }
+        lease.release().await;
+    }
+    done.map(|()| report)
+}
+
+/// Lets a backup that was found damaged count for nothing any more, until a look at every byte
+/// finds it good. Whoever may not write that down has at least been told.
+async fn remember(
+    context: &JobContext,
+    cluster: &Cluster,
+    name: &BackupName,
+    report: &VerifyReport,
+) {
+    let bad = report.missing.len() + report.damaged.len();
+    let written = match (bad, report.depth) {
+        (0, VerifyDepth::Content) => catalog::lift_doubt(cluster, name).await,
+        (0, VerifyDepth::Manifest | VerifyDepth::Size) => return,
+        (bad, _) => {
+            let (at, by) = (context.clock.now(), catalog::this_process().host);
+            let first = report.missing.iter().chain(&report.damaged).next();
+            let first = first.map(String::as_str).unwrap_or_default();
+            let reason = format!("a verification found {bad} things damaged, the first: {first}");
+            catalog::put_doubt(cluster, name, &Doubt { version: 1, at, by, reason }).await
+        }
+    };
+    if let Err(error) = written {
+        tracing::warn!(%name, %error, "what the verification found cannot be written down");
+    }
 }
 
 /// Fails if a backup was deleted while it was read.
@@ -190,7 +221,10 @@ pub(super) fn committed(record: BackupRecord) -> JobResult<Manifest> {
                 BackupState::Tombstoned => {
                     (ErrorKind::NotFound, format!("backup `{name}` was deleted: {reasons}"))
                 }
-                BackupState::Failed | BackupState::Complete | BackupState::Partial => {
+                BackupState::Failed
+                | BackupState::Complete
+                | BackupState::Suspect
+                | BackupState::Partial => {
                     let why = format!("the run of backup `{name}` made no backup: {reasons}");
                     (ErrorKind::NotFound, why)
                 }

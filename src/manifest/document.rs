@@ -156,6 +156,12 @@ pub struct Manifest {
     pub databases: Vec<String>,
     /// Every selected collection, sorted by name.
     pub collections: Vec<CollectionRecord>,
+    /// The globs that selected them, if a policy did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub selection: Vec<String>,
+    /// Why it does not count as a good one before somebody has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspect: Option<String>,
 }
 
 impl Manifest {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{BackupName, ClusterName, KeyPrefix, ObjectKey};
+use crate::model::{BackupName, ClusterName, KeyPrefix, ObjectKey, PolicyName};
 
 use super::FileId;
 
@@ -71,6 +71,11 @@ impl ClusterLayout {
         self.root.key("_sweep.jsonl.zst")
     }
 
+    /// The rules that the last prune of a policy went by.
+    pub fn retention(&self, policy: &PolicyName) -> ObjectKey {
+        self.root.join("_retention").key(format_args!("{policy}.json"))
+    }
+
     /// All leases.
     pub fn leases(&self) -> KeyPrefix {
         self.root.join("_leases")
@@ -134,6 +139,16 @@ impl BackupLayout {
         self.root.key("manifest.json")
     }
 
+    /// Says that something is wrong with the backup.
+    pub fn doubt(&self) -> ObjectKey {
+        self.root.key("doubt.json")
+    }
+
+    /// Keeps the backup.
+    pub fn pin(&self) -> ObjectKey {
+        self.root.key("pin.json")
+    }
+
     /// Hides the backup.
     pub fn tombstone(&self) -> ObjectKey {
         self.root.key("tombstone.json")
@@ -150,7 +165,7 @@ impl fmt::Display for BackupLayout {
 mod tests {
     use super::ClusterLayout;
     use crate::manifest::{FileId, LogKind};
-    use crate::model::{BackupName, ClusterName};
+    use crate::model::{BackupName, ClusterName, PolicyName};
 
     #[test]
     fn keys_are_the_ones_that_the_format_fixes() {
@@ -163,6 +178,7 @@ mod tests {
             log: 7,
         };
         let backup = layout.backup(&BackupName::new("b").unwrap());
+        let policy = PolicyName::new("nightly").unwrap();
         let [inserts, deltas] = layout.collection_folders(1);
         for (key, fixed) in [
             (layout.mark().to_string(), "m1/_cluster.json"),
@@ -172,12 +188,15 @@ mod tests {
             (layout.list("ab").to_string(), "m1/_lists/ab.jsonl.zst"),
             (layout.lease("run-x").key("1.json").to_string(), "m1/_leases/run-x/1.json"),
             (layout.restore("x").to_string(), "m1/_restores/x.json"),
+            (layout.retention(&policy).to_string(), "m1/_retention/nightly.json"),
             (layout.sightings().to_string(), "m1/_sweep.jsonl.zst"),
             (layout.staging().to_string(), "m1/_staging/"),
             (backup.attempt().to_string(), "m1/b/attempt.json"),
             (backup.plan().to_string(), "m1/b/plan.jsonl.zst"),
             (backup.checkpoint().to_string(), "m1/b/checkpoint.jsonl.zst"),
             (backup.manifest().to_string(), "m1/b/manifest.json"),
+            (backup.doubt().to_string(), "m1/b/doubt.json"),
+            (backup.pin().to_string(), "m1/b/pin.json"),
             (backup.tombstone().to_string(), "m1/b/tombstone.json"),
         ] {
             assert_eq!(key, fixed);

@@ -125,6 +125,9 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// What wrote it.
     pub agent: String,
+    /// The agent's job that it is a run of, `<agent>/<number>`; none by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
     /// How it ended, if it ended without a backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<AttemptEnd>,
@@ -150,6 +153,9 @@ pub struct Tombstone {
     pub at: Timestamp,
     /// Who and why.
     pub reason: String,
+    /// The policy whose rules let it go; none where somebody deleted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// One process on one machine, so that others can tell whether it is gone.

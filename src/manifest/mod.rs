@@ -10,10 +10,13 @@
 //! <root>/<cluster>/_leases/<name>/<n>.json       who is at work; n is the fencing token
 //! <root>/<cluster>/_restores/<id>.json           what a restore made and has to clean up
 //! <root>/<cluster>/_sweep.jsonl.zst              files seen to be in no backup, since when
+//! <root>/<cluster>/_retention/<policy>.json       the rules that the last prune of a policy went by
 //! <root>/<cluster>/<backup>/attempt.json         reserves the name
 //! <root>/<cluster>/<backup>/plan.jsonl.zst       what a run is about to refer to
 //! <root>/<cluster>/<backup>/checkpoint.jsonl.zst what a run has copied so far
 //! <root>/<cluster>/<backup>/manifest.json        makes the backup exist
+//! <root>/<cluster>/<backup>/doubt.json           a verification found something wrong with it
+//! <root>/<cluster>/<backup>/pin.json             keeps it, whatever the rules say
 //! <root>/<cluster>/<backup>/tombstone.json       hides it again
 //! ```
 //!
@@ -34,6 +37,7 @@ mod file;
 mod layout;
 mod list;
 mod marks;
+mod remarks;
 mod sightings;
 
 pub use document::{
@@ -46,4 +50,5 @@ pub use marks::{
     Attempt, AttemptEnd, ClusterMark, DocumentError, Holder, LeaseRecord, RepositoryMark,
     RestoreItem, RestoreLedger, RestoreStep, SingleAgentMark, Tombstone, decode, encode,
 };
+pub use remarks::{AllowedGuard, Doubt, Pin, RetentionMark, suspicion};
 pub use sightings::{Sighting, SightingsWriter, read_sightings};

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::handle::{seconds, set, unset};
 use super::{
-    Check, CodeClass, Direction, GcCall, GcScope, Metrics, Side, StorageCall, VerifyFacts,
-    VerifyLevel, VerifyResult,
+    Check, CodeClass, Direction, GcCall, GcScope, Metrics, PruneFacts, Side, StorageCall,
+    VerifyFacts, VerifyLevel, VerifyResult,
 };
 
 impl Metrics {
@@ -69,6 +69,20 @@ impl Metrics {
         if found.missing + found.damaged == 0 && state.knows(policy) {
             let labels = &[policy, found.level.as_str()];
             set(&self.families().last_verified_timestamp_seconds, labels, seconds(at));
+        }
+    }
+
+    /// A prune came to its end, or was refused.
+    pub fn pruned(&self, done: &PruneFacts) {
+        let (families, none) = (self.families(), &[] as &[&str]);
+        let backups = &families.prune_deleted_backups_total;
+        backups.with_label_values(none).inc_by(done.deleted_backups);
+        families.prune_deleted_bytes_total.with_label_values(none).inc_by(done.deleted_bytes);
+        for failure in &done.failures {
+            families.prune_errors_total.with_label_values(&[failure.as_str()]).inc();
+        }
+        for guard in &done.refused {
+            families.prune_refused_total.with_label_values(&[guard.as_str()]).inc();
         }
     }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{BackupState, RunKind, RunOutcome, RunStage};
+use crate::model::{BackupState, Guard, RunKind, RunOutcome, RunStage};
 
-use super::{RepositoryClass, VerifyLevel};
+use super::{PruneFailure, RepositoryClass, VerifyLevel};
 
 /// A configured policy, as far as metrics tell of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub struct BackupFigures {
     pub collections_skipped: Option<u64>,
     /// Collections that should be in it and are not.
     pub collections_failed: u64,
+    /// Whether something speaks against it, so that it does not count as a success.
+    pub suspect: bool,
 }
 
 /// How far a run is.
@@ -101,8 +103,23 @@ pub struct PolicyCatalog {
     pub oldest_restorable: Option<Timestamp>,
     /// The moment of the newest.
     pub newest_restorable: Option<Timestamp>,
+    /// Backups that are pinned.
+    pub pinned: u64,
     /// The newest complete backup.
     pub newest_complete: Option<BackupFigures>,
+}
+
+/// What a prune did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PruneFacts {
+    /// Backups that are gone for good.
+    pub deleted_backups: u64,
+    /// Bytes of deleted files.
+    pub deleted_bytes: u64,
+    /// What could not be deleted.
+    pub failures: Vec<PruneFailure>,
+    /// The guards that refused.
+    pub refused: Vec<Guard>,
 }
 
 /// What a verification found.

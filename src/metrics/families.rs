@@ -150,9 +150,9 @@ families! {
 
     /// Bytes of all files of the newest complete backup, shared ones included.
     last_backup_logical_bytes: Gauge[policy];
-    /// Bytes that the newest complete backup had to copy.
+    /// Bytes that the newest complete backup had to copy, if this agent made it.
     last_backup_uploaded_bytes: Gauge[policy];
-    /// Bytes of the newest complete backup that an earlier one had.
+    /// Bytes of the newest complete backup that an earlier one had, if this agent made it.
     last_backup_reused_bytes: Gauge[policy];
     /// Segments of the newest complete backup.
     last_backup_segments: Gauge[policy];
@@ -180,6 +180,15 @@ families! {
     /// Requests for a run: `cron`, `catchup`, `retry`, `cli` or `api`.
     triggers_total: Counter[policy, source];
 
+    /// Backups that prunes removed for good, after their grace.
+    prune_deleted_backups_total: Counter[];
+    /// Bytes of files that prunes deleted.
+    prune_deleted_bytes_total: Counter[];
+    /// What prunes could not delete: `failed`, `not_authorised` or `unreachable`.
+    prune_errors_total: Counter[reason];
+    /// Prunes that refused to let go what no rule keeps, by the guard that refused.
+    prune_refused_total: Counter[reason];
+
     /// Files that verifications read: `ok`, `missing`, `size` or `checksum`.
     verify_objects_total: Counter[result];
     /// When a verification last found a backup of the policy good, by how deep it looked: `size` or `content`.
@@ -187,6 +196,8 @@ families! {
 
     /// Backups in the repository.
     backups: Gauge[policy, state];
+    /// Backups that are pinned, whatever their state.
+    pinned_backups: Gauge[policy];
     /// The moment of the oldest backup that can be restored.
     oldest_restorable_timestamp_seconds: Gauge[policy];
     /// The moment of the newest backup that can be restored.

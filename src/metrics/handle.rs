@@ -7,11 +7,11 @@ use prometheus::core::{MetricVec, MetricVecBuilder};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntGaugeVec, Registry, TextEncoder};
 
-use crate::model::{RunKind, RunOutcome};
+use crate::model::{Guard, RunKind, RunOutcome};
 
 use super::families::Families;
 use super::state::State;
-use super::{Direction, GcCall, TriggerSource, VerifyResult};
+use super::{Direction, GcCall, PruneFailure, TriggerSource, VerifyResult};
 
 /// What runs outside any policy do.
 const WITHOUT_POLICY: [RunKind; 4] =
@@ -71,6 +71,15 @@ impl Metrics {
         for result in VerifyResult::ALL {
             families.verify_objects_total.with_label_values(&[result.as_str()]);
         }
+        for reason in PruneFailure::ALL {
+            families.prune_errors_total.with_label_values(&[reason.as_str()]);
+        }
+        for guard in Guard::ALL {
+            families.prune_refused_total.with_label_values(&[guard.as_str()]);
+        }
+        // They have no labels, and so are there from the start.
+        families.prune_deleted_backups_total.with_label_values(&[] as &[&str]);
+        families.prune_deleted_bytes_total.with_label_values(&[] as &[&str]);
         for call in GcCall::ALL {
             families.gc_pause_failures_total.with_label_values(&[call.as_str()]);
         }

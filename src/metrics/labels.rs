@@ -137,6 +137,18 @@ words! {
 }
 
 words! {
+    /// Why something could not be deleted.
+    pub enum PruneFailure {
+        /// The store failed.
+        Failed = "failed",
+        /// It is not allowed to this agent, or to nobody for now (object lock).
+        NotAuthorised = "not_authorised",
+        /// The store did not answer.
+        Unreachable = "unreachable",
+    }
+}
+
+words! {
     /// What a verification found of a file.
     pub enum VerifyResult {
         /// It is as it was written.

@@ -39,12 +39,13 @@ mod tests;
 mod textfile;
 
 pub use facts::{
-    BackupFigures, CatalogFacts, PolicyCatalog, PolicyFacts, RunFacts, RunProgress, VerifyFacts,
+    BackupFigures, CatalogFacts, PolicyCatalog, PolicyFacts, PruneFacts, RunFacts, RunProgress,
+    VerifyFacts,
 };
 pub use families::{FAMILIES, Family};
 pub use handle::Metrics;
 pub use labels::{
-    Check, CodeClass, Direction, GcCall, GcScope, MissReason, RepositoryClass, Side, StorageCall,
-    TriggerSource, VerifyLevel, VerifyResult,
+    Check, CodeClass, Direction, GcCall, GcScope, MissReason, PruneFailure, RepositoryClass, Side,
+    StorageCall, TriggerSource, VerifyLevel, VerifyResult,
 };
 pub use textfile::write_textfile;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::{BackupState, RunKind};
 
-use super::handle::{seconds, set, set_if_any};
+use super::handle::{seconds, set, set_if_any, unset};
 use super::state::State;
 use super::{CatalogFacts, Metrics, MissReason, PolicyCatalog, PolicyFacts, TriggerSource};
 
@@ -97,6 +97,7 @@ impl Metrics {
             families.schedule_missed_total.with_label_values(&[&policy.name, reason.as_str()]);
         }
         self.count_from_zero(&policy.name, RunKind::Backup);
+        self.count_from_zero(&policy.name, RunKind::Prune);
         let labels = &[policy.name.as_str(), RunKind::Backup.as_str()];
         families.run_in_progress.with_label_values(labels);
     }
@@ -124,12 +125,14 @@ impl Metrics {
             let count = found.states.get(is).copied().unwrap_or(0);
             set(&families.backups, &[policy, is.as_str()], count);
         }
+        set(&families.pinned_backups, &[policy], found.pinned);
         let oldest = found.oldest_restorable.map(seconds);
         set_if_any(&families.oldest_restorable_timestamp_seconds, &[policy], oldest);
         let newest = found.newest_restorable.map(seconds);
         set_if_any(&families.newest_restorable_timestamp_seconds, &[policy], newest);
         let ended = state.ended.entry(key).or_default();
         let unseen = ended.success.filter(|at| *at > facts.read_at);
+        let from_elsewhere = found.last_success > ended.success;
         ended.success = unseen.max(found.last_success);
         if let Some((at, outcome)) = found.last_completion.filter(|(at, _)| ended.is_newest(*at)) {
             ended.completion = Some((at, outcome));
@@ -137,6 +140,10 @@ impl Metrics {
         self.show_ended(policy, RunKind::Backup, (*ended, true));
         if unseen.is_none() {
             self.show_figures(policy, found.newest_complete.as_ref());
+        }
+        if from_elsewhere {
+            unset(&families.last_backup_uploaded_bytes, &[policy]);
+            unset(&families.last_backup_reused_bytes, &[policy]);
         }
     }
 }

@@ -85,7 +85,9 @@ impl Metrics {
     fn newest(&self, state: &mut State, run: &RunFacts) {
         let key = (run.policy.clone(), run.kind);
         let ended = state.ended.entry(key).or_default();
+        let suspect = run.backup.is_some_and(|figures| figures.suspect);
         let newest_success = run.outcome == RunOutcome::Complete
+            && !suspect
             && ended.success.is_none_or(|known| known <= run.ended_at);
         if newest_success {
             ended.success = Some(run.ended_at);

@@ -11,6 +11,8 @@ words! {
     pub enum BackupState {
         /// Every collection can be restored.
         Complete = "complete",
+        /// The same, but something speaks against it: it does not count as a good one.
+        Suspect = "suspect",
         /// Some collections can.
         Partial = "partial",
         /// A run ended without a backup.

@@ -9,6 +9,7 @@ mod clock;
 mod diagnostic;
 mod diagnostics;
 mod error_kind;
+mod guard;
 mod inventory;
 mod key;
 mod masking;
@@ -28,6 +29,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use diagnostic::{Diagnostic, Position, SourceLine};
 pub use diagnostics::Diagnostics;
 pub use error_kind::ErrorKind;
+pub use guard::Guard;
 pub use inventory::{
     CollectionDescription, FlushAnswer, IndexDescription, KeyValue, LoadState, Partition,
     SegmentInfo,

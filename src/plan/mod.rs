@@ -10,7 +10,9 @@ mod boundary;
 mod import;
 mod prune;
 mod restore;
+mod retention;
 mod reuse;
+mod suspicion;
 mod sweep;
 mod temporary;
 mod verify;
@@ -29,7 +31,9 @@ pub use restore::{
     CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
     check_request, plan_restore, targets,
 };
+pub use retention::{PolicyRules, Refusal, RetentionPlan, RetentionTerms, keep, plan_retention};
 pub use reuse::Known;
+pub use suspicion::sharp_fall;
 pub use sweep::{Obstacle, References, Sieve, is_due, references};
 pub use temporary::{check_name, is_temporary};
 pub use verify::{Damage, VerifyDepth, compare_listing};

@@ -83,6 +83,11 @@ impl CollectionSelector {
             .is_some_and(|rule| rule.keep)
     }
 
+    /// The globs, as they were written.
+    pub fn globs(&self) -> Vec<String> {
+        self.rules.iter().map(|rule| rule.text.clone()).collect()
+    }
+
     /// Patterns that ask for something and match nothing in `seen`: most likely a typing error.
     pub fn unmatched<'s>(&'s self, seen: &[Namespace]) -> Vec<&'s str> {
         let matches = |rule: &&Rule| {

@@ -14,6 +14,8 @@ pub enum Access {
     Read,
     /// The same, and a missing folder reads as an empty one.
     ReadIfAny,
+    /// Look, and write where that is allowed.
+    WriteIfAllowed,
     /// Write too, into a folder that is there.
     WriteExisting,
     /// Write too: a missing folder is made.
@@ -24,7 +26,7 @@ pub enum Access {
 pub async fn open_folder(folder: &Path, access: Access) -> StoreResult<Arc<dyn ObjectStore>> {
     let existing = match access {
         Access::Write => return Ok(Arc::new(LocalStore::open(folder).await?)),
-        Access::Read | Access::ReadIfAny | Access::WriteExisting => {
+        Access::Read | Access::ReadIfAny | Access::WriteIfAllowed | Access::WriteExisting => {
             LocalStore::read_only(folder).await
         }
     };
@@ -34,6 +36,10 @@ pub async fn open_folder(folder: &Path, access: Access) -> StoreResult<Arc<dyn O
         }
         (Err(error), _) => Err(error),
         (Ok(_), Access::WriteExisting) => Ok(Arc::new(LocalStore::open(folder).await?)),
+        (Ok(looked), Access::WriteIfAllowed) => match LocalStore::open(folder).await {
+            Ok(store) => Ok(Arc::new(store)),
+            Err(_) => Ok(Arc::new(looked)),
+        },
         (Ok(store), _) => Ok(Arc::new(store)),
     }
 }

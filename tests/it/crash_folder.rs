@@ -51,7 +51,12 @@ impl World {
     /// A process without patience: a folder's clock is the real one.
     fn over(&self, store: Arc<dyn ObjectStore>) -> JobContext {
         let none = SignedDuration::ZERO;
-        let retention = Retention { delete_grace: none, orphan_grace: none, failed_ttl: none };
+        let retention = Retention {
+            delete_grace: none,
+            orphan_grace: none,
+            failed_ttl: none,
+            max_delete_percent: 50,
+        };
         JobContext { retention, ..self.lab.context_over(store) }
     }
 
@@ -67,7 +72,9 @@ impl World {
                     assert_eq!(report.outcome, RunOutcome::Complete, "{why}: {report:?}");
                 }
                 BackupState::Failed | BackupState::Running | BackupState::Tombstoned => {}
-                BackupState::Partial | BackupState::Damaged => panic!("{why}: {row:?}"),
+                BackupState::Partial | BackupState::Suspect | BackupState::Damaged => {
+                    panic!("{why}: {row:?}")
+                }
             }
         }
     }

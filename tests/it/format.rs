@@ -62,6 +62,7 @@ fn attempt() -> Attempt {
         host: "db1".to_owned(),
         started_at: time("2026-11-23T02:00:00.123456789Z"),
         agent: "milvus-backup-agent 0.1.0".to_owned(),
+        job: None,
         end: None,
     }
 }
@@ -129,6 +130,8 @@ fn manifest() -> Manifest {
             record("loaded", Some(loaded)),
             record("not_loaded", Some(not_loaded)),
         ],
+        selection: Vec::new(),
+        suspect: None,
     }
 }
 
@@ -165,9 +168,12 @@ fn the_documents_of_a_backup_are_written_as_ever() {
         error: "the repository cannot be written: write `/b/x`: no space".to_owned(),
     };
     assert_golden("attempt-ended.json", &Attempt { end: Some(end), ..attempt() });
+    let job = Some("9f86d081884c7d65/17".to_owned());
+    assert_golden("attempt-job.json", &Attempt { job, ..attempt() });
     assert_golden("manifest.json", &manifest());
     let at = time("2026-11-30T02:00:00Z");
-    assert_golden("tombstone.json", &Tombstone { version: 1, at, reason: "old".to_owned() });
+    let tombstone = Tombstone { version: 1, at, reason: "old".to_owned(), policy: None };
+    assert_golden("tombstone.json", &tombstone);
 }
 
 #[test]

@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use milvus_backup_agent::job::{Removal, Sizes, run_backup, run_delete, run_overview, run_restore};
 use milvus_backup_agent::metrics::{
     BackupFigures, CatalogFacts, Check, CodeClass, Direction, FAMILIES, GcCall, GcScope, Metrics,
-    MissReason, PolicyCatalog, PolicyFacts, RepositoryClass, RunFacts, RunProgress, Side,
-    StorageCall, TriggerSource, VerifyFacts, VerifyLevel,
+    MissReason, PolicyCatalog, PolicyFacts, PruneFacts, PruneFailure, RepositoryClass, RunFacts,
+    RunProgress, Side, StorageCall, TriggerSource, VerifyFacts, VerifyLevel,
 };
-use milvus_backup_agent::model::{BackupState, RunKind, RunOutcome, RunStage};
+use milvus_backup_agent::model::{BackupState, Guard, RunKind, RunOutcome, RunStage};
 
 use crate::support::{Lab, backup_name, request, restore_of};
 
@@ -49,6 +49,12 @@ fn populated() -> Metrics {
     metrics.gc_failed(GcCall::Renew);
     let found = VerifyFacts { level: VerifyLevel::Content, good: 7, missing: 0, damaged: 0 };
     metrics.verified(POLICY, found, at(3002));
+    metrics.pruned(&PruneFacts {
+        deleted_backups: 1,
+        deleted_bytes: 2,
+        failures: vec![PruneFailure::NotAuthorised],
+        refused: vec![Guard::MassDelete],
+    });
     metrics.preflight("milvus", Check::Passed);
     metrics.config_reload(Check::Failed);
     metrics
@@ -78,6 +84,7 @@ fn catalog() -> CatalogFacts {
         states: [(BackupState::Complete, 1)].into(),
         oldest_restorable: Some(at(1000)),
         newest_restorable: Some(at(1000)),
+        pinned: 1,
         newest_complete: Some(BackupFigures::default()),
     };
     CatalogFacts {

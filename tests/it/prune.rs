@@ -240,6 +240,7 @@ async fn a_live_run_stays_and_a_sweep_gives_up_while_it_plans() {
             name: backup_name("live"),
             policy: String::new(),
             trigger: "test".to_owned(),
+            job: None,
             unfinished: Unfinished::Leave,
         },
         &*context.clock,

@@ -78,7 +78,10 @@ async fn assert_listed_is_whole(lab: &Lab, why: &str) -> BTreeMap<String, Backup
         match state {
             BackupState::Complete => assert_verifies(lab, name).await,
             BackupState::Failed | BackupState::Tombstoned => {}
-            BackupState::Partial | BackupState::Running | BackupState::Damaged => {
+            BackupState::Partial
+            | BackupState::Suspect
+            | BackupState::Running
+            | BackupState::Damaged => {
                 panic!("{why}: {name} is {state:?}")
             }
         }

@@ -8,8 +8,8 @@ use milvus_backup_agent::manifest::{
 };
 use milvus_backup_agent::model::ClusterName;
 use milvus_backup_agent::plan::{
-    BackupFacts, Found, LeaseFacts, Obstacle, PruneFacts, RestoreFacts, Sieve, StagingFacts,
-    StagingOwner, Subject, Verdict, is_due, judge_backup, plan_prune, references,
+    BackupFacts, Found, LeaseFacts, Obstacle, PruneFacts, RestoreFacts, RetentionPlan, Sieve,
+    StagingFacts, StagingOwner, Subject, Verdict, is_due, judge_backup, plan_prune, references,
 };
 
 use crate::support::{backup_name, namespace};
@@ -18,6 +18,7 @@ const GRACES: Retention = Retention {
     delete_grace: SignedDuration::from_hours(48),
     orphan_grace: SignedDuration::from_hours(24),
     failed_ttl: SignedDuration::from_hours(72),
+    max_delete_percent: 50,
 };
 
 /// Hours before or after "now".
@@ -37,6 +38,7 @@ fn attempt(started: i64, ended: Option<i64>) -> Found<Attempt> {
         host: "h".to_owned(),
         started_at: at(started),
         agent: "a".to_owned(),
+        job: None,
         end: ended.map(|hours| AttemptEnd {
             at: at(hours),
             outcome: "failed".to_owned(),
@@ -61,11 +63,13 @@ fn manifest(run: &str) -> Found<Manifest> {
         milvus_version: "2.3.5".to_owned(),
         databases: Vec::new(),
         collections: Vec::new(),
+        selection: Vec::new(),
+        suspect: None,
     })
 }
 
 fn tombstone(hours: i64) -> Found<Tombstone> {
-    Found::Read(Tombstone { version: 1, at: at(hours), reason: "old".to_owned() })
+    Found::Read(Tombstone { version: 1, at: at(hours), reason: "old".to_owned(), policy: None })
 }
 
 fn facts() -> BackupFacts {
@@ -74,6 +78,8 @@ fn facts() -> BackupFacts {
         attempt: attempt(-100, None),
         manifest: manifest("1"),
         tombstone: Found::Absent,
+        pin: Found::Absent,
+        doubt: Found::Absent,
         plan: Found::Absent,
         alive: false,
         heard: None,
@@ -119,7 +125,7 @@ fn only_what_is_certainly_done_with_goes() {
         ("hidden damage", BackupFacts { manifest: cut(), ..hidden(-48) }, Delete, "old"),
         (
             "hidden and read",
-            BackupFacts { readers: vec!["r".to_owned()], ..hidden(-48) },
+            BackupFacts { readers: vec!["restore r".to_owned()], ..hidden(-48) },
             Leave,
             "restore r",
         ),
@@ -155,9 +161,9 @@ fn ledger(backup: &str, step: RestoreStep) -> Found<RestoreLedger> {
 }
 
 fn verdict_on(facts: &PruneFacts, subject: &Subject) -> (Verdict, String) {
-    let all = plan_prune(facts, &GRACES, at(0));
+    let all = plan_prune(facts, &RetentionPlan::default(), (&GRACES, at(0)));
     let found = all.into_iter().find(|one| one.subject == *subject).expect("a verdict");
-    (found.verdict, found.reason)
+    (found.verdict, found.reasons.join("; "))
 }
 
 #[test]

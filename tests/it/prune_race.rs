@@ -49,7 +49,10 @@ async fn assert_whole(lab: &Lab, backup: &JobResult<BackupReport>, why: &str) {
         match state {
             BackupState::Complete => assert_verifies(lab, &name).await,
             BackupState::Failed | BackupState::Tombstoned => {}
-            BackupState::Damaged | BackupState::Partial | BackupState::Running => {
+            BackupState::Damaged
+            | BackupState::Suspect
+            | BackupState::Partial
+            | BackupState::Running => {
                 panic!("{why}: {name} is {state:?}")
             }
         }

@@ -196,8 +196,9 @@ async fn a_name_is_taken_over_only_from_a_run_that_is_over() {
     let other = async {
         tokio::time::sleep(Duration::from_secs(3)).await;
         let refused = run_backup(&lab.context(), request("b")).await.unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::Refused);
-        assert!(refused.to_string().contains("taken by a running backup"), "{refused}");
+        assert_eq!(refused.kind(), ErrorKind::Locked);
+        assert!(refused.to_string().contains("is making backup `b`"), "{refused}");
+        assert!(refused.remedy().unwrap().contains("wait for that run to end"), "{refused:?}");
         cancel.cancel();
     };
     let (ended, ()) = tokio::join!(run_backup(&context, request("b")), other);

@@ -194,6 +194,14 @@ async fn the_journal_keeps_so_much_history_and_is_nobody_else_s() {
     assert_eq!(ended[0].backup.as_str(), "a_1009", "the newest comes first");
     assert_eq!(ended[999].backup.as_str(), "a_10");
 
+    let name = agent.journal.agent().unwrap();
+    assert_eq!((name.len(), agent.journal.agent().unwrap()), (16, name.clone()));
+    agent.kill().await;
+    let again = lab.agent().await;
+    assert_eq!(again.journal.agent().unwrap(), name, "it is an agent's for good");
+    let other = Jobs::new(&[]).agent().await.journal.agent().unwrap();
+    assert_ne!(other, name);
+
     let file = TempDir::new().unwrap();
     std::fs::write(file.path().join("journal.redb"), "this is no journal").unwrap();
     let broken = Journal::open(file.path()).unwrap_err();

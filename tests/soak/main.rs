@@ -60,6 +60,17 @@ fn an_agent_is_killed_at_20_moments() {
 }
 
 #[test]
+fn three_backups_of_ten_remain() {
+    steps::retain(&milvus(), "retained", (20, 10));
+}
+
+#[test]
+fn two_agents_share_ten_slots() {
+    let server = LabServer::on(Bucket::new("milvus", "files"), "s3-shared", &[]);
+    steps::share_slots(&server, "shared_slots", Bucket::new("backups", "shared_slots"), 3);
+}
+
+#[test]
 fn fifty_runs_hang() {
     steps::hang(&milvus(), "agent_hung", 25);
 }

@@ -50,7 +50,7 @@ repository:
 policies: /policies
 state: /state
 transfer: {concurrency: 8}
-retention: {delete_grace: 7d, orphan_grace: 36h, failed_ttl: 1w}
+retention: {delete_grace: 7d, orphan_grace: 36h, failed_ttl: 1w, max_delete: 20%}
 log: {level: debug, format: json}
 ",
     );
@@ -66,6 +66,7 @@ log: {level: debug, format: json}
     assert_eq!(config.state, Path::new("/state"));
     assert_eq!(config.transfer.concurrency.get(), 8);
     let graces = config.retention;
+    assert_eq!(graces.max_delete_percent, 20);
     let graces = [graces.delete_grace, graces.orphan_grace, graces.failed_ttl];
     assert_eq!(graces.map(|grace| grace.as_hours()), [168, 36, 168]);
     assert_eq!((config.log.level, config.log.format), (LogLevel::Debug, LogFormat::Json));

@@ -1,5 +1,6 @@
 //! `delete` and `undelete`.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::catalog::{self, BackupState, Cluster, Lease, PRUNE, Repository};
@@ -7,6 +8,7 @@ use crate::manifest::Tombstone;
 use crate::model::{BackupName, ErrorKind};
 use crate::plan::{BackupFacts, Found, goes_at};
 
+use super::pin;
 use super::survey::look;
 use crate::job::{JobContext, JobError, JobResult};
 
@@ -38,6 +40,8 @@ pub struct DeleteReport {
     pub applied: bool,
     /// Until when it can be brought back.
     pub removed_after: Option<String>,
+    /// Whether it is pinned now, so that the rules that let it go do not do so again.
+    pub pinned: bool,
 }
 
 /// The own cluster, checked to be this Milvus's.
@@ -53,7 +57,7 @@ pub(super) async fn own_cluster(context: &JobContext) -> JobResult<(Cluster, Rep
 }
 
 /// The cluster, if it has anything of that name.
-async fn find(context: &JobContext, name: &BackupName) -> JobResult<Cluster> {
+pub(super) async fn find(context: &JobContext, name: &BackupName) -> JobResult<Cluster> {
     let (cluster, repository) = own_cluster(context).await?;
     let folders = repository.store().list_folders(cluster.layout.root()).await?;
     if folders.iter().any(|folder| folder == name.as_str()) {
@@ -77,7 +81,7 @@ pub async fn run_delete(
     catalog::admit(&cluster.repository).await?;
     let was = catalog::read_record(&cluster, name, &*context.clock).await?.state;
     let facts = look(&cluster, name).await?;
-    refuse(&facts)?;
+    refuse(&facts, context.clock.now())?;
     let mut report = DeleteReport {
         name: name.to_string(),
         cluster: cluster.name.to_string(),
@@ -85,11 +89,13 @@ pub async fn run_delete(
         state: Some(was),
         applied: false,
         removed_after: None,
+        pinned: false,
     };
     let fresh = Tombstone {
         version: 1,
         at: context.clock.now(),
         reason: format!("deleted on {}", catalog::this_process().host),
+        policy: None,
     };
     let after = |tombstone: &Tombstone| {
         let at = goes_at(tombstone.at, context.retention.delete_grace);
@@ -128,30 +134,29 @@ async fn remove_now(
         catalog::bury(cluster, name, (tombstone, Some(lease))).await?;
     }
     // A restore that began meanwhile either saw the tombstone or is seen now.
-    refuse(&look(cluster, name).await?)?;
+    refuse(&look(cluster, name).await?, context.clock.now())?;
     let work = catalog::remove_backup(cluster, lease, name);
     let done = context.cancel.run_until_cancelled(work).await;
     Ok(done.ok_or_else(JobError::cancelled)??)
 }
 
-fn refuse(facts: &BackupFacts) -> JobResult<()> {
+fn refuse(facts: &BackupFacts, now: Timestamp) -> JobResult<()> {
     let name = &facts.name;
-    let newer = [
-        facts.attempt.too_new(),
-        facts.manifest.too_new(),
-        facts.tombstone.too_new(),
-        facts.plan.too_new(),
-    ];
-    if let Some(why) = newer.into_iter().flatten().next() {
+    if let Some(why) = facts.too_new() {
         return Err(JobError::new(ErrorKind::Refused, why)
             .hint("a newer agent wrote it: delete it with that one"));
+    }
+    if let Some(pin) = facts.pin.read().filter(|pin| pin.holds(now)) {
+        let message = format!("backup `{name}` is pinned: {}", pin.reason);
+        return Err(JobError::new(ErrorKind::Refused, message)
+            .hint(format!("`unpin {name}`, then delete it")));
     }
     if facts.is_unfinished() && facts.alive {
         let message = format!("the run of backup `{name}` is at work");
         return Err(JobError::new(ErrorKind::Locked, message).hint("stop it, then run again"));
     }
     if let Some(reader) = facts.readers.first() {
-        let message = format!("restore {reader} reads backup `{name}`");
+        let message = format!("{reader} reads backup `{name}`");
         return Err(JobError::new(ErrorKind::Locked, message)
             .hint("wait for it to end, or stop it, then run again"));
     }
@@ -162,7 +167,7 @@ fn refuse(facts: &BackupFacts) -> JobResult<()> {
 pub async fn run_undelete(context: &JobContext, name: &BackupName) -> JobResult<DeleteReport> {
     let cluster = find(context, name).await?;
     let lease = Lease::acquire(&cluster, PRUNE).await?;
-    let lifted = lift(&cluster, &lease, name).await;
+    let lifted = lift(context, (&cluster, &lease), name).await;
     lease.release().await;
     lifted?;
     let record = catalog::read_record(&cluster, name, &*context.clock).await?;
@@ -173,10 +178,15 @@ pub async fn run_undelete(context: &JobContext, name: &BackupName) -> JobResult<
         state: Some(record.state),
         applied: true,
         removed_after: None,
+        pinned: record.pin.is_some_and(|pin| pin.holds(context.clock.now())),
     })
 }
 
-async fn lift(cluster: &Cluster, lease: &Lease, name: &BackupName) -> JobResult<()> {
+async fn lift(
+    context: &JobContext,
+    (cluster, lease): (&Cluster, &Lease),
+    name: &BackupName,
+) -> JobResult<()> {
     let facts = catalog::examine(cluster, name).await?;
     if !facts.manifest.is_there() && facts.tombstone.is_there() {
         let message = format!("backup `{name}` cannot be brought back: its manifest is gone");
@@ -190,6 +200,12 @@ async fn lift(cluster: &Cluster, lease: &Lease, name: &BackupName) -> JobResult<
         }
         Found::TooNew(why) => Err(JobError::new(ErrorKind::Refused, why)
             .hint("a newer agent deleted it: bring it back with that one")),
-        Found::Read(_) | Found::Unreadable(_) => Ok(catalog::lift(cluster, lease, name).await?),
+        Found::Read(_) | Found::Unreadable(_) => {
+            // Else the same rules would let it go again.
+            if facts.tombstone.read().is_some_and(|tombstone| tombstone.policy.is_some()) {
+                pin::put(context, cluster, name, ("brought back by undelete", None)).await?;
+            }
+            Ok(catalog::lift(cluster, lease, name).await?)
+        }
     }
 }

@@ -36,10 +36,14 @@
 //! Milvus's file.
 
 mod delete;
+mod pin;
+mod request;
 mod run;
 mod survey;
 mod sweep;
 mod uploads;
 
 pub use delete::{DeleteReport, Removal, run_delete, run_undelete};
-pub use run::{Prune, PruneReport, StagingRoot, VerdictRow, run_prune};
+pub use pin::{PinReport, run_pin, run_unpin};
+pub use request::{Prune, PruneRequest, Sweeping};
+pub use run::{PruneReport, StagingRoot, VerdictRow, run_prune};

@@ -14,6 +14,7 @@ use crate::storage::{ObjectStore, ObjectStoreExt};
 
 use super::run::StagingRoot;
 use crate::job::JobResult;
+use crate::job::reading::is_of;
 
 /// Leases watched at once; each may take half a minute.
 const WATCHERS: usize = 64;
@@ -26,10 +27,10 @@ pub(super) async fn survey(
 ) -> JobResult<PruneFacts> {
     let mut backups = catalog::examine_all(cluster).await?;
     let restores = restores(cluster).await?;
-    for backup in &mut backups {
-        backup.readers = readers(&restores, &backup.name);
-    }
     let leases = leases(cluster).await?;
+    for backup in &mut backups {
+        backup.readers = readers((&restores, &leases), &backup.name);
+    }
     let staging = match staging {
         Some(root) => staged(cluster, root, (&restores, &leases)).await?,
         None => Vec::new(),
@@ -40,15 +41,21 @@ pub(super) async fn survey(
 /// One backup with those who read it.
 pub(super) async fn look(cluster: &Cluster, name: &BackupName) -> JobResult<BackupFacts> {
     let mut facts = catalog::examine(cluster, name).await?;
-    facts.readers = readers(&restores(cluster).await?, name);
+    let (restores, leases) = (restores(cluster).await?, leases(cluster).await?);
+    facts.readers = readers((&restores, &leases), name);
     Ok(facts)
 }
 
-fn readers(restores: &[RestoreFacts], backup: &BackupName) -> Vec<String> {
+fn readers(
+    (restores, leases): (&[RestoreFacts], &[LeaseFacts]),
+    backup: &BackupName,
+) -> Vec<String> {
     let reads = |restore: &&RestoreFacts| {
         restore.alive && restore.ledger.read().is_some_and(|ledger| ledger.backup == *backup)
     };
-    restores.iter().filter(reads).map(|restore| restore.id.clone()).collect()
+    let restores = restores.iter().filter(reads).map(|restore| format!("restore {}", restore.id));
+    let verifies = leases.iter().filter(|lease| lease.alive && is_of(&lease.name, backup));
+    restores.chain(verifies.map(|_| "a verify".to_owned())).collect()
 }
 
 async fn restores(cluster: &Cluster) -> CatalogResult<Vec<RestoreFacts>> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
 use jiff::Timestamp;
 
 use crate::catalog::{self, CatalogError, Cluster, Lease, SWEEP};
@@ -34,7 +34,7 @@ pub(super) enum Swept {
 pub(super) struct Found {
     pub(super) rows: Vec<VerdictRow>,
     pub(super) deleted: (u64, u64),
-    pub(super) errors: Vec<String>,
+    pub(super) errors: Vec<JobError>,
 }
 
 impl From<Obstacle> for Swept {
@@ -76,7 +76,7 @@ pub(super) async fn sweep(
         Err(error @ CatalogError::LeaseHeld { .. }) => return Ok(Swept::Busy(error.to_string())),
         taken => taken?,
     };
-    let work = swept(context, (cluster, staging), &lease);
+    let work = swept(context, (cluster, staging), &lease).boxed();
     let lost = lease.lost().clone();
     let ended = tokio::select! {
         () = context.cancel.cancelled() => Err(JobError::cancelled()),
@@ -169,7 +169,7 @@ async fn delete_batch(
     }
     // One of them tells what the others will have, too.
     if let Some((_, error)) = report.failed.into_iter().next() {
-        found.errors.push(JobError::from(error).chain());
+        found.errors.push(JobError::from(error));
     }
     Ok(())
 }

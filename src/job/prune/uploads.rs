@@ -86,7 +86,7 @@ pub(super) async fn abort(lease: &Lease, uploads: &[Upload], found: &mut Found) 
             if error.kind() == ErrorKind::Locked {
                 return Err(error);
             }
-            found.errors.push(error.chain());
+            found.errors.push(error);
             refused = Some(store.to_string());
         }
     }

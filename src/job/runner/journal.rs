@@ -14,6 +14,7 @@ use redb::{
 };
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
+use uuid::Uuid;
 
 use super::record::{JobId, JobRecord, JobRequest};
 
@@ -23,7 +24,7 @@ const ENDED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("ended");
 const OPEN: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("open");
 /// What is remembered of policies, by name.
 const POLICIES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("policies");
-/// Numbers: the format and the last job.
+/// Numbers: the format, the last job and the agent.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 
 const VERSION: u64 = 1;
@@ -101,6 +102,17 @@ impl Journal {
             VERSION => Ok(journal),
             found => Err(JournalError::TooNew { place: journal.place.to_path_buf(), found }),
         }
+    }
+
+    /// A name for the agent that this journal is of: made once, and no other agent's.
+    pub fn agent(&self) -> JournalResult<String> {
+        let number = self.write(|tables| {
+            let known = tables.number("agent")?;
+            let number = if known == 0 { Uuid::new_v4().as_u64_pair().0 } else { known };
+            tables.numbers.insert("agent", number)?;
+            Ok(number)
+        })?;
+        Ok(format!("{number:016x}"))
     }
 
     /// Whether the last call worked.
@@ -314,10 +326,8 @@ impl Tables<'_> {
         now: Timestamp,
     ) -> Result<(), Failure> {
         let known = self.memory(policy)?;
-        let (first_seen, schedule) = match known {
-            Some(memory) => (memory.first_seen, memory.schedule),
-            None => (now, None),
-        };
+        let first_seen = known.as_ref().map_or(now, |memory| memory.first_seen);
+        let schedule = known.and_then(|memory| memory.schedule);
         let last_slot = Some(slot);
         self.remember(policy, &PolicyMemory { first_seen, last_slot, schedule })
     }

@@ -56,6 +56,7 @@ pub(super) fn run(policy: &str, outcome: RunOutcome, ended: i64) -> RunFacts {
             collections: 3,
             collections_skipped: Some(1),
             collections_failed: u64::from(outcome == RunOutcome::Partial),
+            suspect: false,
         }),
     }
 }
@@ -78,6 +79,7 @@ pub(super) fn one_backup(committed: i64) -> PolicyCatalog {
         states: [(BackupState::Complete, 1)].into(),
         oldest_restorable: Some(at(committed - 10)),
         newest_restorable: Some(at(committed - 10)),
+        pinned: 0,
         newest_complete: Some(BackupFigures {
             rows: 1000,
             segments: 5,

@@ -1,9 +1,9 @@
 //! What the repository holds, and what Milvus holds back.
 
 use crate::metrics::{GcScope, Metrics, RepositoryClass, VerifyFacts, VerifyLevel};
-use crate::model::BackupState;
+use crate::model::{BackupState, RunOutcome};
 
-use super::look::{at, catalog, one_backup, policy, value};
+use super::look::{at, catalog, one_backup, policy, run, value};
 
 #[test]
 fn backups_are_counted_by_what_they_are() {
@@ -49,6 +49,32 @@ fn backups_are_counted_by_what_they_are() {
     ] {
         assert_eq!(value(&metrics, series), expected, "{series}");
     }
+}
+
+/// Beside another agent, whose backups this one only finds.
+#[test]
+fn what_a_backup_had_to_copy_is_told_by_the_agent_that_made_it() {
+    let metrics = Metrics::default();
+    metrics.set_policies(&[policy("p")]);
+    let copied = || {
+        ["uploaded", "reused"]
+            .map(|what| value(&metrics, &format!(r#"last_backup_{what}_bytes{{policy="p"}}"#)))
+    };
+    let success = r#"last_success_timestamp_seconds{kind="backup",policy="p"}"#;
+    metrics.run_ended(&run("p", RunOutcome::Complete, 2001));
+    for (read_at, committed, told) in [
+        (2000, 1000, [Some(96), Some(4000)]),
+        (2002, 2000, [Some(96), Some(4000)]),
+        (2003, 2000, [Some(96), Some(4000)]),
+        (3010, 3000, [None, None]),
+    ] {
+        metrics.catalog(catalog(read_at, "p", one_backup(committed)));
+        assert_eq!(copied(), told, "read at {read_at}");
+    }
+    metrics.run_ended(&run("p", RunOutcome::Skipped, 3011));
+    assert_eq!((value(&metrics, success), copied()), (Some(3000), [None, None]));
+    metrics.run_ended(&run("p", RunOutcome::Complete, 4000));
+    assert_eq!(copied(), [Some(96), Some(4000)]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod wait;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-pub(crate) use agent::Agent;
+pub(crate) use agent::{Agent, Ended};
 pub(crate) use bucket::Bucket;
 pub(crate) use running::Running;
 pub(crate) use server::{LabServer, assert_equal, lab, milvus};

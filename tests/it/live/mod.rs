@@ -11,6 +11,7 @@ mod incremental;
 mod kill;
 mod many;
 mod resume;
+mod retention;
 mod s3;
 mod speed;
 mod upserts;

@@ -9,7 +9,7 @@ use milvus_backup_agent::storage::ObjectMeta;
 use serde_json::Value;
 
 use crate::lab::{Agent, Bucket, LabServer, assert_equal, milvus};
-use crate::steps::resume_backups;
+use crate::steps::{resume_backups, share_slots};
 
 /// What Milvus itself keeps below its prefix.
 const OWN: [&str; 4] = ["insert_log/", "delta_log/", "stats_log/", "index_files/"];
@@ -136,6 +136,11 @@ fn a_killed_backup_to_s3_goes_on_where_it_was() {
     resume_backups(&server, "far_resumed", 3, |name| {
         Agent::over(&server, "resumed", backups(&format!("resumed_{name}")).under_another_key())
     });
+}
+
+#[test]
+fn two_agents_make_each_backup_once_while_one_is_killed_or_stands_still() {
+    share_slots(&on_s3(), "shared_slots", backups("shared_slots"), 1);
 }
 
 /// Milvus writes what is above 16 MiB in parts, and the fingerprint of that is no MD5. And what

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use jiff::Timestamp;
 use milvus_backup_agent::manifest::{
-    Attempt, FileList, LeaseRecord, Manifest, ManifestOutcome, RestoreLedger, Tombstone, decode,
+    Attempt, Doubt, FileList, LeaseRecord, Manifest, ManifestOutcome, Pin, RestoreLedger,
+    Tombstone, decode, suspicion,
 };
 use milvus_backup_agent::model::{Clock, ObjectKey};
 use milvus_backup_agent::storage::MemoryStore;
@@ -32,6 +33,9 @@ pub(super) struct Folder {
     pub(super) tombstone: Option<Buried>,
     /// The plan's files and when it was saved.
     pub(super) plan: Option<(Files, u64)>,
+    /// The pin and when it was put.
+    pub(super) pin: Option<(Pin, u64)>,
+    pub(super) doubt: Option<Doubt>,
     /// The run of the attempt has made the backup.
     pub(super) made: bool,
 }
@@ -58,6 +62,33 @@ impl Folder {
 
     pub(super) fn is_complete(&self) -> bool {
         self.listed().is_some_and(|manifest| manifest.outcome == ManifestOutcome::Complete)
+    }
+
+    pub(super) fn pin_of(&self) -> Option<&Pin> {
+        self.pin.as_ref().map(|(pin, _)| pin)
+    }
+
+    /// Whether something is in doubt of it.
+    pub(super) fn is_suspect(&self) -> bool {
+        let doubt = self.doubt.as_ref();
+        let why = self.listed().and_then(|manifest| suspicion(manifest, doubt, self.pin_of()));
+        why.is_some()
+    }
+
+    /// Whether it counts for retention.
+    pub(super) fn is_good(&self) -> bool {
+        self.is_complete() && !self.is_suspect()
+    }
+
+    pub(super) fn is_pinned(&self) -> bool {
+        self.pin.as_ref().is_some_and(|(pin, _)| pin.ended.is_none())
+    }
+
+    /// Whether it is hidden, and was pinned before.
+    pub(super) fn is_hidden_pinned(&self) -> bool {
+        let buried = self.tombstone.as_ref().map(|buried| buried.number);
+        let pinned = self.pin.as_ref().filter(|(pin, _)| pin.ended.is_none());
+        buried.zip(pinned).is_some_and(|(buried, (_, pinned))| *pinned < buried)
     }
 
     pub(super) fn is_unfinished(&self) -> bool {
@@ -98,6 +129,8 @@ pub(super) struct JobFacts {
     pub(super) clock: JobClock,
     /// The change of Milvus's data that came last before it.
     pub(super) since: u64,
+    /// The last write before it.
+    pub(super) began: u64,
     /// When it took the lease of a sweep.
     pub(super) sweep: Option<u64>,
     /// The runs of it that were listed.
@@ -116,6 +149,8 @@ pub(super) struct Book {
     pub(super) leases: BTreeMap<String, Life>,
     pub(super) readers: BTreeMap<String, Reader>,
     pub(super) jobs: Vec<JobFacts>,
+    /// Every backup that was hidden: when, by whom, and its policy.
+    pub(super) hidden: Vec<(u64, JobId, String)>,
     pub(super) storage: MemoryStore,
     pub(super) past: Arc<Mutex<Past>>,
     /// Segment files that were deleted.
@@ -160,8 +195,15 @@ impl Book {
             }
             (name, "tombstone.json") => {
                 let (tombstone, number) = (document("tombstone", body), self.number);
+                let was_good = self.folder(name).is_good();
                 self.folder(name).tombstone = Some(Buried { tombstone, number, by });
+                self.may_hide(by, name, was_good);
             }
+            (name, "pin.json") => {
+                let number = self.number;
+                self.folder(name).pin = Some((document("pin", body), number));
+            }
+            (name, "doubt.json") => self.folder(name).doubt = Some(document("doubt", body)),
             (name, "manifest.json") => {
                 let folder = self.folder(name);
                 folder.manifest = Some(document("manifest", body));
@@ -200,6 +242,8 @@ impl Book {
                 self.folder(name).attempt = None;
             }
             (name, "plan.jsonl.zst") => self.folder(name).plan = None,
+            (name, "pin.json") => self.folder(name).pin = None,
+            (name, "doubt.json") => self.folder(name).doubt = None,
             (name, "tombstone.json") if self.folder(name).tombstone.is_some() => {
                 self.may_lift(by, name);
                 self.folder(name).tombstone = None;

@@ -9,7 +9,7 @@ use milvus_backup_agent::model::{ClusterName, KeyPrefix};
 use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt};
 
 use super::book::{CLUSTER, Folder};
-use super::op::{Fate, Work};
+use super::op::Fate;
 use super::world::World;
 
 impl World {
@@ -72,43 +72,46 @@ impl World {
         missing.map_or(Ok(()), |(name, _)| Err(format!("{name} is not listed")))
     }
 
-    /// A second prune with nothing new deletes nothing. Where the first one had to wait for the
-    /// dead, something may have become due, and the third deletes nothing.
+    /// A second prune with nothing new deletes nothing and hides nothing. Where the first one had to wait for the
+    /// dead, something may have become due, and the third does neither.
     async fn prune_again(&mut self) -> Result<(), String> {
-        let Some((at, mut began)) = self.pruned.take() else { return Ok(()) };
+        let Some((at, work, mut began)) = self.pruned.take() else { return Ok(()) };
         for _ in 0..2 {
             if !self.jobs.is_empty() {
                 return Ok(());
             }
             let before = self.everything();
             let now = tokio::time::Instant::now();
-            self.start(at, Work::Prune, (Fate::Lives, 0));
+            self.start(at, work, (Fate::Lives, 0));
             self.settle(super::world::LONGEST).await;
             self.tally.second_prunes += 1;
-            let gone = before.difference(&self.everything()).next().cloned();
+            let odd = before.symmetric_difference(&self.everything()).next().cloned();
             let instant = began.elapsed().is_zero();
             self.pruned = None;
-            match gone {
+            match odd {
                 None => return Ok(()),
-                Some(gone) if instant => return Err(format!("a second prune deleted {gone}")),
+                Some(odd) if instant => return Err(format!("a second prune deleted or put {odd}")),
                 Some(_) => began = now,
             }
         }
-        Err("a third prune deleted something".to_owned())
+        Err("a third prune deleted or put something".to_owned())
     }
 
     /// Every key, but for the leases.
     fn everything(&self) -> BTreeSet<String> {
         let all = self.keys("").into_iter();
-        all.filter(|key| !key.starts_with("_leases/")).collect()
+        all.filter(|key| !key.starts_with("_leases/") && !key.starts_with("_sweep")).collect()
     }
 }
 
 /// Whether a state is what the documents say.
 fn fits(folder: &Folder, state: BackupState) -> bool {
     match state {
-        BackupState::Complete => folder.is_complete(),
-        BackupState::Partial => folder.listed().is_some() && !folder.is_complete(),
+        BackupState::Complete => folder.is_good(),
+        BackupState::Suspect => folder.is_suspect(),
+        BackupState::Partial => {
+            folder.listed().is_some() && !folder.is_complete() && !folder.is_suspect()
+        }
         BackupState::Running | BackupState::Failed => folder.is_unfinished(),
         BackupState::Tombstoned => folder.tombstone.is_some(),
         BackupState::Damaged => {

@@ -25,6 +25,9 @@ impl World {
         while let Some(number) = self.find(Folder::is_removable, damaged) {
             self.must(Work::Remove(number)).await?;
         }
+        while self.find(Folder::is_pinned, |_| true).is_some() {
+            self.must(Work::Unpin(0)).await?;
+        }
         self.finish_restores().await?;
         self.prune_to_the_end().await?;
         if self.find(|folder| folder.listed().is_some(), |_| true).is_some() {
@@ -37,11 +40,11 @@ impl World {
         self.prune_to_the_end().await
     }
 
-    /// One prune for what hides the garbage, and one for the garbage.
+    /// One prune hides what no rule keeps, one takes it away, and one takes its files.
     async fn prune_to_the_end(&mut self) -> Result<(), String> {
-        for last in [false, true] {
+        for last in [false, false, true] {
             sleep(GRACE).await;
-            self.start(0, Work::Prune, (Fate::Lives, 0));
+            self.start(0, Work::Force, (Fate::Lives, 0));
             self.settle(LONGEST).await;
             self.pruned = self.pruned.take_if(|_| last);
             self.check().await?;
@@ -106,7 +109,9 @@ impl World {
         let mut needed = BTreeSet::new();
         for (name, folder) in &book.folders {
             let Some(manifest) = folder.listed() else { continue };
-            needed.extend(["attempt", "manifest"].map(|kind| format!("{name}/{kind}.json")));
+            let pin = folder.pin.as_ref().map(|_| "pin");
+            let documents = ["attempt", "manifest"].into_iter().chain(pin);
+            needed.extend(documents.map(|kind| format!("{name}/{kind}.json")));
             for (_, content) in manifest.contents() {
                 needed.insert(format!("_lists/{}.jsonl.zst", content.list));
                 let files = book.lists[&content.list].iter();
@@ -134,7 +139,9 @@ impl World {
                 [format!("_restores/{id}.json"), format!("_leases/{}/1.json", reader.ledger.lease)];
             its.contains(&key.to_owned()) && !is_listed(book, reader.ledger.backup.as_str())
         });
-        one || of_gone || ["_cluster.json", "_sweep.jsonl.zst"].contains(&key)
+        one || of_gone
+            || ["_cluster.json", "_sweep.jsonl.zst", "_retention/two.json", "_retention/days.json"]
+                .contains(&key)
     }
 }
 

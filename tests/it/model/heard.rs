@@ -20,32 +20,43 @@ impl World {
                     Err(error) => unexpected(job, error, self.can_back_up(job)),
                 }
             }
-            Said::Deleted(said) => self.plain(job, said, job.was_listed),
+            Said::Deleted(Ok(_)) if self.hid_pinned(job) => {
+                Some("says yes, and hid a backup that was pinned before".to_owned())
+            }
+            Said::Pruned(Ok(_)) if self.hid_pinned(job) => {
+                Some("ended well, and hid a backup that was pinned before".to_owned())
+            }
+            Said::Deleted(said) => self.plain(job, said, job.was.listed && !job.was.pinned),
+            Said::Pinned(said) => {
+                let must =
+                    if matches!(job.work, Work::Pin(_)) { job.was.listed } else { job.was.pinned };
+                self.plain(job, said, must)
+            }
             Said::Undeleted(said) => self.plain(job, said, false),
             Said::Pruned(Ok(report)) => {
                 let damaged = self.book().folders.values().any(Folder::is_damaged);
-                let odd = report.refused.is_some() || !report.errors.is_empty();
+                let odd = report.unswept || !report.errors.is_empty();
                 let wrong = (job.calm && odd && !damaged).then(|| format!("says {report:?}"));
-                if job.calm && job.work == Work::Prune && !odd {
-                    self.pruned = Some((job.agent, job.began));
+                if job.calm && job.work != Work::Preview && !odd {
+                    self.pruned = Some((job.agent, job.work, job.began));
                 }
                 wrong.or_else(|| self.good(job))
             }
             Said::Pruned(Err(error)) => unexpected(job, &error, true),
             Said::Restored(Ok(report)) => {
                 let whole = report.outcome == RunOutcome::Complete;
-                let wrong = job.calm && job.was_complete && !whole;
+                let wrong = job.calm && job.was.complete && !whole;
                 let wrong = wrong.then(|| format!("says {report:?}"));
                 self.good(job);
                 wrong.or_else(|| if whole || job.calm { self.compare(job) } else { None })
             }
             Said::Restored(Err(error)) | Said::Verified(Err(error)) => {
-                unexpected(job, &error, job.was_listed)
+                unexpected(job, &error, job.was.listed)
             }
             Said::Verified(Ok(report)) => {
                 let sound = report.outcome == RunOutcome::Complete;
                 let wrong =
-                    (job.calm && job.was_listed && !sound).then(|| format!("says {report:?}"));
+                    (job.calm && job.was.listed && !sound).then(|| format!("says {report:?}"));
                 wrong.or_else(|| self.good(job))
             }
         };
@@ -53,6 +64,12 @@ impl World {
             let what = format!("{:?} of {} by agent {} {why}", job.work, job.name, job.agent);
             self.book().wrong(what);
         }
+    }
+
+    fn hid_pinned(&self, job: &Job) -> bool {
+        let book = self.book();
+        let its = |folder: &&Folder| folder.tombstone.as_ref().is_some_and(|one| one.by == job.id);
+        book.folders.values().filter(its).any(Folder::is_hidden_pinned)
     }
 
     fn good(&mut self, job: &Job) -> Option<String> {
@@ -69,7 +86,7 @@ impl World {
 
     fn can_back_up(&self, job: &Job) -> bool {
         let has_some = (0..3).any(|collection| self.milvus.has(collection));
-        has_some && job.work == Work::Backup
+        has_some && matches!(job.work, Work::Backup(_))
     }
 
     /// A restore brought back what the backup had.

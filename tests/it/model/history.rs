@@ -1,6 +1,6 @@
 //! Histories from seeds.
 
-use super::op::{Fate, Fault, Op, Work};
+use super::op::{Fate, Fault, Keeps, Op, Work};
 use super::random::Random;
 use super::truth::Honesty;
 use super::world::Kind;
@@ -28,7 +28,13 @@ impl History {
         };
         let mut ops = vec![
             Op::Insert { collection: 0, rows: 2 },
-            Op::Start { agent: 0, work: Work::Backup, fate: Fate::Lives, pace: 0, then: 0 },
+            Op::Start {
+                agent: 0,
+                work: Work::Backup(Keeps::Two),
+                fate: Fate::Lives,
+                pace: 0,
+                then: 0,
+            },
         ];
         for _ in 0..6 + random.below(10) {
             ops.push(step(&mut random, kind.agents));
@@ -101,12 +107,17 @@ fn minutes(random: &mut Random) -> u32 {
 fn work(random: &mut Random) -> Work {
     let number = small(random, 8);
     random.weighed(&[
-        (30, Work::Backup),
+        (8, Work::Backup(Keeps::All)),
+        (14, Work::Backup(Keeps::Two)),
+        (10, Work::Backup(Keeps::Days)),
         (6, Work::Again(number)),
         (12, Work::Hide(number)),
         (8, Work::Remove(number)),
         (9, Work::Undelete(number)),
-        (28, Work::Prune),
+        (18, Work::Prune),
+        (12, Work::Force),
+        (4, Work::Pin(number)),
+        (3, Work::Unpin(number)),
         (2, Work::Preview),
         (8, Work::Restore(number)),
         (3, Work::Verify(number)),

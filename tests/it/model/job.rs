@@ -6,9 +6,9 @@ use futures::FutureExt;
 use milvus_backup_agent::catalog::ClusterIdentity;
 use milvus_backup_agent::config::{MinFree, Retention};
 use milvus_backup_agent::job::{
-    BackupReport, BackupRequest, DeleteReport, JobContext, JobResult, Prune, PruneReport, Removal,
-    RestoreOptions, RestoreReport, Staging, StagingRoot, VerifyReport, Wanted, run_backup,
-    run_delete, run_prune, run_restore, run_undelete, run_verify,
+    BackupReport, BackupRequest, DeleteReport, JobContext, JobResult, PinReport, PruneReport,
+    Removal, RestoreOptions, RestoreReport, Staging, StagingRoot, VerifyReport, Wanted, run_backup,
+    run_delete, run_pin, run_prune, run_restore, run_undelete, run_unpin, run_verify,
 };
 use milvus_backup_agent::milvus::MilvusApi;
 use milvus_backup_agent::milvus::testing::FakeMilvus;
@@ -24,7 +24,8 @@ use super::clock::JobClock;
 use super::gate::Gate;
 use super::gated::GatedStore;
 use super::milvus::{Milvus, SEEN_REPOSITORY, SEEN_STAGING};
-use super::op::Work;
+use super::op::{Keeps, Work};
+use super::policies;
 use super::rules::{DELETE_GRACE, FAILED_TTL, ORPHAN_GRACE};
 
 /// What a job says at its end.
@@ -36,6 +37,15 @@ pub(super) enum Said {
     Pruned(JobResult<PruneReport>),
     Restored(JobResult<RestoreReport>),
     Verified(JobResult<VerifyReport>),
+    Pinned(JobResult<PinReport>),
+}
+
+/// The backup that a job is about, when the job began.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Was {
+    pub(super) listed: bool,
+    pub(super) complete: bool,
+    pub(super) pinned: bool,
 }
 
 /// A job that is at work, or was.
@@ -47,9 +57,7 @@ pub(super) struct Job {
     pub(super) name: BackupName,
     /// Nothing else is at work beside it and nothing happens to it.
     pub(super) calm: bool,
-    /// The backup that it is about was listed when it began.
-    pub(super) was_listed: bool,
-    pub(super) was_complete: bool,
+    pub(super) was: Was,
     pub(super) began: tokio::time::Instant,
     pub(super) handle: tokio::task::AbortHandle,
 }
@@ -90,6 +98,7 @@ impl Outside {
                 delete_grace: DELETE_GRACE,
                 orphan_grace: ORPHAN_GRACE,
                 failed_ttl: FAILED_TTL,
+                max_delete_percent: 50,
             },
         }
     }
@@ -102,9 +111,15 @@ impl Outside {
     pub(super) async fn run(self, work: Work, id: JobId, name: BackupName) -> (JobId, Said) {
         let context = self.context();
         let said = match work {
-            Work::Backup | Work::Again(_) => {
-                Said::Backup(run_backup(&context, request(name)).boxed_local().await)
+            Work::Backup(_) | Work::Again(_) => {
+                let keeps = if let Work::Backup(keeps) = work { keeps } else { Keeps::Days };
+                Said::Backup(run_backup(&context, request(name, keeps)).boxed_local().await)
             }
+            Work::Pin(_) => {
+                let why = ("it is wanted", None);
+                Said::Pinned(run_pin(&context, &name, why).boxed_local().await)
+            }
+            Work::Unpin(_) => Said::Pinned(run_unpin(&context, &name).boxed_local().await),
             Work::Hide(_) => {
                 Said::Deleted(run_delete(&context, &name, Removal::Hide).boxed_local().await)
             }
@@ -112,10 +127,10 @@ impl Outside {
                 Said::Deleted(run_delete(&context, &name, Removal::Now).boxed_local().await)
             }
             Work::Undelete(_) => Said::Undeleted(run_undelete(&context, &name).boxed_local().await),
-            Work::Prune | Work::Preview => {
-                let how = if work == Work::Prune { Prune::Apply } else { Prune::Plan };
+            Work::Prune | Work::Force | Work::Preview => {
                 let staging = StagingRoot { store: self.staging(), shared: true };
-                Said::Pruned(run_prune(&context, Some(&staging), how).boxed_local().await)
+                let request = policies::request(work);
+                Said::Pruned(run_prune(&context, Some(&staging), request).boxed_local().await)
             }
             Work::Restore(_) => {
                 let staging = Staging {
@@ -134,10 +149,11 @@ impl Outside {
     }
 }
 
-fn request(name: BackupName) -> BackupRequest {
+fn request(name: BackupName, keeps: Keeps) -> BackupRequest {
     BackupRequest {
         name: Some(name),
-        policy: None,
+        policy: policies::policy(keeps),
+        job: None,
         selector: CollectionSelector::parse(["default.c?"]).expect("a pattern"),
         trigger: "model".to_owned(),
     }

@@ -13,6 +13,7 @@ mod history;
 mod job;
 mod milvus;
 mod op;
+mod policies;
 mod random;
 mod rules;
 mod seeds;

@@ -29,8 +29,8 @@ pub(super) enum Op {
 /// What an agent does. Numbers choose among the backups that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
-    /// A backup under a new name.
-    Backup,
+    /// A backup under a new name, of one of the policies.
+    Backup(Keeps),
     /// A backup under the name of a run that made none.
     Again(u8),
     /// `delete`.
@@ -38,11 +38,27 @@ pub(super) enum Work {
     /// `delete --now`.
     Remove(u8),
     Undelete(u8),
+    /// `prune --apply` with the rules of the policies.
     Prune,
+    /// The same over every guard.
+    Force,
     /// `prune` that only tells.
     Preview,
+    Pin(u8),
+    Unpin(u8),
     Restore(u8),
     Verify(u8),
+}
+
+/// A policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeps {
+    /// None.
+    All,
+    /// `keep_last: 1`, `min_keep: 2`.
+    Two,
+    /// `keep_last: 2`, `keep_daily: 2`, `min_keep: 1`, `keep_partial: 1`.
+    Days,
 }
 
 /// What becomes of an agent while it works, at a call of it to a store.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use milvus_backup_agent::manifest::Manifest;
+use milvus_backup_agent::manifest::{Manifest, suspicion};
 use milvus_backup_agent::model::Clock;
 use serde_json::Value;
 
 use super::book::{Book, Files, Folder, JobId};
 use super::milvus::{Keys, Milvus};
 use super::op::Work;
+use super::policies::min_keep;
 
 pub(super) const DELETE_GRACE: SignedDuration = SignedDuration::from_hours(48);
 pub(super) const ORPHAN_GRACE: SignedDuration = SignedDuration::from_hours(24);
@@ -125,6 +126,35 @@ impl Book {
         }
     }
 
+    /// A tombstone was put: what rules do not keep went, and enough good ones are left.
+    pub(super) fn may_hide(&mut self, by: JobId, name: &str, was_good: bool) {
+        let folder = &self.folders[name];
+        let Some(manifest) = folder.committed() else { return };
+        let policy = manifest.policy.clone();
+        let by_rules = folder.tombstone.as_ref().is_some_and(|one| one.tombstone.policy.is_some());
+        let job = &self.jobs[by];
+        let mut wrong = Vec::new();
+        if by_rules {
+            let left = self.folders.values().filter(|other| {
+                other.is_good() && other.listed().is_some_and(|one| one.policy == policy)
+            });
+            let others = self
+                .hidden
+                .iter()
+                .filter(|(number, who, of)| *number > job.began && *who != by && *of == policy);
+            let counted = left.count() + others.count();
+            if was_good && counted < min_keep(&policy) {
+                wrong.push(format!("{name} was hidden, and {counted} of `{policy}` are left"));
+            }
+            let doubtful = suspicion(manifest, folder.doubt.as_ref(), folder.pin_of()).is_some();
+            if doubtful {
+                wrong.push(format!("{name} was hidden, which is suspect"));
+            }
+        }
+        self.wrong.extend(wrong);
+        self.hidden.push((self.number, by, policy));
+    }
+
     pub(super) fn may_delete_manifest(&mut self, by: JobId, name: &str) {
         let folder = &self.folders[name];
         let Some(buried) = &folder.tombstone else {
@@ -136,6 +166,9 @@ impl Book {
         let mut wrong = Vec::new();
         if !at_once && job.clock.latest() < due && folder.committed().is_some() {
             wrong.push(format!("the manifest of {name} went in its grace, which ends at {due}"));
+        }
+        if folder.is_hidden_pinned() && folder.committed().is_some() {
+            wrong.push(format!("the manifest of {name} went, which is pinned"));
         }
         for (id, reader) in &self.readers {
             let told = reader.ledger.backup.as_str() == name && reader.number < buried.number;
@@ -160,7 +193,7 @@ impl Book {
             wrong.push(format!("the attempt of {name} went, and its run is at work"));
         }
         let began = attempt.end.as_ref().map_or(attempt.started_at, |end| end.at);
-        let pruned = buried.by == by && self.jobs[by].work == Work::Prune;
+        let pruned = buried.by == by && matches!(self.jobs[by].work, Work::Prune | Work::Force);
         if pruned && self.jobs[by].clock.latest() < began + FAILED_TTL {
             wrong.push(format!("the attempt of {name} went before its time"));
         }

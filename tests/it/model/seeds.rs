@@ -3,7 +3,7 @@
 
 use super::campaign::play;
 use super::history::History;
-use super::op::{Fate, Fault, Op, Work};
+use super::op::{Fate, Fault, Keeps, Op, Work};
 use super::truth::Honesty;
 use super::world::Kind;
 
@@ -26,8 +26,14 @@ fn seed_16() {
             HONEST,
             &[
                 Op::Insert { collection: 0, rows: 2 },
-                Op::Start { agent: 0, work: Work::Backup, fate: Fate::Lives, pace: 0, then: 0 },
-                Op::Start { agent: 0, work: Work::Backup, fate, pace: 0, then: 0 },
+                Op::Start {
+                    agent: 0,
+                    work: Work::Backup(Keeps::All),
+                    fate: Fate::Lives,
+                    pace: 0,
+                    then: 0,
+                },
+                Op::Start { agent: 0, work: Work::Backup(Keeps::All), fate, pace: 0, then: 0 },
             ],
         );
     }

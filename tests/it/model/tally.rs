@@ -10,8 +10,8 @@ pub(super) struct Tally {
     pub(super) histories: u64,
     pub(super) lying: u64,
     ops: [u64; 8],
-    works: [u64; 9],
-    done: [u64; 9],
+    works: [u64; 12],
+    done: [u64; 12],
     pub(super) crashes: u64,
     pub(super) stalls: u64,
     pub(super) wakes: u64,
@@ -22,14 +22,17 @@ pub(super) struct Tally {
 }
 
 const OPS: [&str; 8] = ["insert", "erase", "compact", "collect", "drop", "pass", "jump", "kill"];
-const WORKS: [&str; 9] = [
+const WORKS: [&str; 12] = [
     "backup",
     "again",
     "delete",
     "delete --now",
     "undelete",
     "prune",
+    "prune --allow",
     "prune plan",
+    "pin",
+    "unpin",
     "restore",
     "verify",
 ];
@@ -120,14 +123,17 @@ impl fmt::Display for Tally {
 
 fn place(work: Work) -> usize {
     match work {
-        Work::Backup => 0,
+        Work::Backup(_) => 0,
         Work::Again(_) => 1,
         Work::Hide(_) => 2,
         Work::Remove(_) => 3,
         Work::Undelete(_) => 4,
         Work::Prune => 5,
-        Work::Preview => 6,
-        Work::Restore(_) => 7,
-        Work::Verify(_) => 8,
+        Work::Force => 6,
+        Work::Preview => 7,
+        Work::Pin(_) => 8,
+        Work::Unpin(_) => 9,
+        Work::Restore(_) => 10,
+        Work::Verify(_) => 11,
     }
 }

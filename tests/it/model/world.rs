@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::book::{Book, Folder, JobFacts, JobId};
 use super::clock::{JobClock, TrueClock};
 use super::gate::{Events, Gate};
-use super::job::{Job, Outside, Said};
+use super::job::{Job, Outside, Said, Was};
 use super::milvus::Milvus;
 use super::op::{Fate, Op, Work};
 use super::random::Random;
@@ -42,7 +42,7 @@ pub(super) struct World {
     tasks: JoinSet<(JobId, Said)>,
     pub(super) events: Arc<Events>,
     /// A prune that nothing disturbed has just ended, and began then.
-    pub(super) pruned: Option<(usize, Instant)>,
+    pub(super) pruned: Option<(usize, Work, Instant)>,
     random: Random,
     names: u32,
     pub(super) tally: Tally,
@@ -72,6 +72,7 @@ impl World {
             leases: std::collections::BTreeMap::default(),
             readers: std::collections::BTreeMap::default(),
             jobs: Vec::new(),
+            hidden: Vec::new(),
             storage,
             past: Arc::clone(&milvus.past),
             swept: 0,
@@ -182,13 +183,26 @@ impl World {
         let calm = self.jobs.is_empty() && fate == Fate::Lives;
         self.agents[at].gate.set(fate, pace);
         let clock = JobClock::new(self.clock, Arc::clone(&self.agents[at].hours_off));
-        let (id, [was_listed, was_complete]) = {
+        let (id, was) = {
             let mut book = self.book();
             let since = book.past.lock().expect("no panic").now;
             let was = |like: fn(&Folder) -> bool| book.folders.get(name.as_str()).is_some_and(like);
-            let was = [was(|folder| folder.listed().is_some()), was(Folder::is_complete)];
+            let was = Was {
+                listed: was(|folder| folder.listed().is_some()),
+                complete: was(Folder::is_complete),
+                pinned: was(Folder::is_pinned),
+            };
             let clock = clock.clone();
-            book.jobs.push(JobFacts { agent: at, work, clock, since, sweep: None, listed: 0 });
+            let began = book.number;
+            book.jobs.push(JobFacts {
+                agent: at,
+                work,
+                clock,
+                since,
+                began,
+                sweep: None,
+                listed: 0,
+            });
             (book.jobs.len() - 1, was)
         };
         let outside = Outside {
@@ -200,17 +214,7 @@ impl World {
             in_place: self.in_place,
         };
         let handle = self.tasks.spawn_local(Box::pin(outside.run(work, id, name.clone())));
-        self.jobs.push(Job {
-            id,
-            agent: at,
-            work,
-            name,
-            calm,
-            was_listed,
-            was_complete,
-            began: Instant::now(),
-            handle,
-        });
+        self.jobs.push(Job { id, agent: at, work, name, calm, was, began: Instant::now(), handle });
         id
     }
 
@@ -232,12 +236,14 @@ impl World {
             all.get(usize::from(number) % all.len().max(1)).map(|name| (*name).clone())
         };
         let found = match work {
-            Work::Backup | Work::Prune | Work::Preview => None,
+            Work::Backup(_) | Work::Prune | Work::Force | Work::Preview => None,
+            Work::Unpin(number) => pick(number, Folder::is_pinned),
             Work::Again(number) => pick(number, Folder::is_unfinished),
             Work::Undelete(number) => pick(number, |folder| folder.tombstone.is_some()),
-            Work::Hide(number) | Work::Restore(number) | Work::Verify(number) => {
-                pick(number, |folder| folder.listed().is_some())
-            }
+            Work::Hide(number)
+            | Work::Restore(number)
+            | Work::Verify(number)
+            | Work::Pin(number) => pick(number, |folder| folder.listed().is_some()),
             Work::Remove(number) => pick(number, Folder::is_removable),
         };
         drop(book);

@@ -19,7 +19,7 @@ const QUIET: &[&str] = &["dataCoord.enableCompaction=false"];
 const LATE: SignedDuration = SignedDuration::from_secs(4);
 
 /// The slot that a backup is named after.
-fn slot(backup: &str) -> Timestamp {
+pub(super) fn slot(backup: &str) -> Timestamp {
     let time = backup.split_once('_').expect("policy and time").1;
     let time = DateTime::strptime("%Y%m%d_%H%M%S", time).expect("a time");
     time.to_zoned(TimeZone::UTC).expect("a moment").timestamp()

@@ -97,6 +97,7 @@ impl Lab {
                 delete_grace: SignedDuration::from_hours(48),
                 orphan_grace: SignedDuration::from_hours(24),
                 failed_ttl: SignedDuration::from_hours(72),
+                max_delete_percent: 50,
             },
         }
     }
@@ -188,6 +189,7 @@ pub(crate) fn request(name: &str) -> BackupRequest {
         policy: None,
         selector: CollectionSelector::all(),
         trigger: "test".to_owned(),
+        job: None,
     }
 }
 

@@ -37,7 +37,9 @@ pub(crate) async fn assert_sound(lab: &Lab) {
         match state {
             BackupState::Complete | BackupState::Partial => assert_verifies(lab, &name).await,
             BackupState::Running | BackupState::Failed => {}
-            BackupState::Damaged | BackupState::Tombstoned => panic!("{name} is {state:?}"),
+            BackupState::Damaged | BackupState::Suspect | BackupState::Tombstoned => {
+                panic!("{name} is {state:?}")
+            }
         }
     }
 }

@@ -1,200 +1,38 @@
-//! What is in a cluster's folder → what goes, what stays, and why.
-//!
-//! Only what is certainly done with goes. What cannot be read, is newer than this agent, or
-//! has a date in the future is left alone, with the reason.
+//! The verdicts.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
 use crate::config::Retention;
-use crate::manifest::{Attempt, FileList, Manifest, RestoreLedger, RestoreStep, Tombstone};
+use crate::manifest::{Attempt, RestoreStep, Tombstone};
 use crate::model::BackupName;
+use crate::plan::RetentionPlan;
 
-/// A document as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found<T> {
-    /// It is not there.
-    Absent,
-    /// It is this.
-    Read(T),
-    /// It is damaged.
-    Unreadable(String),
-    /// A newer agent wrote it.
-    TooNew(String),
-}
-
-impl<T> Found<T> {
-    /// What was read.
-    pub fn read(&self) -> Option<&T> {
-        match self {
-            Self::Read(document) => Some(document),
-            Self::Absent | Self::Unreadable(_) | Self::TooNew(_) => None,
-        }
-    }
-
-    /// Why it cannot be read.
-    pub fn problem(&self) -> Option<&str> {
-        match self {
-            Self::Unreadable(why) | Self::TooNew(why) => Some(why),
-            Self::Absent | Self::Read(_) => None,
-        }
-    }
-
-    /// Why only a newer agent can read it.
-    pub fn too_new(&self) -> Option<&str> {
-        match self {
-            Self::TooNew(why) => Some(why),
-            Self::Absent | Self::Read(_) | Self::Unreadable(_) => None,
-        }
-    }
-
-    /// Whether there is something, readable or not.
-    pub fn is_there(&self) -> bool {
-        !matches!(self, Self::Absent)
-    }
-}
-
-/// One backup folder.
-#[derive(Debug, Clone)]
-pub struct BackupFacts {
-    /// The backup's name.
-    pub name: BackupName,
-    /// `attempt.json`.
-    pub attempt: Found<Attempt>,
-    /// `manifest.json`.
-    pub manifest: Found<Manifest>,
-    /// `tombstone.json`.
-    pub tombstone: Found<Tombstone>,
-    /// The saved plan.
-    pub plan: Found<FileList>,
-    /// Whether the run of an attempt without an end still beats.
-    pub alive: bool,
-    /// When that run was last heard of.
-    pub heard: Option<Timestamp>,
-    /// Live restores that read it.
-    pub readers: Vec<String>,
-}
-
-impl BackupFacts {
-    /// Whether a run has begun it and not said that it ended.
-    pub fn is_unfinished(&self) -> bool {
-        let begun = self.attempt.read().is_some_and(|attempt| attempt.end.is_none());
-        begun && !self.manifest.is_there()
-    }
-}
-
-/// One restore's ledger.
-#[derive(Debug, Clone)]
-pub struct RestoreFacts {
-    /// The restore.
-    pub id: String,
-    /// Its ledger.
-    pub ledger: Found<RestoreLedger>,
-    /// Whether it still beats.
-    pub alive: bool,
-}
-
-/// One folder of leases.
-#[derive(Debug, Clone)]
-pub struct LeaseFacts {
-    /// Its name.
-    pub name: String,
-    /// Whether its holder beats.
-    pub alive: bool,
-}
-
-/// One folder of staged files.
-#[derive(Debug, Clone)]
-pub struct StagingFacts {
-    /// Its name.
-    pub folder: String,
-    /// What is known of its restore.
-    pub owner: StagingOwner,
-    /// When its youngest file was written.
-    pub newest: Option<Timestamp>,
-}
-
-/// What is known of the restore that staged files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StagingOwner {
-    /// It is at work.
-    Alive,
-    /// It is dead.
-    Dead,
-    /// This repository does not know it, but no other one stages here.
-    Unknown,
-    /// This repository does not know it, and another one may stage here too.
-    Foreign,
-}
-
-/// Everything that prune looks at, but for the shared files.
-#[derive(Debug, Clone, Default)]
-pub struct PruneFacts {
-    /// The backups.
-    pub backups: Vec<BackupFacts>,
-    /// The restores.
-    pub restores: Vec<RestoreFacts>,
-    /// The leases.
-    pub leases: Vec<LeaseFacts>,
-    /// The staging folders.
-    pub staging: Vec<StagingFacts>,
-}
-
-/// What becomes of something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// It is in use.
-    Keep,
-    /// It goes.
-    Delete,
-    /// It stays for now.
-    Leave,
-}
-
-impl Verdict {
-    /// The word in tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Keep => "keep",
-            Self::Delete => "delete",
-            Self::Leave => "leave",
-        }
-    }
-}
-
-/// What a verdict is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
-    /// A backup or an attempt.
-    Backup(BackupName),
-    /// A restore's ledger.
-    Restore(String),
-    /// A lease whose name is used once.
-    Lease(String),
-    /// A folder of staged files.
-    Staging(String),
-}
-
-/// A verdict and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement {
-    /// What it is about.
-    pub subject: Subject,
-    /// What becomes of it.
-    pub verdict: Verdict,
-    /// Why.
-    pub reason: String,
-}
+use super::{
+    BackupFacts, Found, Judgement, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts,
+    StagingOwner, Subject, Verdict,
+};
 
 type Judged = (Verdict, String);
 
-/// Judges everything. Nothing is left out.
-pub fn plan_prune(facts: &PruneFacts, graces: &Retention, now: Timestamp) -> Vec<Judgement> {
-    let of = |subject, (verdict, reason): Judged| Judgement { subject, verdict, reason };
+/// Judges everything. Nothing is left out. Of backups that are there, retention has the word.
+pub fn plan_prune(
+    facts: &PruneFacts,
+    retention: &RetentionPlan,
+    (graces, now): (&Retention, Timestamp),
+) -> Vec<Judgement> {
+    let of = |subject, (verdict, reason): Judged| {
+        let reasons = vec![reason];
+        Judgement { subject, verdict, reasons }
+    };
     let mut all = Vec::new();
     for backup in &facts.backups {
-        all.push(of(Subject::Backup(backup.name.clone()), judge_backup(backup, graces, now)));
+        let subject = Subject::Backup(backup.name.clone());
+        all.push(match retention.verdicts.get(&backup.name) {
+            Some((verdict, reasons)) => {
+                Judgement { subject, verdict: *verdict, reasons: reasons.clone() }
+            }
+            None => of(subject, judge_backup(backup, graces, now)),
+        });
     }
     let goes = |name: &BackupName| {
         let of_name = |one: &&Judgement| one.subject == Subject::Backup(name.clone());
@@ -238,13 +76,7 @@ fn leave(reason: impl Into<String>) -> Judged {
 
 /// The verdict on one backup folder.
 pub fn judge_backup(facts: &BackupFacts, graces: &Retention, now: Timestamp) -> Judged {
-    let too_new = [
-        facts.attempt.too_new(),
-        facts.manifest.too_new(),
-        facts.tombstone.too_new(),
-        facts.plan.too_new(),
-    ];
-    if let Some(why) = too_new.into_iter().flatten().next() {
+    if let Some(why) = facts.too_new() {
         return leave(format!("a newer agent wrote it: {why}"));
     }
     match &facts.tombstone {
@@ -277,7 +109,10 @@ fn judge_deleted(
         return leave("deleted, but its run is at work");
     }
     if let Some(reader) = facts.readers.first() {
-        return leave(format!("deleted, but restore {reader} reads it"));
+        return leave(format!("deleted, but {reader} reads it"));
+    }
+    if facts.pin.read().is_some_and(|pin| pin.holds(now)) && facts.manifest.is_there() {
+        return leave("deleted and pinned: `undelete` brings it back, `unpin` lets it go");
     }
     if !facts.manifest.is_there() {
         return (Verdict::Delete, format!("{}; nothing can be brought back", tombstone.reason));
@@ -339,7 +174,8 @@ fn judge_restore(facts: &RestoreFacts, is_gone: &impl Fn(&BackupName) -> bool) -
 }
 
 fn judge_lease(facts: &LeaseFacts, needed: &impl Fn(&str) -> Option<String>) -> Judged {
-    let once = ["run-", "restore-", "heir-"].iter().any(|kind| facts.name.starts_with(kind));
+    let once =
+        ["run-", "restore-", "heir-", "verify-"].iter().any(|kind| facts.name.starts_with(kind));
     match needed(&facts.name) {
         _ if !once => leave("not a lease that this agent knows"),
         _ if facts.alive => (Verdict::Keep, "its holder is at work".to_owned()),

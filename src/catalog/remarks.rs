@@ -1,0 +1,55 @@
+//! What is said of backups after their commit, and what prunes note of policies.
+
+use crate::manifest::{Doubt, Pin, RetentionMark};
+use crate::model::{BackupName, PolicyName};
+use crate::plan::Found;
+use crate::storage::{ObjectStoreExt, PutMode};
+
+use super::removal::found;
+use super::{CatalogResult, Cluster, Lease};
+
+/// Writes a pin, in the place of the one there was.
+pub async fn put_pin(cluster: &Cluster, name: &BackupName, pin: &Pin) -> CatalogResult<()> {
+    let key = cluster.layout.backup(name).pin();
+    Ok(cluster.repository.write(&key, pin, PutMode::Overwrite).await?)
+}
+
+/// A backup's pin as it is now.
+pub async fn pin(cluster: &Cluster, name: &BackupName) -> CatalogResult<Found<Pin>> {
+    let key = cluster.layout.backup(name).pin();
+    found(cluster.repository.read("pin", &key).await)
+}
+
+/// Writes down that something is wrong with a backup. What was written first stays.
+pub async fn put_doubt(cluster: &Cluster, name: &BackupName, doubt: &Doubt) -> CatalogResult<()> {
+    let key = cluster.layout.backup(name).doubt();
+    if cluster.repository.store().find_bytes(&key).await?.is_none() {
+        cluster.repository.write(&key, doubt, PutMode::Overwrite).await?;
+    }
+    Ok(())
+}
+
+/// Takes it back.
+pub async fn lift_doubt(cluster: &Cluster, name: &BackupName) -> CatalogResult<()> {
+    let key = cluster.layout.backup(name).doubt();
+    let report = cluster.repository.store().delete(&[key]).await?;
+    report.failed.into_iter().next().map_or(Ok(()), |(_, error)| Err(error.into()))
+}
+
+/// What the last prune noted of a policy.
+pub async fn retention_mark(
+    cluster: &Cluster,
+    policy: &PolicyName,
+) -> CatalogResult<Found<RetentionMark>> {
+    let key = cluster.layout.retention(policy);
+    found(cluster.repository.read("retention mark", &key).await)
+}
+
+/// Notes the rules of a policy for the next prune. The lease is `prune`.
+pub async fn put_retention_mark(
+    cluster: &Cluster,
+    lease: &Lease,
+    (policy, mark): (&PolicyName, &RetentionMark),
+) -> CatalogResult<()> {
+    lease.write(&cluster.layout.retention(policy), mark, PutMode::Overwrite).await
+}

@@ -1,0 +1,43 @@
+//! `pin` and `unpin`.
+
+use crate::job::{self, JobContext, JobResult, PinReport};
+use crate::model::BackupName;
+
+use super::ExitStatus;
+use super::args::PinArguments;
+use super::output::Output;
+
+pub(super) async fn run(
+    context: &JobContext,
+    arguments: &PinArguments,
+    output: Output,
+) -> JobResult<ExitStatus> {
+    let why = (arguments.reason.as_str(), arguments.until);
+    let report = job::run_pin(context, &arguments.name, why).await?;
+    output.print(&report, || pinned(&report));
+    Ok(ExitStatus::OK)
+}
+
+pub(super) async fn undo(
+    context: &JobContext,
+    name: &BackupName,
+    output: Output,
+) -> JobResult<ExitStatus> {
+    let report = job::run_unpin(context, name).await?;
+    output.print(&report, || {
+        format!("backup {} of {} is left to the rules again", report.name, report.cluster)
+    });
+    Ok(ExitStatus::OK)
+}
+
+fn pinned(report: &PinReport) -> String {
+    let until =
+        report.until.as_ref().map_or("for good".to_owned(), |until| format!("until {until}"));
+    let pinned = format!("backup {} of {} is pinned {until}", report.name, report.cluster);
+    match &report.was_suspect {
+        Some(why) => {
+            format!("{pinned}\nit was suspect ({why}) and counts as a good one from now on")
+        }
+        None => pinned,
+    }
+}

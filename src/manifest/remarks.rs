@@ -1,0 +1,144 @@
+//! What is known or said of a backup after its commit, and of the policies that keep it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Manifest;
+
+/// `pin.json`: someone wants the backup to stay, or once did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// Format of this document.
+    pub version: u32,
+    /// When it was put.
+    pub at: Timestamp,
+    /// Where.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// When `unpin` ended it. What was in doubt stays accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+}
+
+impl Pin {
+    /// Whether it keeps the backup at this moment.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        self.ended.is_none() && self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// `doubt.json`: something was found wrong with a backup that was committed as good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// Format of this document.
+    pub version: u32,
+    /// When it was found.
+    pub at: Timestamp,
+    /// Where.
+    pub by: String,
+    /// What.
+    pub reason: String,
+}
+
+/// Why a backup that is there does not count as a good one; `None` if it does. Whoever pins it
+/// says that it is good.
+pub fn suspicion(manifest: &Manifest, doubt: Option<&Doubt>, pin: Option<&Pin>) -> Option<String> {
+    if pin.is_some() {
+        return None;
+    }
+    doubt.map(|doubt| doubt.reason.clone()).or_else(|| manifest.suspect.clone())
+}
+
+/// `_retention/<policy>.json`: the rules that the last prune of a policy went by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetentionMark {
+    /// Format of this document.
+    pub version: u32,
+    /// The rules in words, with their time zone.
+    pub rules: String,
+    /// When a prune first went by them.
+    pub since: Timestamp,
+    /// Whether what was made before them may go as well.
+    pub settled: bool,
+    /// Guards that someone has overridden, newest last.
+    #[serde(default)]
+    pub allowed: Vec<AllowedGuard>,
+}
+
+impl RetentionMark {
+    /// How many overridden guards are remembered.
+    const REMEMBERED: usize = 50;
+
+    /// Writes down that someone has overridden a guard.
+    pub fn allow(&mut self, allowed: AllowedGuard) {
+        self.allowed.push(allowed);
+        let more = self.allowed.len().saturating_sub(Self::REMEMBERED);
+        self.allowed.drain(..more);
+    }
+}
+
+/// A guard that someone has overridden.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllowedGuard {
+    /// When.
+    pub at: Timestamp,
+    /// Where.
+    pub by: String,
+    /// Which.
+    pub guard: String,
+    /// What it had to say.
+    pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::{AllowedGuard, Pin, RetentionMark};
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_pin_holds_until_its_end() {
+        let pin = Pin {
+            version: 1,
+            at: at("2026-11-23T00:00:00Z"),
+            by: "h".to_owned(),
+            reason: "audit".to_owned(),
+            until: Some(at("2027-01-01T00:00:00Z")),
+            ended: None,
+        };
+        assert!(pin.holds(at("2026-12-31T23:59:59Z")));
+        assert!(!pin.holds(at("2027-01-01T00:00:00Z")));
+        let forever = Pin { until: None, ..pin.clone() };
+        assert!(forever.holds(at("2099-01-01T00:00:00Z")));
+        assert!(!Pin { ended: Some(pin.at), ..forever }.holds(pin.at));
+    }
+
+    #[test]
+    fn only_the_newest_overrides_are_remembered() {
+        let mut mark = RetentionMark {
+            version: 1,
+            rules: String::new(),
+            since: Timestamp::UNIX_EPOCH,
+            settled: true,
+            allowed: Vec::new(),
+        };
+        for number in 0..RetentionMark::REMEMBERED + 3 {
+            mark.allow(AllowedGuard {
+                at: Timestamp::UNIX_EPOCH,
+                by: "h".to_owned(),
+                guard: "clock".to_owned(),
+                message: number.to_string(),
+            });
+        }
+        assert_eq!(mark.allowed.len(), RetentionMark::REMEMBERED);
+        assert_eq!(mark.allowed[0].message, "3");
+    }
+}
