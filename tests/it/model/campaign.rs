@@ -7,9 +7,6 @@ use super::history::History;
 use super::tally::Tally;
 use super::world::World;
 
-/// Each with its own runtime.
-const THREADS: usize = 2;
-
 /// A history that broke a rule.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -68,12 +65,13 @@ pub(super) fn play(history: &History, trace: bool) -> Result<Tally, Box<Failure>
     })
 }
 
-/// Plays the histories of so many seeds from one on; the failure with the lowest seed.
+/// Plays on every core the histories of so many seeds from one on; the failure with the lowest seed.
 pub(super) fn play_all(first: u64, count: u64) -> Result<Tally, Box<Failure>> {
     let next = AtomicU64::new(first);
     let all = Mutex::new((Tally::default(), Vec::new()));
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
-        for _ in 0..THREADS {
+        for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);

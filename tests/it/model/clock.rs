@@ -9,18 +9,21 @@ use tokio::time::Instant;
 
 /// The clock of every store.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TrueClock(Instant);
+pub(super) struct TrueClock {
+    begun: Instant,
+    begin: Timestamp,
+}
 
 impl TrueClock {
     pub(super) fn new() -> Self {
-        Self(Instant::now())
+        let begin = "2026-11-23T02:00:00Z".parse().expect("a time");
+        Self { begun: Instant::now(), begin }
     }
 }
 
 impl Clock for TrueClock {
     fn now(&self) -> Timestamp {
-        let begin: Timestamp = "2026-11-23T02:00:00Z".parse().expect("a time");
-        begin + self.0.elapsed()
+        self.begin + self.begun.elapsed()
     }
 }
 

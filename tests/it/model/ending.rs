@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_hours(200);
 
 impl World {
     /// Wakes whoever stands still, sets the clocks, prunes until nothing is left to do, and
-    /// finds only what is needed. Then one backup is restored, and all are deleted.
+    /// finds only what is needed. Then one backup is restored, and now and then all are deleted.
     pub(super) async fn end(&mut self) -> Result<(), String> {
         self.calm_down().await?;
         let damaged = |folder: &Folder| folder.is_damaged();
@@ -33,6 +33,9 @@ impl World {
         if self.find(|folder| folder.listed().is_some(), |_| true).is_some() {
             self.must(Work::Restore(0)).await?;
             self.must(Work::Verify(0)).await?;
+        }
+        if !self.random.chance(25) {
+            return Ok(());
         }
         while self.find(|folder| folder.listed().is_some(), |_| true).is_some() {
             self.must(Work::Hide(0)).await?;

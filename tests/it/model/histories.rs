@@ -1,4 +1,4 @@
-//! The histories of `make test`.
+//! Many histories, and what to do with one that breaks a rule.
 
 use super::campaign::{play, play_all};
 use super::history::History;
@@ -8,10 +8,11 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
 }
 
-#[test]
+/// Plays the histories of seeds from 1 on (`MBA_MODEL_SEED`), so many of them
+/// (`MBA_MODEL_HISTORIES`). The first that breaks a rule is played again and tells every write.
 #[expect(clippy::print_stdout, reason = "what happened is worth seeing")]
-fn nothing_that_is_needed_is_lost_in_2000_histories() {
-    let (first, count) = (number("MBA_MODEL_SEED", 1), number("MBA_MODEL_HISTORIES", 2000));
+pub(crate) fn play_histories(count: u64) {
+    let (first, count) = (number("MBA_MODEL_SEED", 1), number("MBA_MODEL_HISTORIES", count));
     match play_all(first, count) {
         Ok(tally) => {
             println!("{tally}");
@@ -19,8 +20,7 @@ fn nothing_that_is_needed_is_lost_in_2000_histories() {
         }
         Err(failure) => {
             println!("{failure}");
-            let seed = failure.seed();
-            let again = play(&History::of(seed), true);
+            let again = play(&History::of(failure.seed()), true);
             panic!("{}", again.err().unwrap_or(failure));
         }
     }

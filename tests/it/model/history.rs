@@ -2,6 +2,7 @@
 
 use super::op::{Fate, Fault, Keeps, Op, Work};
 use super::random::Random;
+use super::scenes::scene;
 use super::truth::Honesty;
 use super::world::Kind;
 
@@ -36,15 +37,25 @@ impl History {
                 then: 0,
             },
         ];
-        for _ in 0..6 + random.below(10) {
-            ops.push(step(&mut random, kind.agents));
+        for _ in 0..4 + random.below(7) {
+            if random.chance(30) {
+                ops.extend(scene(&mut random, kind.agents));
+            } else {
+                ops.push(step(&mut random, kind.agents));
+            }
         }
         Self { seed, kind, ops }
     }
 }
 
-fn small(random: &mut Random, limit: u32) -> u8 {
+pub(super) fn small(random: &mut Random, limit: u32) -> u8 {
     u8::try_from(random.below(limit)).expect("it is small")
+}
+
+/// How many calls pass before something happens; early ones are as likely as late ones.
+pub(super) fn calls(random: &mut Random) -> u16 {
+    let most = random.pick(&[25, 60, CALLS]);
+    u16::try_from(random.below(most)).expect("it is small")
 }
 
 /// Which kind of step.
@@ -125,7 +136,7 @@ fn work(random: &mut Random) -> Work {
 }
 
 fn fate(random: &mut Random) -> Fate {
-    let at = u16::try_from(random.below(CALLS)).expect("it is small");
+    let at = calls(random);
     let times = random.weighed(&[(4, 1), (2, 2), (1, 5), (1, 40)]);
     let fault = random.pick(&[Fault::Busy, Fault::Broken, Fault::Unanswered]);
     random.weighed(&[

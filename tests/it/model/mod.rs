@@ -16,7 +16,10 @@ mod op;
 mod policies;
 mod random;
 mod rules;
+mod scenes;
 mod seeds;
 mod tally;
 mod truth;
 mod world;
+
+pub(crate) use histories::play_histories;

@@ -43,7 +43,7 @@ pub(super) struct World {
     pub(super) events: Arc<Events>,
     /// A prune that nothing disturbed has just ended, and began then.
     pub(super) pruned: Option<(usize, Work, Instant)>,
-    random: Random,
+    pub(super) random: Random,
     names: u32,
     pub(super) tally: Tally,
 }
