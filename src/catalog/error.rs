@@ -102,6 +102,20 @@ pub enum CatalogError {
         /// Where its holder runs.
         host: String,
     },
+    /// There is no such lease.
+    #[error("there is no lease `{lease}`{}", of_those(.there))]
+    NoLease {
+        /// Its name.
+        lease: String,
+        /// Those that there are.
+        there: Vec<String>,
+    },
+    /// A lease that nobody holds cannot be taken away.
+    #[error("nobody holds the lease `{lease}`")]
+    NotHeld {
+        /// Its name.
+        lease: String,
+    },
     /// A file of the backup is not there as it was written.
     #[error("`{file}` {why}; the backup was not committed")]
     NotAsWritten {
@@ -123,9 +137,11 @@ impl CatalogError {
         match self {
             Self::Store(error) => error.error_kind(),
             Self::Document { source: DocumentError::Damaged { .. }, .. } => ErrorKind::Damaged,
-            Self::NoRepository { .. } | Self::NoCluster { .. } | Self::NoBackup { .. } => {
-                ErrorKind::NotFound
-            }
+            Self::NoRepository { .. }
+            | Self::NoCluster { .. }
+            | Self::NoBackup { .. }
+            | Self::NoLease { .. } => ErrorKind::NotFound,
+            Self::NotHeld { .. } => ErrorKind::NothingToDo,
             Self::Ambiguous { .. } => ErrorKind::Usage,
             Self::NameTaken { .. }
             | Self::OtherCluster { .. }
@@ -151,7 +167,11 @@ impl CatalogError {
             Self::LeaseLost { .. } => {
                 "look for a stalled disk or another agent at work, then run again"
             }
-            Self::LeaseHeld { .. } => "wait for the other one to end, then run again",
+            Self::LeaseHeld { .. } => {
+                "wait for the other one to end, then run again; `unlock` takes a lease away"
+            }
+            Self::NoLease { .. } => "a lease that is gone needs no unlocking",
+            Self::NotHeld { .. } => "whatever waits for it can have it",
             Self::NotAsWritten { .. } => {
                 "run again, which copies the file anew; check the disk of the repository"
             }
@@ -173,5 +193,13 @@ impl CatalogError {
             }
         };
         Some(hint.to_owned())
+    }
+}
+
+/// Names after a full stop, for people.
+fn of_those(there: &[String]) -> String {
+    match there {
+        [] => "; there is none at all".to_owned(),
+        there => format!("; there are {}", there.join(", ")),
     }
 }

@@ -111,7 +111,7 @@ impl Lease {
                 return Ok(deadline);
             }
             if self.lost().run_until_cancelled(sleep(LOOK)).await.is_none() {
-                return Err(self.loss("heartbeats could not be written"));
+                return Err(self.why_lost());
             }
         }
     }

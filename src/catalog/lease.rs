@@ -12,8 +12,8 @@ use crate::manifest::{self, LeaseRecord};
 use crate::model::ObjectKey;
 use crate::storage::{PutMode, StoreErrorKind};
 
-use super::pulse::{Heart, INTERVAL, Pulse, lock};
-use super::watching::{Liveness, key, numbers, watch};
+use super::pulse::{Heart, INTERVAL, LATE, Pulse, lock};
+use super::watching::{Watched, key, numbers, watch_closely, why_taken};
 use super::{CatalogError, CatalogResult, Cluster, sharing, this_process};
 
 /// The fencing token of a lease whose name is used once.
@@ -41,6 +41,7 @@ pub struct Lease {
     name: String,
     number: u64,
     after_use: AfterUse,
+    taken_over: bool,
     pub(super) pulse: Arc<Mutex<Pulse>>,
     /// Calls that only the holder may make, which go on where their caller goes away.
     pub(super) calls: TaskTracker,
@@ -52,7 +53,7 @@ pub struct Lease {
 impl Lease {
     /// Takes a lease that nobody has held before.
     pub async fn take(cluster: &Cluster, name: &str) -> CatalogResult<Self> {
-        let lease = Self::hold(cluster, name, (FIRST, AfterUse::Deleted)).await?;
+        let lease = Self::hold(cluster, name, (FIRST, AfterUse::Deleted), None).await?;
         let body = manifest::encode(&lock(&lease.pulse).record).into();
         let refused = match sharing::prove(&cluster.repository, &lease.key(), body).await {
             Ok(true) => return Ok(lease),
@@ -72,14 +73,18 @@ impl Lease {
             host: by.map_or_else(|| "another agent".to_owned(), |by| by.holder.host),
         };
         let last = numbers(cluster, name).await?.last().copied();
+        let before = match last {
+            Some(last) => watch_closely(cluster, &key(cluster, name, last)).await?,
+            None => Watched::Free,
+        };
         if let Some(last) = last
-            && watch(cluster, &key(cluster, name, last)).await? == Liveness::Alive
+            && before == Watched::Alive
         {
             let key = key(cluster, name, last);
             return Err(held(cluster.repository.read("lease", &key).await.unwrap_or(None)));
         }
         let number = last.map_or(FIRST, |last| last + 1);
-        let lease = match Self::hold(cluster, name, (number, AfterUse::Marked)).await {
+        let mut lease = match Self::hold(cluster, name, (number, AfterUse::Marked), None).await {
             Err(error) if error.is_there_already() => {
                 return Err(held(None));
             }
@@ -92,13 +97,30 @@ impl Lease {
             return Err(held(None));
         }
         lease.discard(&all[..all.len() - 1]).await;
+        lease.taken_over = before == Watched::Dead;
         Ok(lease)
+    }
+
+    /// Takes the next number of a lease from its holder, for a reason.
+    pub(super) async fn take_away(
+        cluster: &Cluster,
+        name: &str,
+        (number, reason): (u64, &str),
+    ) -> CatalogResult<Self> {
+        match Self::hold(cluster, name, (number, AfterUse::Marked), Some(reason)).await {
+            Err(error) if error.is_there_already() => Err(CatalogError::LeaseHeld {
+                lease: name.to_owned(),
+                host: "another agent, which has just taken it over".to_owned(),
+            }),
+            taken => taken,
+        }
     }
 
     async fn hold(
         cluster: &Cluster,
         name: &str,
         (number, after_use): (u64, AfterUse),
+        unlocked: Option<&str>,
     ) -> CatalogResult<Self> {
         sharing::admit(&cluster.repository).await?;
         let key = key(cluster, name, number);
@@ -109,6 +131,7 @@ impl Lease {
             heartbeat: 0,
             interval_secs: INTERVAL.as_secs(),
             released: false,
+            unlocked: unlocked.map(str::to_owned),
         };
         let renewed = Instant::now();
         let put = cluster.repository.write(&key, &record, PutMode::IfAbsent).await;
@@ -124,7 +147,8 @@ impl Lease {
             name: name.to_owned(),
             number,
             after_use,
-            pulse: Arc::new(Mutex::new(Pulse { record, renewed })),
+            taken_over: false,
+            pulse: Arc::new(Mutex::new(Pulse { record, renewed, lost: None })),
             calls: TaskTracker::new(),
             beating: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -150,6 +174,11 @@ impl Lease {
         &self.name
     }
 
+    /// Whether its last holder had died.
+    pub fn is_taken_over(&self) -> bool {
+        self.taken_over
+    }
+
     /// Fires when heartbeats no longer arrive.
     pub fn lost(&self) -> &CancellationToken {
         &self.lost
@@ -167,11 +196,11 @@ impl Lease {
     /// Proves that the lease is still ours, and that nobody took it over.
     pub async fn check(&self) -> CatalogResult<()> {
         if self.lost.is_cancelled() {
-            return Err(self.loss("heartbeats could not be written"));
+            return Err(self.why_lost());
         }
-        if numbers(&self.cluster, &self.name).await?.last().is_some_and(|last| *last > self.number)
-        {
-            return Err(self.loss("it was taken over"));
+        let numbers = numbers(&self.cluster, &self.name).await?;
+        if let Some(last) = numbers.last().filter(|last| **last > self.number) {
+            return Err(self.loss(&why_taken(&self.cluster, &self.name, *last).await));
         }
         let token = lock(&self.pulse).record.token.clone();
         match self.cluster.repository.read::<LeaseRecord>("lease", &self.key()).await? {
@@ -179,6 +208,12 @@ impl Lease {
             Some(_) => Err(self.loss("another holder is in it")),
             None => Err(self.loss("it is gone")),
         }
+    }
+
+    /// The error of a holder that is told so by [`Self::lost`].
+    pub fn why_lost(&self) -> CatalogError {
+        let why = lock(&self.pulse).lost.clone();
+        self.loss(why.as_deref().unwrap_or(LATE))
     }
 
     pub(super) fn loss(&self, why: &str) -> CatalogError {
@@ -202,7 +237,7 @@ impl Lease {
         }
     }
 
-    async fn discard(&self, numbers: &[u64]) {
+    pub(super) async fn discard(&self, numbers: &[u64]) {
         let keys: Vec<ObjectKey> =
             numbers.iter().map(|number| key(&self.cluster, &self.name, *number)).collect();
         if keys.is_empty() {

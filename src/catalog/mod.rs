@@ -51,7 +51,7 @@
 //!
 //! | step | killed after it | who repairs it |
 //! | --- | --- | --- |
-//! | 1 the old run has ended, or its lease is dead | as before | – |
+//! | 1 the old run has ended, or its lease is dead, as seen here or by the caller | as before | – |
 //! | 2 lease `heir-<old run>-<n>`, put if absent: one taker of all | as before | the next taker, with `n+1`; prune removes it |
 //! | 3 attempt, manifest and tombstone read again | the same | the same |
 //! | 4 the old plan deleted, its checkpoint stays | the same | the same |
@@ -93,6 +93,9 @@
 //! who has given its holder up did not see. A call that was begun goes on when its caller is
 //! cancelled, and a lease is given back only after it.
 //!
+//! `unlock` takes a lease from a holder that lives, too: it puts the next number, says why in
+//! it, and keeps it until the holder has given up, or has been silent for three intervals.
+//!
 //! What this does not cover: a request that was sent in time and that the network, or a disk
 //! that hangs in one system call, holds back for more than five seconds; one that a killed
 //! process had just sent, as its death is seen at once on the same machine; a machine that is
@@ -125,6 +128,7 @@ mod removal;
 mod repository;
 mod resume;
 mod sharing;
+mod unlocking;
 mod watching;
 
 pub use cluster::{ClusterIdentity, adopt, claim, recognise};
@@ -143,6 +147,7 @@ pub use removal::{
 pub use repository::{Cluster, Repository};
 pub use resume::{Checkpoints, checkpoints};
 pub use sharing::admit;
+pub use unlocking::{Unlocked, unlock};
 pub use watching::{Liveness, last_heard, observe, wait_for_sweep};
 
 pub use crate::model::BackupState;

@@ -10,7 +10,7 @@ use crate::manifest::{self, LeaseRecord};
 use crate::storage::{Deadline, Deadlines, PutMode};
 
 use super::Cluster;
-use super::watching::{key, numbers};
+use super::watching::{key, numbers, why_taken};
 
 /// Between two heartbeats.
 pub(super) const INTERVAL: Duration = Duration::from_secs(10);
@@ -32,11 +32,16 @@ const END: Duration = Duration::from_secs(25);
 const LAST_BEGIN: Duration = Duration::from_secs(27);
 const LAST_END: Duration = Duration::from_secs(29);
 
+/// Why most leases are lost.
+pub(super) const LATE: &str = "its heartbeats could not be written in time";
+
 /// What was written last, and when that write began.
 #[derive(Debug)]
 pub(super) struct Pulse {
     pub(super) record: LeaseRecord,
     pub(super) renewed: Instant,
+    /// Why the lease is lost, once it is.
+    pub(super) lost: Option<String>,
 }
 
 impl Pulse {
@@ -78,20 +83,27 @@ impl Heart {
             let end = self.pulse.deadline().end_by;
             let once = async {
                 // After a long stop someone may have taken it over, or removed it for good.
-                if begun >= end || self.is_replaced().await {
-                    return None;
+                if begun >= end {
+                    return Err(LATE.to_owned());
                 }
-                Some(self.write(end).await)
+                self.replaced().await.map_or(Ok(()), Err)?;
+                Ok(self.write(end).await)
             };
             match timeout_at(end, once).await {
-                Ok(Some(true)) => {
+                Ok(Ok(true)) => {
                     lock(&self.pulse).renewed = begun;
                     pause = INTERVAL;
                 }
-                Ok(Some(false)) => pause = AGAIN,
-                Ok(None) | Err(_) => return self.lost.cancel(),
+                Ok(Ok(false)) => pause = AGAIN,
+                Ok(Err(why)) => return self.lose(why),
+                Err(_late) => return self.lose(LATE.to_owned()),
             }
         }
+    }
+
+    fn lose(&self, why: String) {
+        lock(&self.pulse).lost = Some(why);
+        self.lost.cancel();
     }
 
     /// Whether a heartbeat was written in time. One that comes later may meet another holder.
@@ -112,18 +124,19 @@ impl Heart {
         put.is_ok()
     }
 
-    /// Whether the lease is certainly no longer ours. A store that fails tells nothing.
-    async fn is_replaced(&self) -> bool {
-        if let Ok(numbers) = numbers(&self.cluster, &self.name).await
-            && numbers.last().is_some_and(|last| *last > self.number)
-        {
-            return true;
+    /// Why the lease is certainly no longer ours. A store that fails tells nothing.
+    async fn replaced(&self) -> Option<String> {
+        let numbers = numbers(&self.cluster, &self.name).await.unwrap_or_default();
+        if let Some(last) = numbers.last().filter(|last| **last > self.number) {
+            return Some(why_taken(&self.cluster, &self.name, *last).await);
         }
         let token = lock(&self.pulse).record.token.clone();
         let key = key(&self.cluster, &self.name, self.number);
         match self.cluster.repository.read::<LeaseRecord>("lease", &key).await {
-            Ok(found) => found.is_none_or(|found| found.token != token),
-            Err(_) => false,
+            Ok(Some(found)) if found.token == token => None,
+            Ok(Some(_)) => Some("another holder is in it".to_owned()),
+            Ok(None) => Some("it is gone".to_owned()),
+            Err(_) => None,
         }
     }
 }

@@ -37,6 +37,18 @@ async fn newest(cluster: &Cluster, name: &str) -> CatalogResult<Option<ObjectKey
     Ok(last.map(|last| key(cluster, name, last)))
 }
 
+/// Why a lease is no longer its last holder's, as its next one tells.
+pub(super) async fn why_taken(cluster: &Cluster, name: &str, number: u64) -> String {
+    let key = key(cluster, name, number);
+    match cluster.repository.read::<LeaseRecord>("lease", &key).await {
+        Ok(Some(LeaseRecord { holder, unlocked: Some(reason), .. })) => {
+            format!("it was unlocked on {}: {reason}", holder.host)
+        }
+        Ok(Some(next)) => format!("it was taken over on {}", next.holder.host),
+        Ok(None) | Err(_) => "it was taken over".to_owned(),
+    }
+}
+
 /// Whether someone holds a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Liveness {
@@ -63,24 +75,46 @@ pub async fn observe(cluster: &Cluster, name: &str) -> CatalogResult<Liveness> {
     }
 }
 
-/// Watches one object. What cannot be read as a lease is judged by whether its bytes
-/// change: only its holder writes them.
+/// What came of watching one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Watched {
+    /// Its counter moves.
+    Alive,
+    /// It was given back.
+    Free,
+    /// Its holder had not given it back.
+    Dead,
+}
+
+/// Watches one object.
 pub(super) async fn watch(cluster: &Cluster, key: &ObjectKey) -> CatalogResult<Liveness> {
+    Ok(match watch_closely(cluster, key).await? {
+        Watched::Alive => Liveness::Alive,
+        Watched::Free | Watched::Dead => Liveness::Dead,
+    })
+}
+
+/// The same. What cannot be read as a lease is judged by whether its bytes change: only its
+/// holder writes them.
+pub(super) async fn watch_closely(cluster: &Cluster, key: &ObjectKey) -> CatalogResult<Watched> {
     let mut first: Option<(Bytes, Instant)> = None;
     loop {
         let Some(bytes) = cluster.repository.store().find_bytes(key).await? else {
-            return Ok(Liveness::Dead);
+            return Ok(Watched::Free);
         };
         let record = manifest::decode::<LeaseRecord>("lease", &bytes).ok();
-        if record.as_ref().is_some_and(|record| record.released || is_gone(&record.holder)) {
-            return Ok(Liveness::Dead);
+        if record.as_ref().is_some_and(|record| record.released) {
+            return Ok(Watched::Free);
+        }
+        if record.as_ref().is_some_and(|record| is_gone(&record.holder)) {
+            return Ok(Watched::Dead);
         }
         let interval = record.map_or(INTERVAL, |record| {
             Duration::from_secs(record.interval_secs.clamp(1, LONGEST_INTERVAL_SECS))
         });
         match &first {
-            Some((seen, _)) if *seen != bytes => return Ok(Liveness::Alive),
-            Some((_, since)) if since.elapsed() > interval * PATIENCE => return Ok(Liveness::Dead),
+            Some((seen, _)) if *seen != bytes => return Ok(Watched::Alive),
+            Some((_, since)) if since.elapsed() > interval * PATIENCE => return Ok(Watched::Dead),
             Some(_) => {}
             None => first = Some((bytes, Instant::now())),
         }

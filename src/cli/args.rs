@@ -62,6 +62,8 @@ pub enum Command {
     /// Say what stays and what can go: backups that no rule keeps, deleted ones, dead attempts,
     /// files of no backup; delete with --apply
     Prune(PruneArguments),
+    /// Take a lease from its holder, which then neither commits nor deletes
+    Unlock(UnlockArguments),
     /// Look at the policies
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -226,6 +228,16 @@ pub struct PruneArguments {
     /// Do it
     #[arg(long)]
     pub apply: bool,
+}
+
+/// `unlock`.
+#[derive(Debug, Args)]
+pub struct UnlockArguments {
+    /// Its name, as `prune`, `sweep`, `run-…` or `restore-…`
+    pub lease: String,
+    /// Why; it is kept with the lease
+    #[arg(long)]
+    pub reason: String,
 }
 
 /// `policy …`.

@@ -15,12 +15,12 @@ use crate::metrics::Metrics;
 use crate::model::{ErrorKind, RunKind};
 use crate::storage::Access;
 
-use super::args::{Arguments, BackupArguments, Command, Format};
+use super::args::{Arguments, BackupArguments, Command, Format, PruneArguments};
 use super::output::{Output, talk};
 use super::textfile::{Told, told};
 use super::{
     ExitStatus, backup, check, cluster, delete, list, log, pin, progress, prune, restore, run,
-    session, verify,
+    session, unlock, verify,
 };
 
 /// Runs the command of this process.
@@ -130,12 +130,12 @@ async fn dispatch(
             pin::undo(&open(Access::WriteExisting).await?, &arguments.name, output).await
         }
         Command::Prune(arguments) => {
-            let run = prune::told(&arguments);
             let context = open(prune::access(&arguments)).await;
-            let work = async move |context: JobContext, metrics: &Metrics| {
-                Box::pin(prune::run(config, &context, &arguments, (output, metrics))).await
-            };
-            told(config, run, context, work).await
+            pruned(config, context, arguments, output).await
+        }
+        Command::Unlock(arguments) => {
+            let context = open(Access::WriteExisting).await?;
+            unlock::run(&context, &arguments, output).await
         }
         Command::Backup(arguments) => back_up(config, arguments, output, cancel).await,
         Command::Restore(arguments) => {
@@ -148,6 +148,19 @@ async fn dispatch(
             told(config, kind.map(Told::without_policy), context, work).await
         }
     }
+}
+
+async fn pruned(
+    config: &Config,
+    context: JobResult<JobContext>,
+    arguments: PruneArguments,
+    output: Output,
+) -> JobResult<ExitStatus> {
+    let run = prune::told(&arguments);
+    let work = async move |context: JobContext, metrics: &Metrics| {
+        Box::pin(prune::run(config, &context, &arguments, (output, metrics))).await
+    };
+    told(config, run, context, work).await
 }
 
 /// A policy that is wrong is a failure to be told of, like those of the run itself.

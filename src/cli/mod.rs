@@ -27,6 +27,7 @@ mod run;
 mod session;
 mod staging;
 mod textfile;
+mod unlock;
 mod verify;
 
 pub use args::Arguments;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::{ClusterIdentity, this_process};
 use crate::config::{Config, Place, Storage};
 use crate::job::{JobContext, JobError, JobResult};
+use crate::metrics::Metrics;
 use crate::milvus::{GrpcMilvus, HttpManagement, MilvusApi};
 use crate::model::{ClusterName, ErrorKind, S3Settings, SystemClock};
 use crate::storage::{
@@ -48,6 +49,7 @@ pub(super) async fn open(
         checkpoint: CheckpointPace::default(),
         min_free: config.repository.min_free,
         retention: config.retention,
+        metrics: Metrics::default(),
     })
 }
 

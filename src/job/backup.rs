@@ -12,6 +12,7 @@ use crate::catalog::{
     Unfinished,
 };
 use crate::manifest::{CollectionOutcome, CollectionRecord, FileList, Manifest, ManifestOutcome};
+use crate::metrics::LeaseScope;
 use crate::milvus::MilvusVersion;
 use crate::model::{BackupName, BackupState, ErrorKind, PolicyName};
 use crate::plan;
@@ -84,6 +85,7 @@ impl Begun<'_> {
     pub(super) async fn finish(self) -> JobResult<BackupReport> {
         let Self { attempt, run, selected } = self;
         let context = attempt.context;
+        let _held = context.holds(LeaseScope::Run, run.lease());
         let pause = GcPause::begin(context.gc.clone());
         let work = async {
             pause.settled().await;
@@ -92,9 +94,7 @@ impl Begun<'_> {
         let lost = run.lease().lost().clone();
         let ended = tokio::select! {
             () = context.cancel.cancelled() => Err(JobError::cancelled()),
-            () = lost.cancelled() => {
-                Err(JobError::new(ErrorKind::Locked, "the run's lease could not be renewed"))
-            }
+            () = lost.cancelled() => Err(run.lease().why_lost().into()),
             done = work => done,
         };
         pause.end().await;

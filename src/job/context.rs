@@ -47,6 +47,8 @@ pub struct JobContext {
     pub min_free: MinFree,
     /// How long what is to be deleted stays.
     pub retention: Retention,
+    /// Told of what its stores do not tell.
+    pub metrics: Metrics,
 }
 
 impl JobContext {
@@ -62,6 +64,7 @@ impl JobContext {
         self.gc = self.gc.take().map(gc);
         self.source = self.source.take().map(|inner| store(inner, Side::Source));
         self.repository = store(self.repository, Side::Repository);
+        self.metrics = metrics.clone();
         self
     }
 

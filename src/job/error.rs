@@ -116,6 +116,8 @@ impl From<CatalogError> for JobError {
             | CatalogError::SingleAgent { .. }
             | CatalogError::LeaseLost { .. }
             | CatalogError::LeaseHeld { .. }
+            | CatalogError::NoLease { .. }
+            | CatalogError::NotHeld { .. }
             | CatalogError::NotAsWritten { .. } => None,
         };
         Self { kind, message, hint, source }

@@ -33,6 +33,7 @@ mod context;
 mod copying;
 mod error;
 mod gather;
+mod held;
 mod list;
 mod once;
 mod overview;
@@ -43,6 +44,7 @@ mod report;
 mod restore;
 mod runner;
 mod survey;
+mod unlock;
 mod verify;
 
 pub use backup::{BackupRequest, plan_only, run_backup};
@@ -65,6 +67,7 @@ pub use runner::{
     Journal, JournalError, Limits, Observer, PolicyMemory, Runner, RunnerHandle, RunnerParts,
     Scope, Stop, SubmitError, Submitted, Work,
 };
+pub use unlock::{UnlockReport, run_unlock};
 pub use verify::run_verify;
 
 pub use crate::model::RunOutcome;

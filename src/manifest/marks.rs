@@ -189,6 +189,9 @@ pub struct LeaseRecord {
     /// The holder has gone in good order.
     #[serde(default)]
     pub released: bool,
+    /// Why the holder of this number took the lease from another by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlocked: Option<String>,
 }
 
 /// `_restores/<id>.json`: what a restore made, until it is finished.

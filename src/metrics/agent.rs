@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::handle::{seconds, set, unset};
 use super::{
-    Check, CodeClass, Direction, GcCall, GcScope, Metrics, PruneFacts, Side, StorageCall,
-    VerifyFacts, VerifyLevel, VerifyResult,
+    Check, CodeClass, Direction, GcCall, GcScope, LeaseScope, Metrics, PruneFacts, Side,
+    StorageCall, VerifyFacts, VerifyLevel, VerifyResult,
 };
 
 impl Metrics {
@@ -19,6 +19,21 @@ impl Metrics {
     pub fn transferred(&self, direction: Direction, bytes: u64) {
         let counter = &self.families().transferred_bytes_total;
         counter.with_label_values(&[direction.as_str()]).inc_by(bytes);
+    }
+
+    /// This process has one more lease.
+    pub fn lease_taken(&self, scope: LeaseScope) {
+        self.families().lease_held.with_label_values(&[scope.as_str()]).inc();
+    }
+
+    /// This process has given a lease back, or lost it.
+    pub fn lease_given_back(&self, scope: LeaseScope) {
+        self.families().lease_held.with_label_values(&[scope.as_str()]).dec();
+    }
+
+    /// The holder of a lease had died, and this process has it now.
+    pub fn lease_taken_over(&self) {
+        self.families().lease_takeovers_total.with_label_values(&[] as &[&str]).inc();
     }
 
     /// Milvus holds its garbage collection back for one more backup.

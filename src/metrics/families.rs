@@ -214,6 +214,11 @@ families! {
     /// Bytes that passed through the agent: `read` or `written`.
     transferred_bytes_total: Counter[direction];
 
+    /// Leases of the repository that this process holds: `prune`, `sweep`, `run` or `restore`.
+    lease_held: Gauge[scope];
+    /// Leases that were taken over from a holder that had died.
+    lease_takeovers_total: Counter[];
+
     /// 1 while Milvus's garbage collection is paused for a backup, else 0.
     gc_pause_active: Gauge[scope];
     /// When the pause of Milvus's garbage collection began.

@@ -11,7 +11,7 @@ use crate::model::{Guard, RunKind, RunOutcome};
 
 use super::families::Families;
 use super::state::State;
-use super::{Direction, GcCall, PruneFailure, TriggerSource, VerifyResult};
+use super::{Direction, GcCall, LeaseScope, PruneFailure, TriggerSource, VerifyResult};
 
 /// What runs outside any policy do.
 const WITHOUT_POLICY: [RunKind; 4] =
@@ -80,6 +80,10 @@ impl Metrics {
         // They have no labels, and so are there from the start.
         families.prune_deleted_backups_total.with_label_values(&[] as &[&str]);
         families.prune_deleted_bytes_total.with_label_values(&[] as &[&str]);
+        for scope in LeaseScope::ALL {
+            families.lease_held.with_label_values(&[scope.as_str()]);
+        }
+        families.lease_takeovers_total.with_label_values(&[] as &[&str]);
         for call in GcCall::ALL {
             families.gc_pause_failures_total.with_label_values(&[call.as_str()]);
         }

@@ -97,6 +97,20 @@ words! {
 }
 
 words! {
+    /// What a lease is for.
+    pub enum LeaseScope {
+        /// To delete backups, or to bring them back.
+        Prune = "prune",
+        /// To delete files that no backup has.
+        Sweep = "sweep",
+        /// To make a backup.
+        Run = "run",
+        /// To restore one.
+        Restore = "restore",
+    }
+}
+
+words! {
     /// How much of Milvus a pause of its garbage collection covers.
     pub enum GcScope {
         /// All of it.

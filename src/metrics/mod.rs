@@ -45,7 +45,7 @@ pub use facts::{
 pub use families::{FAMILIES, Family};
 pub use handle::Metrics;
 pub use labels::{
-    Check, CodeClass, Direction, GcCall, GcScope, MissReason, PruneFailure, RepositoryClass, Side,
-    StorageCall, TriggerSource, VerifyLevel, VerifyResult,
+    Check, CodeClass, Direction, GcCall, GcScope, LeaseScope, MissReason, PruneFailure,
+    RepositoryClass, Side, StorageCall, TriggerSource, VerifyLevel, VerifyResult,
 };
 pub use textfile::write_textfile;

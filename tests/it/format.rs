@@ -191,6 +191,7 @@ fn leases_and_ledgers_are_written_as_ever() {
         heartbeat: 7,
         interval_secs: 10,
         released: false,
+        unlocked: None,
     };
     assert_golden("lease.json", &lease);
     let item = |name: &str, step, (made, replaces), rows| RestoreItem {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use milvus_backup_agent::catalog::{Cluster, Lease, PRUNE, Repository};
+use milvus_backup_agent::catalog::{Cluster, Lease, Liveness, PRUNE, Repository, observe};
 use milvus_backup_agent::manifest::{LeaseRecord, decode, encode};
 use milvus_backup_agent::model::{ErrorKind, ObjectKey};
 use milvus_backup_agent::storage::testing::FaultyStore;
@@ -151,4 +151,18 @@ async fn a_lease_is_given_back_after_what_its_holder_began() {
     };
     let (left, ()) = process.amid(work, sleep(Duration::from_secs(5))).await;
     assert_eq!(left, None, "the lease was given back before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_watch_look_at_the_highest_number_of_any_lease() {
+    let lab = Lab::new();
+    let repository = Repository::unopened(Arc::new(lab.repository.clone()));
+    let cluster = repository.cluster(&lab.context().cluster);
+    let dead = Lease::acquire(&cluster, "restore-x").await.expect("it is free");
+    drop(dead);
+    assert_eq!(observe(&cluster, "restore-x").await.expect("it is watched"), Liveness::Dead);
+    let heir = Lease::acquire(&cluster, "restore-x").await.expect("its holder is dead");
+    assert_eq!(observe(&cluster, "restore-x").await.expect("it is watched"), Liveness::Alive);
+    heir.release().await;
+    assert_eq!(observe(&cluster, "restore-x").await.expect("it is watched"), Liveness::Dead);
 }

@@ -41,5 +41,6 @@ mod steps;
 mod store;
 mod support;
 mod systemd;
+mod unlock;
 mod vanish;
 mod wrong_input;

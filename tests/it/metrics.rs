@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use jiff::Timestamp;
-use milvus_backup_agent::job::{Removal, Sizes, run_backup, run_delete, run_overview, run_restore};
+use milvus_backup_agent::catalog::{Lease, PRUNE, Repository};
+use milvus_backup_agent::job::{
+    Prune, Removal, Sizes, run_backup, run_delete, run_overview, run_prune, run_restore,
+};
 use milvus_backup_agent::metrics::{
-    BackupFigures, CatalogFacts, Check, CodeClass, Direction, FAMILIES, GcCall, GcScope, Metrics,
-    MissReason, PolicyCatalog, PolicyFacts, PruneFacts, PruneFailure, RepositoryClass, RunFacts,
-    RunProgress, Side, StorageCall, TriggerSource, VerifyFacts, VerifyLevel,
+    BackupFigures, CatalogFacts, Check, CodeClass, Direction, FAMILIES, GcCall, GcScope,
+    LeaseScope, Metrics, MissReason, PolicyCatalog, PolicyFacts, PruneFacts, PruneFailure,
+    RepositoryClass, RunFacts, RunProgress, Side, StorageCall, TriggerSource, VerifyFacts,
+    VerifyLevel,
 };
 use milvus_backup_agent::model::{BackupState, Guard, RunKind, RunOutcome, RunStage};
 
@@ -45,6 +49,8 @@ fn populated() -> Metrics {
     metrics.catalog(catalog());
     metrics.storage_request(Side::Source, StorageCall::Get, CodeClass::Success);
     metrics.transferred(Direction::Read, 10);
+    metrics.lease_taken(LeaseScope::Run);
+    metrics.lease_taken_over();
     metrics.gc_paused(GcScope::Cluster, at(3000));
     metrics.gc_failed(GcCall::Renew);
     let found = VerifyFacts { level: VerifyLevel::Content, good: 7, missing: 0, damaged: 0 };
@@ -139,6 +145,52 @@ async fn the_repository_tells_what_a_new_process_shows() {
     assert_eq!(facts.bytes[&RepositoryClass::Referenced], 0);
     assert_eq!(facts.bytes[&RepositoryClass::Tombstoned], figures.logical_bytes);
     assert!(shown(Sizes::Known).await.0.bytes.is_empty());
+}
+
+/// A lease is told of while it is held, by whatever workflow, and a dead holder's is counted.
+#[tokio::test(start_paused = true)]
+async fn leases_are_told_of_while_they_are_held() {
+    let lab = Lab::new();
+    lab.fill("books", 0..4).await;
+    let metrics = Metrics::default();
+    let scopes = ["run", "restore", "prune", "sweep"];
+    let line =
+        |scope: &str, held| format!("milvus_backup_lease_held{{scope=\"{scope}\"}} {held}\n");
+    let takeovers = |count| format!("\nmilvus_backup_lease_takeovers_total {count}\n");
+    let nothing = |takeovers: String| {
+        let text = metrics.render();
+        let none = scopes.iter().all(|scope| text.contains(&line(scope, 0)));
+        assert!(none && text.contains(&takeovers), "{text}");
+    };
+    nothing(takeovers(0));
+    let mut seen = std::collections::BTreeSet::new();
+    let context = lab.context().metered(&metrics);
+    let staging = lab.staging().metered(&metrics);
+    let mut copy = restore_of("b");
+    copy.request.suffix = Some("_copy".to_owned());
+    let work = async {
+        run_backup(&context, request("b")).await.expect("a backup is made");
+        run_restore(&context, &staging, &copy).await.expect("it is restored");
+        run_delete(&context, &backup_name("b"), Removal::Now).await.expect("it is deleted");
+        run_prune(&context, None, Prune::Apply).await.expect("it prunes");
+    };
+    let mut work = std::pin::pin!(work);
+    // Between any two steps of the work.
+    std::future::poll_fn(|task| {
+        let step = work.as_mut().poll(task);
+        let text = metrics.render();
+        seen.extend(scopes.iter().filter(|scope| text.contains(&line(scope, 1))).copied());
+        step
+    })
+    .await;
+    assert_eq!(seen, scopes.into());
+    nothing(takeovers(0));
+
+    let repository = Repository::unopened(std::sync::Arc::clone(&context.repository));
+    let cluster = repository.cluster(&context.cluster);
+    drop(Lease::acquire(&cluster, PRUNE).await.expect("it is free"));
+    run_prune(&context, None, Prune::Apply).await.expect("it takes the lease over");
+    nothing(takeovers(1));
 }
 
 /// Those who run no agent see that a backup failed, too.

@@ -177,6 +177,29 @@ async fn of_two_heirs_one_may_be_killed_or_slow_at_any_of_its_calls() {
     }
 }
 
+/// When one that stood still wakes, the other one is at work in its place (32 and 36 s) or is
+/// done. A run that wrote now what it had decided on before would spoil the backup.
+#[tokio::test(start_paused = true)]
+async fn no_moment_to_wake_is_a_wrong_one() {
+    let (whole, lab) = (Process::immortal(), inheritance().await);
+    assert!(made(run(&whole.context(lab.context()), "a/1", Duration::ZERO).await, "alone"));
+    for (heirs, pause) in [(false, 32), (true, 32), (true, 36), (true, 100)] {
+        for calls in 0..whole.calls() {
+            let why = format!("heirs: {heirs}, {pause} s before {calls}");
+            let lab = if heirs { inheritance().await } else { world().await };
+            let process = Process::halted_before(calls, Stop::Everything);
+            let (halted, going) = (process.context(lab.context()), lab.context());
+            let pause = async { sleep(Duration::from_secs(pause)).await };
+            let halting = process.amid(run(&halted, "a/1", Duration::ZERO), pause);
+            let ((woken, ()), other) =
+                tokio::join!(Box::pin(halting), Box::pin(run(&going, "b/1", A_LITTLE)));
+            let (woken, other) = (made(woken, &why), made(other, &why));
+            assert!(woken != other, "{why}: both say {woken}");
+            assert_one_backup(&lab, &why).await;
+        }
+    }
+}
+
 /// A run whose third read of Milvus's storage never ends.
 fn stuck(lab: &Lab) -> JobContext {
     let mut context = lab.context();

@@ -46,7 +46,7 @@ fn run(folder: &Path, arguments: &[&str]) -> (i32, Value, String) {
     };
     let (code, json, talk) = said(&["--output", "json"]);
     let json = serde_json::from_str(&json).unwrap_or_else(|_| panic!("{json}\n{talk}"));
-    let reads = matches!(arguments[0], "list" | "prune") && !arguments.contains(&"--apply");
+    let reads = matches!(arguments, ["list" | "prune"]);
     let text = if reads { said(&[]).1 } else { String::new() };
     (code, json, text)
 }
@@ -105,4 +105,40 @@ async fn the_program_hides_brings_back_and_deletes() {
     assert_eq!(run(&["delete", "first", "--now"]).0, 0);
     assert_eq!(run(&["prune", "--apply"]).0, 0);
     assert_eq!(run(&["prune", "--apply"]).1["files_deleted"], 6);
+}
+
+#[tokio::test]
+async fn the_program_pins_and_says_what_it_cannot_do() {
+    let folder = repository().await;
+    let run = |arguments: &[&str]| run(folder.path(), arguments);
+    assert_eq!(run(&["cluster", "adopt", "c1", "--reason", "a test"]).0, 0);
+    let (code, pinned, _) = run(&["pin", "first", "--reason", "audit", "--until", "2999-01-01"]);
+    assert_eq!((code, pinned["until"].as_str()), (0, Some("2999-01-01T00:00:00Z")), "{pinned}");
+    let (_, list, text) = run(&["list"]);
+    assert_eq!((&list[0]["pinned"], &list[1]["pinned"]), (&true.into(), &false.into()));
+    assert!(
+        text.lines()
+            .any(|line| line.trim_start().starts_with("first ") && line.ends_with("pinned")),
+        "{text}"
+    );
+    let (_, shown, _) = run(&["show", "first"]);
+    assert_eq!(shown["pin"]["reason"], "audit", "{shown}");
+    let (code, refused, _) = run(&["delete", "first"]);
+    assert_eq!((code, refused["error"]["kind"].as_str()), (15, Some("refused")), "{refused}");
+    assert_eq!(run(&["unpin", "first"]).0, 0);
+    assert_eq!(run(&["unpin", "first"]).0, 4);
+    assert_eq!(run(&["delete", "first"]).0, 0);
+    assert_eq!(run(&["pin", "first", "--reason", "late"]).0, 15);
+
+    for (wrong, said) in [
+        (&["pin", "second"][..], "--reason"),
+        (&["pin", "second", "--reason", "x", "--until", "friday"], "2027-01-01"),
+        (&["pin", "second", "--reason", "x", "--until", "2020-01-01"], "in the past"),
+        (&["prune", "--allow", "lock"], "guards are catalog_incomplete"),
+        (&["prune", "--policy", "nightly"], "policies"),
+    ] {
+        let (code, json, _) = run(wrong);
+        let error = json["error"].to_string();
+        assert!(code == 2 && error.contains(said), "{wrong:?}: {json}");
+    }
 }

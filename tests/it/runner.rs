@@ -109,6 +109,28 @@ async fn a_run_that_hangs_ends_by_its_stall_timeout_and_leaks_nothing() {
     assert_eq!(lab.world.at_work.lock().unwrap().0, 0);
 }
 
+/// A machine that was suspended, or SIGSTOP. Its run may have lost its place to another agent,
+/// and finds that out by itself.
+#[tokio::test(start_paused = true)]
+async fn the_time_in_which_the_whole_agent_stood_still_is_no_fault_of_its_runs() {
+    let lab = Jobs::new(&[("moves", Deed::Takes(Duration::from_secs(30))), ("hangs", Deed::Hangs)]);
+    let agent = lab.agent().await;
+    agent.submit("moves", 1, Busy::Join).await;
+    agent.submit("hangs", 1, Busy::Join).await;
+    for _ in 0..3 {
+        sleep(Duration::from_secs(7)).await;
+        tokio::time::advance(Duration::from_hours(2)).await;
+    }
+    let woken = Instant::now();
+    agent.settled().await;
+    let took = woken.elapsed();
+    // Three tries of a minute, and the pauses between them.
+    assert!(took > Duration::from_mins(6) && took < Duration::from_secs(380), "{took:?}");
+    assert!(lab.world.why("hangs").contains("nothing moved for"), "a limit still holds");
+    assert_eq!(lab.world.made(), [("moves_1".to_owned(), 1)]);
+    assert_eq!(lab.world.tries.lock().unwrap()["moves_1"], 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_job_ends_as_cancelled() {
     let lab = Jobs::new(&[("a", SHORT), ("b", Deed::Ignores)]);

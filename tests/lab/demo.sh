@@ -149,7 +149,7 @@ step "The agent, and a policy that is due every 20 seconds"
 cat >"$work/policies/often.yaml" <<YAML
 collections: [$collection]
 schedule: {every: 20s}
-retention: {keep_all: true}
+retention: {keep_last: 2}
 YAML
 sed 's/^/   | /' "$work/policies/often.yaml"
 agent policy check
@@ -195,6 +195,12 @@ ended || { echo "the agent did not end within 30 s" >&2; exit 1; }
 wait "$pid" || { echo "the agent ended with exit $?" >&2; exit 1; }
 pid=""
 grep -E ' backup (complete|failed) | stopped$' "$work/agent.log" | cut -c1-110 | sed 's/^/   | /'
+
+step "Its rule keeps the last 2: the agent hid the older ones after each good backup, for 48 hours. What stays, and why"
+agent prune >"$work/verdicts"
+sed 's/^/   | /' "$work/verdicts" | cut -c1-200
+grep -q '^ *often_.* keep .*last 1 of 2' "$work/verdicts" && grep -q '^ *often_.* leave .*no rule of policy' "$work/verdicts" ||
+    { echo "that is not what the rule says" >&2; exit 1; }
 
 step "The newest scheduled backup is restored beside the live collection; every row is compared"
 agent --output json list >"$work/list.json"

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::catalog::{self, BackupState, Cluster, Lease, PRUNE, Repository};
 use crate::manifest::Tombstone;
+use crate::metrics::LeaseScope;
 use crate::model::{BackupName, ErrorKind};
 use crate::plan::{BackupFacts, Found, goes_at};
 
@@ -45,7 +46,7 @@ pub struct DeleteReport {
 }
 
 /// The own cluster, checked to be this Milvus's.
-pub(super) async fn own_cluster(context: &JobContext) -> JobResult<(Cluster, Repository)> {
+pub(in crate::job) async fn own_cluster(context: &JobContext) -> JobResult<(Cluster, Repository)> {
     let repository = context.open_repository().await?;
     let cluster = repository.cluster(&context.cluster);
     if catalog::recognise(&cluster, &context.identity).await?.is_none() {
@@ -122,6 +123,7 @@ pub async fn run_delete(
         }
         Removal::Now => {
             let lease = Lease::acquire(&cluster, PRUNE).await?;
+            let _held = context.holds(LeaseScope::Prune, &lease);
             let removed = remove_now(context, (&cluster, &lease), (name, fresh)).await;
             lease.release().await;
             removed?;
@@ -174,6 +176,7 @@ fn refuse(facts: &BackupFacts, now: Timestamp) -> JobResult<()> {
 pub async fn run_undelete(context: &JobContext, name: &BackupName) -> JobResult<DeleteReport> {
     let cluster = find(context, name).await?;
     let lease = Lease::acquire(&cluster, PRUNE).await?;
+    let _held = context.holds(LeaseScope::Prune, &lease);
     let lifted = lift(context, (&cluster, &lease), name).await;
     lease.release().await;
     lifted?;

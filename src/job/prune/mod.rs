@@ -45,6 +45,7 @@ mod survey;
 mod sweep;
 mod uploads;
 
+pub(super) use delete::own_cluster;
 pub use delete::{DeleteReport, Removal, run_delete, run_undelete};
 pub use pin::{PinReport, run_pin, run_unpin};
 pub use request::{Prune, PruneRequest, Sweeping};

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::catalog::{self, Cluster, Lease, PRUNE};
 use crate::manifest::Tombstone;
-use crate::metrics::{self, PruneFailure};
+use crate::metrics::{self, LeaseScope, PruneFailure};
 use crate::model::{BackupName, ErrorKind, Guard, KeyPrefix, ObjectKey};
 use crate::plan::{
     BackupFacts, Judgement, PruneFacts, Refusal, RetentionPlan, RetentionTerms, Subject, Verdict,
@@ -167,6 +167,7 @@ pub async fn run_prune(
         return Ok(report);
     }
     let lease = Lease::acquire(&cluster, PRUNE).await?;
+    let _held = context.holds(LeaseScope::Prune, &lease);
     let work = apply(context, (&cluster, &lease), (staging, &request), &mut report);
     let lost = lease.lost().clone();
     let ended = tokio::select! {
@@ -277,7 +278,7 @@ async fn delete(
         Subject::Backup(name) => {
             let found = facts.backups.iter().find(|backup| backup.name == *name);
             let Some(found) = found else { return Ok(Deleted::Files(0, 0)) };
-            let reason = judgement.reasons.join("; ");
+            let reason = judgement.reasons.first().cloned().unwrap_or_default();
             match found.committed() {
                 Some(manifest) => {
                     let policy = Some(manifest.policy.clone());

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::catalog::{self, CatalogError, Cluster, Lease, SWEEP};
 use crate::manifest::{DocumentError, FileId, Sighting, SightingsWriter, read_sightings};
+use crate::metrics::LeaseScope;
 use crate::model::{ByteSize, ErrorKind};
 use crate::plan::{BackupFacts, Obstacle, References, Sieve, Verdict, goes_at, is_due, references};
 use crate::storage::ObjectMeta;
@@ -76,6 +77,7 @@ pub(super) async fn sweep(
         Err(error @ CatalogError::LeaseHeld { .. }) => return Ok(Swept::Busy(error.to_string())),
         taken => taken?,
     };
+    let _held = context.holds(LeaseScope::Sweep, &lease);
     let work = swept(context, (cluster, staging), &lease).boxed();
     let lost = lease.lost().clone();
     let ended = tokio::select! {

@@ -2,11 +2,13 @@
 
 use crate::catalog::{self, CatalogError, Cluster, Lease};
 use crate::manifest::{RestoreItem, RestoreLedger, RestoreStep};
+use crate::metrics::LeaseScope;
 use crate::model::{BackupName, ErrorKind};
 
 use super::session::Staging;
 use super::staging::StagingArea;
 use super::swap::{Swapped, swap};
+use crate::job::held::Held;
 use crate::job::{JobContext, JobError, JobResult};
 
 /// What earlier, interrupted restores have finished; their ledgers, to be removed once the
@@ -17,6 +19,8 @@ pub(super) struct Recovered {
     /// Those of `done` that got their names only now: nobody can have changed them since.
     pub(super) just_made: Vec<RestoreItem>,
     pub(super) ledgers: Vec<(RestoreLedger, Lease)>,
+    /// Those leases, as metrics tell of them.
+    pub(super) held: Vec<Held>,
 }
 
 /// Looks at every unfinished restore of `backup` into this Milvus.
@@ -62,6 +66,7 @@ async fn look(
             }
             acquired => acquired?,
         };
+        let held = context.holds(LeaseScope::Restore, &fence);
         // It may have gone on, and come to its end, while it was watched.
         let Some(mut ledger) = catalog::read_ledger(cluster, &found.id).await? else {
             catalog::remove_lease(cluster, &fence, &found.lease).await?;
@@ -74,6 +79,7 @@ async fn look(
         let done = ledger.items.iter().filter(|item| item.step == RestoreStep::Done);
         recovered.done.extend(done.cloned());
         recovered.ledgers.push((ledger, fence));
+        recovered.held.push(held);
     }
     Ok(Look::Enough)
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::catalog::{self, Cluster, Lease};
 use crate::manifest::{Manifest, RestoreItem, RestoreLedger, RestoreStep};
+use crate::metrics::LeaseScope;
 use crate::model::{BackupName, ClusterName, ErrorKind, Namespace};
 use crate::plan::{
     BatchLimit, CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest,
@@ -21,6 +22,7 @@ use super::recover::{Recovered, recover};
 use super::session::{Session, Staging, Wanted};
 use super::staging::StagingArea;
 use super::swap::find;
+use crate::job::held::Held;
 use crate::job::report::PlannedCollection;
 use crate::job::verify::{committed, still_there};
 use crate::job::{
@@ -57,7 +59,7 @@ pub async fn run_restore(
     let filled = tokio::select! {
         () = context.cancel.cancelled() => Err(JobError::cancelled()),
         () = begun.session.lease.lost().cancelled() => {
-            Err(JobError::new(ErrorKind::Locked, "the restore's lease could not be renewed"))
+            Err(begun.session.lease.why_lost().into())
         }
         filled = work(&begun) => filled,
     };
@@ -177,6 +179,8 @@ struct Begun<'a> {
     done: Vec<RestoreItem>,
     /// Ledgers of earlier restores, each with the lease that keeps others from it.
     taken_over: Vec<(RestoreLedger, Lease)>,
+    /// All leases, as metrics tell of them.
+    _held: Vec<Held>,
 }
 
 /// Everything up to the first change: cleaned up after earlier restores, planned, leased.
@@ -211,7 +215,9 @@ async fn begin<'a>(
         readable: OnceCell::new(),
         lease,
     };
-    Ok(Begun { session, plan, done, taken_over: recovered.ledgers })
+    let mut held = recovered.held;
+    held.push(context.holds(LeaseScope::Restore, &session.lease));
+    Ok(Begun { session, plan, done, taken_over: recovered.ledgers, _held: held })
 }
 
 /// Fills everything under a ledger, which takes over those of earlier restores.

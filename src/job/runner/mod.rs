@@ -35,7 +35,8 @@
 //! A run is asked to stop when its policy's timeout is over, or when nothing has moved in it
 //! for the stall timeout. It has 20 s to write a checkpoint and give its leases back, then it
 //! is dropped. Both are failures, and tried again like any other that may pass, after a pause
-//! that doubles.
+//! that doubles. Time in which the whole process stood still counts for neither: what a run
+//! has lost by that, mostly its lease, it finds out by itself.
 //!
 //! # When the journal cannot be written
 //!

@@ -19,6 +19,10 @@ pub(super) const STOP_GRACE: Duration = Duration::from_secs(20);
 /// The longest time between two looks at the progress.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// A look that is so many times later than it should be says that the whole process stood
+/// still, or the machine. That is no fault of the run, which learns of it by its lease.
+const LATE: u32 = 3;
+
 /// A run and what bounds it.
 pub(super) struct Run {
     pub(super) work: Arc<dyn Work>,
@@ -36,11 +40,11 @@ impl Run {
         let work = self.work.run(&self.job, &self.scope);
         tokio::pin!(work);
         let begun = Instant::now();
-        let end = self.limits.timeout.map(|timeout| begun + timeout);
+        let mut end = self.limits.timeout.map(|timeout| begun + timeout);
         let mut still = Still::new(begun);
-        let mut look =
-            interval((self.limits.stall_timeout / 4).clamp(Duration::from_millis(50), LOOK));
-        let mut asked = false;
+        let period = (self.limits.stall_timeout / 4).clamp(Duration::from_millis(50), LOOK);
+        let mut look = interval(period);
+        let (mut asked, mut looked) = (false, begun);
         let stop = loop {
             tokio::select! {
                 done = &mut work => return done,
@@ -48,6 +52,13 @@ impl Run {
                     break stop.map(|stop| *stop).unwrap_or_default();
                 }
                 _ = look.tick(), if !asked => {
+                    let between = looked.elapsed();
+                    looked = Instant::now();
+                    if between > period * LATE {
+                        tracing::info!(seconds = between.as_secs(), "the whole agent stood still");
+                        end = end.map(|end| end + between);
+                        still = Still { since: looked, ..still };
+                    }
                     let still = still.since(self.scope.progress.snapshot().moves);
                     if end.is_some_and(|end| end <= Instant::now()) {
                         asked = ask(Stop::TimedOut);

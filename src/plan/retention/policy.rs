@@ -205,8 +205,8 @@ fn judge(
             }
             (true, None) => {
                 let after = goes_at(terms.now, terms.graces.delete_grace);
-                let reason = format!("{}; hidden now, goes after {after}", unkept(policy, backup));
-                (Verdict::Delete, vec![reason])
+                let hidden = format!("hidden now, goes after {after}");
+                (Verdict::Delete, vec![unkept(policy, backup), hidden])
             }
         };
         plan.verdicts.insert(name, verdict);

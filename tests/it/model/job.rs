@@ -10,6 +10,7 @@ use milvus_backup_agent::job::{
     Removal, RestoreOptions, RestoreReport, Staging, StagingRoot, VerifyReport, Wanted, run_backup,
     run_delete, run_pin, run_prune, run_restore, run_undelete, run_unpin, run_verify,
 };
+use milvus_backup_agent::metrics::Metrics;
 use milvus_backup_agent::milvus::MilvusApi;
 use milvus_backup_agent::milvus::testing::FakeMilvus;
 use milvus_backup_agent::model::{BackupName, ClusterName};
@@ -92,6 +93,7 @@ impl Outside {
             concurrency: 2,
             retries: 2,
             throttle: Arc::new(Throttle::new(None)),
+            metrics: Metrics::default(),
             checkpoint: CheckpointPace { files: 3, interval: std::time::Duration::from_secs(5) },
             min_free: MinFree::Bytes(0),
             retention: Retention {

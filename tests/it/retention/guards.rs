@@ -58,10 +58,11 @@ fn without_anything_wrong_what_no_rule_keeps_goes() {
     let done = plan(&four(), &settled(), (&[], NOW));
     assert_eq!(going(&done), ["nightly_20261120_020000"]);
     let reasons = &done.verdicts[&four()[3].name].1;
-    assert_eq!(
-        reasons[0],
-        "no rule of policy `nightly` keeps it (last 3); hidden now, goes after 2026-11-25T12:00:00Z"
-    );
+    let said = [
+        "no rule of policy `nightly` keeps it (last 3)",
+        "hidden now, goes after 2026-11-25T12:00:00Z",
+    ];
+    assert_eq!(*reasons, said);
     assert!(done.refusals.is_empty() && done.marks.is_empty(), "nothing is new");
     assert!(going(&plan(&four()[..3], &settled(), (&[], NOW))).is_empty());
 }

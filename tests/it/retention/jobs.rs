@@ -8,8 +8,9 @@ use milvus_backup_agent::job::{
     JobError, JobResult, Prune, PruneReport, PruneRequest, Removal, Sizes, Sweeping, run_backup,
     run_delete, run_list, run_pin, run_prune, run_undelete, run_unpin,
 };
-use milvus_backup_agent::model::{ErrorKind, Guard, PolicyName};
+use milvus_backup_agent::model::{ErrorKind, Guard, ObjectKey, PolicyName};
 use milvus_backup_agent::plan::Verdict;
+use milvus_backup_agent::storage::{ObjectStore, PutMode};
 
 use crate::support::{
     Lab, Process, Stop, assert_verifies, backup_name, keys, request, restore_beside, state, states,
@@ -191,4 +192,27 @@ async fn only_a_backup_can_be_pinned() {
     let until = jiff::Timestamp::from_second(1_900_000_000).expect("a time");
     let pinned = run_pin(&context, &backup_name("b2"), ("why", Some(until))).await;
     assert_eq!(pinned.expect("it is pinned").until, Some(until.to_string()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_milvus_backup_wrote_is_left_alone() {
+    let lab = five().await;
+    let tree = ["meta/full_meta.json", "meta/backup_meta.json", "binlogs/insert_log/1/2/3/0/1"];
+    // Beside our clusters, and in the folder of one.
+    for place in ["old_backup", "c1/old_backup"] {
+        for file in tree {
+            let key = ObjectKey::new(format!("{place}/{file}")).expect("a key");
+            lab.repository.put(&key, "{}".into(), PutMode::IfAbsent).await.expect("it is written");
+        }
+    }
+    for _ in 0..3 {
+        let report =
+            prune(&lab, rules("keep_last: 1, min_keep: 1", Prune::Apply, Guard::ALL)).await;
+        let row = report.verdicts.iter().find(|row| row.name == "old_backup").expect("a verdict");
+        assert_eq!(row.verdict, Verdict::Leave);
+        lab.clock.advance(SignedDuration::from_hours(100));
+    }
+    assert_eq!(states(&lab).await.len(), 2, "the newest, and one that is no backup of ours");
+    let left = keys(&lab.repository).await.into_iter().filter(|key| key.contains("old_backup"));
+    assert_eq!(left.count(), 2 * tree.len());
 }

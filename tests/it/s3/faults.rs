@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::Method;
 use milvus_backup_agent::model::{ErrorKind, KeyPrefix, S3Settings};
 use milvus_backup_agent::storage::{
-    ObjectStore, ObjectStoreExt, PutMode, S3Limits, S3Store, StoreErrorKind, StoreOp,
+    Deadline, ObjectStore, ObjectStoreExt, PutMode, S3Limits, S3Store, StoreErrorKind, StoreOp,
 };
 
 use super::faulty_server::{Fault, FaultyServer};
@@ -46,6 +46,42 @@ async fn a_silent_server_is_given_up_in_time() {
     assert_eq!(kind(store.head(&key("x")).await), Some(StoreErrorKind::Transient));
     assert!(begun.elapsed() < Duration::from_secs(3), "it waited {:?}", begun.elapsed());
     assert_eq!(server.count(&Method::HEAD, "/x"), 2);
+}
+
+/// A retry that came after the deadline would do what only someone else may do by then.
+#[tokio::test]
+async fn nothing_is_sent_after_a_deadline() {
+    let server = FaultyServer::start().await;
+    let patience = Duration::from_millis(150);
+    let store = server.store(S3Limits { retries: 20, patience, ..SMALL }).await;
+    put(&store, "x").await;
+    let half_a_second = || {
+        let now = tokio::time::Instant::now();
+        let begin_by = now + Duration::from_millis(250);
+        Deadline { begin_by, end_by: now + Duration::from_millis(500) }
+    };
+    let asked = |method: &Method| server.count(method, "");
+    let sleep = || tokio::time::sleep(Duration::from_secs(1));
+
+    server.fail(Method::PUT, "/x", 99, Fault::Silence);
+    let before = asked(&Method::PUT);
+    let begun = Instant::now();
+    let body = Bytes::from_static(b"late");
+    let late = store.put_before(&key("x"), body, PutMode::Overwrite, half_a_second()).await;
+    assert_eq!(kind(late), Some(StoreErrorKind::Expired));
+    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
+    let sent = asked(&Method::PUT);
+    assert!(sent > before + 1, "it was not tried again");
+    sleep().await;
+    assert_eq!(asked(&Method::PUT), sent, "it was tried again after its end");
+
+    server.fail(Method::POST, "delete", 99, Fault::Silence);
+    let late = store.delete_before(&[key("x")], half_a_second()).await;
+    assert_eq!(kind(late), Some(StoreErrorKind::Expired));
+    let sent = asked(&Method::POST);
+    sleep().await;
+    assert_eq!(asked(&Method::POST), sent, "it was tried again after its end");
+    assert_eq!(store.get_bytes(&key("x")).await.unwrap(), "content");
 }
 
 #[tokio::test]

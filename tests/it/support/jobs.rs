@@ -212,6 +212,8 @@ impl Service {
             }
         };
         timeout(Duration::from_hours(10), settled).await.expect("all jobs end");
+        // The observer is told after the journal is.
+        sleep(Duration::from_millis(1)).await;
     }
 }
 

@@ -11,6 +11,7 @@ use milvus_backup_agent::job::{
     BackupReport, BackupRequest, JobContext, JobResult, RestoreOptions, RestoreReport, RunOutcome,
     Staging, Wanted, run_backup, run_restore,
 };
+use milvus_backup_agent::metrics::Metrics;
 use milvus_backup_agent::milvus::MilvusApi;
 use milvus_backup_agent::milvus::testing::{FakeMilvus, SchemaDraft};
 use milvus_backup_agent::model::{BackupName, Clock, ClusterName, ManualClock, Namespace};
@@ -99,6 +100,7 @@ impl Lab {
                 failed_ttl: SignedDuration::from_hours(72),
                 max_delete_percent: 50,
             },
+            metrics: Metrics::default(),
         }
     }
 
