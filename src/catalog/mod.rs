@@ -143,7 +143,7 @@ pub use record::BackupRecord;
 pub use remarks::{lift_doubt, pin, put_doubt, put_pin, put_retention_mark, retention_mark};
 pub use removal::{
     bury, examine, examine_all, has_manifest, has_tombstone, key_of, lease_names, lift,
-    put_sightings, read_sightings, remove_backup, remove_lease, restores,
+    put_sightings, read_sightings, remove_backup, remove_lease, restores, tidy,
 };
 pub use repository::{Cluster, Repository};
 pub use resume::{Checkpoints, checkpoints};

@@ -8,10 +8,14 @@ use crate::storage::{ObjectStoreExt, PutMode};
 use super::removal::found;
 use super::{CatalogResult, Cluster, Lease};
 
-/// Writes a pin, in the place of the one there was.
-pub async fn put_pin(cluster: &Cluster, name: &BackupName, pin: &Pin) -> CatalogResult<()> {
-    let key = cluster.layout.backup(name).pin();
-    Ok(cluster.repository.write(&key, pin, PutMode::Overwrite).await?)
+/// Writes a pin, in the place of the one there was. The lease keeps the backup from going away,
+/// here as in all that follows: a remark on what is gone would stay for ever.
+pub async fn put_pin(
+    cluster: &Cluster,
+    lease: &Lease,
+    (name, pin): (&BackupName, &Pin),
+) -> CatalogResult<()> {
+    lease.write(&cluster.layout.backup(name).pin(), pin, PutMode::Overwrite).await
 }
 
 /// A backup's pin as it is now.
@@ -21,19 +25,21 @@ pub async fn pin(cluster: &Cluster, name: &BackupName) -> CatalogResult<Found<Pi
 }
 
 /// Writes down that something is wrong with a backup. What was written first stays.
-pub async fn put_doubt(cluster: &Cluster, name: &BackupName, doubt: &Doubt) -> CatalogResult<()> {
+pub async fn put_doubt(
+    cluster: &Cluster,
+    lease: &Lease,
+    (name, doubt): (&BackupName, &Doubt),
+) -> CatalogResult<()> {
     let key = cluster.layout.backup(name).doubt();
     if cluster.repository.store().find_bytes(&key).await?.is_none() {
-        cluster.repository.write(&key, doubt, PutMode::Overwrite).await?;
+        lease.write(&key, doubt, PutMode::Overwrite).await?;
     }
     Ok(())
 }
 
 /// Takes it back.
-pub async fn lift_doubt(cluster: &Cluster, name: &BackupName) -> CatalogResult<()> {
-    let key = cluster.layout.backup(name).doubt();
-    let report = cluster.repository.store().delete(&[key]).await?;
-    report.failed.into_iter().next().map_or(Ok(()), |(_, error)| Err(error.into()))
+pub async fn lift_doubt(cluster: &Cluster, lease: &Lease, name: &BackupName) -> CatalogResult<()> {
+    lease.delete(&[cluster.layout.backup(name).doubt()]).await
 }
 
 /// What the last prune noted of a policy.

@@ -7,7 +7,7 @@ use crate::manifest::{
 };
 use crate::model::{BackupName, ObjectKey};
 use crate::plan::{BackupFacts, Found};
-use crate::storage::{ObjectStoreExt, PutMode};
+use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
 
 use super::watching::{key, last_heard, numbers, observe};
 use super::{CatalogError, CatalogResult, Cluster, Lease, Liveness};
@@ -182,6 +182,20 @@ pub async fn remove_backup(
     store.sync().await?;
     for key in last {
         step(cluster, lease, key).await?;
+    }
+    Ok(())
+}
+
+/// Removes what a run may leave beside a backup: it died right after its manifest, or it woke
+/// when another had made the backup in its place. Under the lease `prune`.
+pub async fn tidy(cluster: &Cluster, lease: &Lease, name: &BackupName) -> CatalogResult<()> {
+    let keys = cluster.layout.backup(name);
+    for key in [keys.plan(), keys.checkpoint()] {
+        match cluster.repository.store().head(&key).await {
+            Ok(_) => lease.delete(&[key]).await?,
+            Err(error) if error.kind() == StoreErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(())
 }

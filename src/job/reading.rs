@@ -2,18 +2,21 @@
 
 use uuid::Uuid;
 
-use crate::catalog::{Cluster, Lease};
+use crate::catalog::{CatalogResult, Cluster, Lease};
 use crate::model::BackupName;
 
 /// What the names of these leases start with.
 const KIND: &str = "verify-";
 
-/// A lease that says that a backup is being read; none where this process may not write. A
-/// delete puts its tombstone and then looks for readers, so a reader looks for a tombstone after
-/// this.
+/// A lease that says that a backup is being read. A delete puts its tombstone and then looks for
+/// readers, so a reader looks for a tombstone after this.
+pub(super) async fn hold(cluster: &Cluster, name: &BackupName) -> CatalogResult<Lease> {
+    Lease::take(cluster, &format!("{KIND}{name}-{}", Uuid::new_v4().simple())).await
+}
+
+/// The same; none where this process may not write.
 pub(super) async fn begin(cluster: &Cluster, name: &BackupName) -> Option<Lease> {
-    let lease = format!("{KIND}{name}-{}", Uuid::new_v4().simple());
-    match Lease::take(cluster, &lease).await {
+    match hold(cluster, name).await {
         Ok(lease) => Some(lease),
         Err(error) => {
             tracing::debug!(%name, %error, "read without a lease");

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 
-use crate::catalog::{self, BackupRecord, BackupState, Cluster};
+use crate::catalog::{self, BackupRecord, BackupState, Cluster, Lease};
 use crate::manifest::{Doubt, FileEntry, FileId, FileList, Manifest};
 use crate::model::{BackupName, ClusterName, ErrorKind};
 use crate::plan::{Damage, VerifyDepth};
@@ -26,7 +26,9 @@ pub async fn run_verify(
     let found = catalog::find(&repository, cluster, name, &*context.clock).boxed();
     let (cluster, _) = found.await?;
     let reading = reading::begin(&cluster, name).await;
-    let record = catalog::read_record(&cluster, name, &*context.clock).boxed().await;
+    // It may have gone since it was found, and nobody lets it go from now on.
+    let found = catalog::find(&repository, Some(&cluster.name), name, &*context.clock).boxed();
+    let record = found.await.map(|(_, record)| record);
     let mut report = VerifyReport {
         name: name.to_string(),
         depth,
@@ -45,7 +47,7 @@ pub async fn run_verify(
     }
     if let Some(lease) = reading {
         if done.is_ok() && cluster.name == context.cluster {
-            remember(context, &cluster, name, &report).await;
+            remember(context, (&cluster, &lease), name, &report).await;
         }
         lease.release().await;
     }
@@ -56,20 +58,21 @@ pub async fn run_verify(
 /// finds it good. Whoever may not write that down has at least been told.
 async fn remember(
     context: &JobContext,
-    cluster: &Cluster,
+    (cluster, lease): (&Cluster, &Lease),
     name: &BackupName,
     report: &VerifyReport,
 ) {
     let bad = report.missing.len() + report.damaged.len();
     let written = match (bad, report.depth) {
-        (0, VerifyDepth::Content) => catalog::lift_doubt(cluster, name).await,
+        (0, VerifyDepth::Content) => catalog::lift_doubt(cluster, lease, name).await,
         (0, VerifyDepth::Manifest | VerifyDepth::Size) => return,
         (bad, _) => {
             let (at, by) = (context.clock.now(), catalog::this_process().host);
             let first = report.missing.iter().chain(&report.damaged).next();
             let first = first.map(String::as_str).unwrap_or_default();
             let reason = format!("a verification found {bad} things damaged, the first: {first}");
-            catalog::put_doubt(cluster, name, &Doubt { version: 1, at, by, reason }).await
+            let doubt = Doubt { version: 1, at, by, reason };
+            catalog::put_doubt(cluster, lease, (name, &doubt)).await
         }
     };
     if let Err(error) = written {

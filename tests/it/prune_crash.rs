@@ -13,6 +13,7 @@ use milvus_backup_agent::job::{
 };
 use milvus_backup_agent::plan::Verdict;
 use milvus_backup_agent::storage::testing::FaultyStore;
+use milvus_backup_agent::storage::{StoreErrorKind, StoreOp};
 
 use crate::support::{
     Lab, Process, assert_verifies, backup_name, keys, ledgers, request, restore_of, states,
@@ -163,6 +164,27 @@ async fn an_undelete_may_stop_after_any_of_its_writes() {
         |context, _| async move { run_undelete(&context, &backup_name("first")).await.is_ok() },
     )
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_run_left_beside_its_backup_goes_with_the_next_prune() {
+    let lab = Lab::new();
+    lab.fill("films", 0..5).await;
+    let store = lab.faulty();
+    for left in ["plan", "checkpoint"] {
+        store.fail(StoreOp::Delete, left, StoreErrorKind::Transient, 1);
+    }
+    run_backup(&lab.context_over(store), request("b")).await.unwrap();
+    let left = async || {
+        let all = keys(&lab.repository).await.into_iter();
+        all.filter(|key| key.contains("plan.") || key.contains("checkpoint.")).count()
+    };
+    assert_eq!(left().await, 2);
+    let told = run_prune(&lab.context(), None, Prune::Plan).await.unwrap();
+    assert_eq!((told.errors.len(), left().await), (0, 2), "it only tells");
+    run_prune(&lab.context(), None, Prune::Apply).await.unwrap();
+    assert_eq!(left().await, 0);
+    assert_verifies(&lab, "b").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,8 @@ mod garbage;
 #[path = "../it/lab/mod.rs"]
 mod lab;
 mod memory;
+#[path = "../it/model/mod.rs"]
+mod model;
 #[expect(unused_imports, reason = "the tests of `it` need the rest")]
 #[path = "../it/steps/mod.rs"]
 mod steps;
@@ -13,6 +15,11 @@ mod streaming;
 mod sweep;
 
 use lab::{Agent, Bucket, LabServer, milvus, say};
+
+#[test]
+fn nothing_that_is_needed_is_lost_in_100_000_histories() {
+    model::play_histories(100_000);
+}
 
 #[test]
 fn a_constant_set_of_keys_is_whole_in_many_backups() {

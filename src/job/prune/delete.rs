@@ -111,6 +111,13 @@ pub async fn run_delete(
         }
         Removal::Hide => {
             let tombstone = catalog::bury(&cluster, name, (fresh, None)).await?;
+            // Whoever pins it looks for a tombstone afterwards, so one of both sees the other.
+            let pin = catalog::pin(&cluster, name).await?;
+            if pin.read().is_some_and(|pin| pin.holds(context.clock.now())) {
+                let message = format!("backup `{name}` was pinned meanwhile");
+                return Err(JobError::new(ErrorKind::Refused, message)
+                    .hint(format!("it is hidden, and stays; `undelete {name}` brings it back")));
+            }
             report.removed_after = after(&tombstone);
             report.state = Some(BackupState::Tombstoned);
         }
@@ -206,7 +213,8 @@ async fn lift(
         Found::Read(_) | Found::Unreadable(_) => {
             // Else the same rules would let it go again.
             if facts.tombstone.read().is_some_and(|tombstone| tombstone.policy.is_some()) {
-                pin::put(context, cluster, name, ("brought back by undelete", None)).await?;
+                pin::put(context, (cluster, lease), name, ("brought back by undelete", None))
+                    .await?;
             }
             Ok(catalog::lift(cluster, lease, name).await?)
         }

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::catalog::{self, BackupState, Cluster};
+use crate::catalog::{self, BackupState, Cluster, Lease};
 use crate::manifest::Pin;
 use crate::model::{BackupName, ErrorKind};
 use crate::plan::Found;
 
 use super::delete::find;
-use crate::job::{JobContext, JobError, JobResult};
+use crate::job::{JobContext, JobError, JobResult, reading};
 
 /// `pin` and `unpin`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -41,7 +41,21 @@ pub async fn run_pin(
             .hint(format!("name a moment after {now}, or none")));
     }
     let cluster = find(context, name).await?;
-    let before = catalog::read_record(&cluster, name, &*context.clock).await?;
+    let reading = reading::hold(&cluster, name).await?;
+    let pinned = pin(context, (&cluster, &reading), name, (reason, until)).await;
+    reading.release().await;
+    let was_suspect = pinned?;
+    report(context, &cluster, name, was_suspect).await
+}
+
+/// Returns what was in doubt of it.
+async fn pin(
+    context: &JobContext,
+    (cluster, reading): (&Cluster, &Lease),
+    name: &BackupName,
+    (reason, until): (&str, Option<Timestamp>),
+) -> JobResult<Option<String>> {
+    let before = catalog::read_record(cluster, name, &*context.clock).await?;
     if !before.is_committed() {
         let state = before.state;
         let message = format!("`{name}` is {state}, not a backup that can be kept");
@@ -56,21 +70,20 @@ pub async fn run_pin(
             | BackupState::Partial => error.hint("`list` says why"),
         });
     }
-    put(context, &cluster, name, (reason, until)).await?;
+    put(context, (cluster, reading), name, (reason, until)).await?;
     // Whoever deletes it puts a tombstone first and looks for a pin afterwards.
-    if catalog::has_tombstone(&cluster, name).await? {
+    if catalog::has_tombstone(cluster, name).await? {
         let message = format!("backup `{name}` was deleted meanwhile");
         return Err(JobError::new(ErrorKind::Refused, message)
             .hint(format!("`undelete {name}`, then pin it")));
     }
-    let was_suspect = (before.state == BackupState::Suspect).then(|| before.reasons.join("; "));
-    report(context, &cluster, name, was_suspect).await
+    Ok((before.state == BackupState::Suspect).then(|| before.reasons.join("; ")))
 }
 
 /// Writes a pin down.
 pub(super) async fn put(
     context: &JobContext,
-    cluster: &Cluster,
+    (cluster, lease): (&Cluster, &Lease),
     name: &BackupName,
     (reason, until): (&str, Option<Timestamp>),
 ) -> JobResult<()> {
@@ -82,29 +95,37 @@ pub(super) async fn put(
         until,
         ended: None,
     };
-    catalog::admit(&cluster.repository).await?;
-    Ok(catalog::put_pin(cluster, name, &pin).await?)
+    Ok(catalog::put_pin(cluster, lease, (name, &pin)).await?)
 }
 
 /// Leaves a pinned backup to the rules again.
 pub async fn run_unpin(context: &JobContext, name: &BackupName) -> JobResult<PinReport> {
     let cluster = find(context, name).await?;
+    let reading = reading::hold(&cluster, name).await?;
+    let unpinned = unpin(context, (&cluster, &reading), name).await;
+    reading.release().await;
+    unpinned?;
+    report(context, &cluster, name, None).await
+}
+
+async fn unpin(
+    context: &JobContext,
+    (cluster, reading): (&Cluster, &Lease),
+    name: &BackupName,
+) -> JobResult<()> {
     let now = context.clock.now();
-    match catalog::pin(&cluster, name).await? {
+    match catalog::pin(cluster, name).await? {
         Found::Read(pin) if pin.holds(now) => {
-            catalog::admit(&cluster.repository).await?;
-            catalog::put_pin(&cluster, name, &Pin { ended: Some(now), ..pin }).await?;
+            let ended = Pin { ended: Some(now), ..pin };
+            Ok(catalog::put_pin(cluster, reading, (name, &ended)).await?)
         }
         Found::Read(_) | Found::Absent => {
             let message = format!("backup `{name}` is not pinned");
-            return Err(JobError::new(ErrorKind::NothingToDo, message));
+            Err(JobError::new(ErrorKind::NothingToDo, message))
         }
-        Found::Unreadable(why) | Found::TooNew(why) => {
-            return Err(JobError::new(ErrorKind::Refused, why)
-                .hint("pin it again, then unpin it; a newer agent's pin needs that agent"));
-        }
+        Found::Unreadable(why) | Found::TooNew(why) => Err(JobError::new(ErrorKind::Refused, why)
+            .hint("pin it again, then unpin it; a newer agent's pin needs that agent")),
     }
-    report(context, &cluster, name, None).await
 }
 
 async fn report(

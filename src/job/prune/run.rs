@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::catalog::{self, Cluster, Lease, PRUNE};
 use crate::manifest::Tombstone;
 use crate::metrics::{self, LeaseScope, PruneFailure};
-use crate::model::{ErrorKind, Guard, KeyPrefix, ObjectKey};
+use crate::model::{BackupName, ErrorKind, Guard, KeyPrefix, ObjectKey};
 use crate::plan::{
     BackupFacts, Judgement, PruneFacts, Refusal, RetentionPlan, RetentionTerms, Subject, Verdict,
     plan_prune, plan_retention,
@@ -222,6 +222,15 @@ async fn apply(
     }
     for judgement in plan_prune(&facts, &retention, (&context.retention, context.clock.now())) {
         let mut row = row(judgement.clone());
+        if judgement.verdict != Verdict::Delete
+            && let Some(name) = committed(&facts, &judgement)
+        {
+            match catalog::tidy(cluster, lease, name).await.map_err(JobError::from) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Locked => return Err(error),
+                Err(error) => report.failed(&row.name, &error),
+            }
+        }
         if judgement.verdict == Verdict::Delete {
             let done = delete(context, (cluster, lease), staging, (&facts, &judgement)).await;
             match done {
@@ -243,6 +252,13 @@ async fn apply(
         add(report, swept);
     }
     Ok(())
+}
+
+/// The backup that a judgement is about.
+fn committed<'f>(facts: &'f PruneFacts, judgement: &Judgement) -> Option<&'f BackupName> {
+    let Subject::Backup(name) = &judgement.subject else { return None };
+    let found = facts.backups.iter().find(|backup| backup.name == *name)?;
+    found.committed().map(|_| &found.name)
 }
 
 enum Deleted {

@@ -1,0 +1,88 @@
+//! Histories that found something wrong, by their seeds. The numbers of calls in them are of
+//! the day when they were found.
+
+use super::campaign::play;
+use super::history::History;
+use super::op::{Fate, Fault, Keeps, Op, Work};
+use super::truth::Honesty;
+use super::world::Kind;
+
+const HONEST: Kind = Kind { honesty: Honesty::Honest, in_place: false, agents: 3 };
+
+fn replay(seed: u64, kind: Kind, ops: &[Op]) {
+    let history = History { seed, kind, ops: ops.to_vec() };
+    if let Err(failure) = play(&history, true) {
+        panic!("{failure}");
+    }
+}
+
+/// A backup whose plan could not be removed kept it, and what it names, for ever.
+#[test]
+fn seed_16() {
+    for at in 35..55 {
+        let fate = Fate::Meets { at, times: 1, fault: Fault::Busy };
+        replay(
+            16,
+            HONEST,
+            &[
+                Op::Insert { collection: 0, rows: 2 },
+                Op::Start {
+                    agent: 0,
+                    work: Work::Backup(Keeps::All),
+                    fate: Fate::Lives,
+                    pace: 0,
+                    then: 0,
+                },
+                Op::Start { agent: 0, work: Work::Backup(Keeps::All), fate, pace: 0, then: 0 },
+            ],
+        );
+    }
+}
+
+fn at_once(agent: u8, work: Work) -> Op {
+    Op::Start { agent, work, fate: Fate::Lives, pace: 0, then: 0 }
+}
+
+fn stalled(work: Work, at: u16) -> Op {
+    Op::Start { agent: 0, work, fate: Fate::Stalls { at }, pace: 0, then: 0 }
+}
+
+/// A verification that stood still wrote its doubts beside a backup that was gone, where they
+/// stayed.
+#[test]
+fn seed_44() {
+    for at in 0..25 {
+        replay(
+            44,
+            HONEST,
+            &[
+                Op::Insert { collection: 0, rows: 2 },
+                at_once(0, Work::Backup(Keeps::All)),
+                stalled(Work::Verify(0), at),
+                Op::Pass { minutes: 5 },
+                at_once(1, Work::Remove(0)),
+                Op::Wake { agent: 0 },
+            ],
+        );
+    }
+}
+
+/// `pin` and `delete` both said yes, and the backup was hidden.
+#[test]
+fn seed_105() {
+    for at in 0..25 {
+        for (late, soon) in [(Work::Pin(0), Work::Hide(0)), (Work::Hide(0), Work::Pin(0))] {
+            replay(
+                105,
+                HONEST,
+                &[
+                    Op::Insert { collection: 0, rows: 2 },
+                    at_once(0, Work::Backup(Keeps::All)),
+                    stalled(late, at),
+                    at_once(1, soon),
+                    Op::Wake { agent: 0 },
+                ],
+            );
+        }
+    }
+}
