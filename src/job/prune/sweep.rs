@@ -13,7 +13,7 @@ use crate::model::{ByteSize, ErrorKind};
 use crate::plan::{BackupFacts, Obstacle, References, Sieve, Verdict, goes_at, is_due, references};
 use crate::storage::ObjectMeta;
 
-use super::run::{StagingRoot, VerdictRow};
+use super::report::{StagingRoot, VerdictRow};
 use super::uploads;
 use crate::job::{JobContext, JobError, JobResult};
 

@@ -111,6 +111,11 @@ fn what_is_not_good_counts_for_nothing() {
         assert!(said.contains("suspect") && said.contains(why) && said.contains("`pin`"), "{said}");
         assert!(found["nightly_20261123_020000"].contains("last 1 of 1"), "{found:?}");
     }
+    // Somebody had pinned it before, and did not know.
+    let late = BackupFacts { pin: pin(None), doubt: doubt(), ..backup(time(bad)) };
+    let found = with(late);
+    assert!(found["nightly_20261123_030000"].contains("suspect"), "{found:?}");
+    assert!(found["nightly_20261123_020000"].contains("last 1 of 1"), "{found:?}");
     // Somebody has looked.
     let found = with(BackupFacts { pin: pin(None), ..fell });
     assert_eq!(found.len(), 2, "{found:?}");
@@ -140,6 +145,19 @@ fn pins_and_readers_keep_what_no_rule_does() {
     assert_eq!(said(read).as_deref(), Some("a verify reads it"));
 }
 
+/// What keeps an old one says nothing of the newest.
+#[test]
+fn the_newest_good_ones_stay_whatever_else_does() {
+    let mut all =
+        backups(&["2026-11-23T02:00:00Z", "2026-11-22T02:00:00Z", "2026-11-10T02:00:00Z"]);
+    let rules = policy("keep_last: 1, min_keep: 2");
+    all[2].readers.push("restore 1".to_owned());
+    assert_eq!(short(&all, &rules)[1], "1122_02 min_keep, 2 of 2");
+    all[2].readers.clear();
+    all[2].pin = pin(None);
+    assert_eq!(short(&all, &rules)[1], "1122_02 min_keep, 2 of 2");
+}
+
 #[test]
 fn a_partial_backup_goes_when_newer_ones_have_all_of_it() {
     let partial = |at: &str, has: &[&str]| {
@@ -160,13 +178,17 @@ fn a_partial_backup_goes_when_newer_ones_have_all_of_it() {
         ["1123_03 partial, and the newest with default.c", "1123_05 partial 1 of 1"]
     );
     let mut all = partials.to_vec();
-    all.push(backup(time("2026-11-23T06:00:00Z")));
-    let complete = short(&all, &rules);
-    assert_eq!(complete, ["1123_05 partial 1 of 1", "1123_06 last 1 of 1"]);
-    // One of another selection has only what it has.
-    let narrow = but(all.pop().expect("it was pushed"), |it| it.selection = vec!["x.*".to_owned()]);
-    all.push(narrow);
-    assert_eq!(short(&all, &rules).len(), 3);
+    let complete = |has: &[&str]| {
+        but(backup(time("2026-11-23T06:00:00Z")), |it| {
+            it.collections = has.iter().map(|name| collection(name)).collect();
+        })
+    };
+    all.push(complete(&["a", "b", "c"]));
+    assert_eq!(short(&all, &rules), ["1123_05 partial 1 of 1", "1123_06 last 1 of 1"]);
+    // One that lacks what has been dropped since takes nothing of it away.
+    all.pop();
+    all.push(complete(&["a", "b"]));
+    assert_eq!(short(&all, &rules)[0], "1123_03 partial, and the newest with default.c");
 }
 
 #[test]
