@@ -103,7 +103,7 @@ fn step(random: &mut Random, agents: u8) -> Op {
             pace: random.weighed(&[(4, 0), (1, 50), (2, 400), (1, 900)]),
             then: random.weighed(&[(5, 0), (1, 1), (1, 5), (1, 20), (1, 45)]),
         },
-        Choice::Wake => Op::Wake { agent },
+        Choice::Wake => Op::Wake { agent, then: random.pick(&[0, 0, 3, 20]) },
         Choice::Kill => Op::Kill { agent },
     }
 }
