@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::manifest::{self, LeaseRecord};
 use crate::model::ObjectKey;
-use crate::storage::{PutMode, StoreErrorKind};
+use crate::storage::{PutMode, StoreErrorKind, suspended};
 
 use super::pulse::{Heart, INTERVAL, LATE, Pulse, lock};
 use super::watching::{Watched, key, numbers, watch_closely, why_taken};
@@ -133,7 +133,7 @@ impl Lease {
             released: false,
             unlocked: unlocked.map(str::to_owned),
         };
-        let renewed = Instant::now();
+        let (renewed, suspended) = (Instant::now(), suspended());
         let put = cluster.repository.write(&key, &record, PutMode::IfAbsent).await;
         if let Err(error) = put {
             let found = cluster.repository.read::<LeaseRecord>("lease", &key).await;
@@ -148,7 +148,7 @@ impl Lease {
             number,
             after_use,
             taken_over: false,
-            pulse: Arc::new(Mutex::new(Pulse { record, renewed, lost: None })),
+            pulse: Arc::new(Mutex::new(Pulse { record, renewed, suspended, lost: None })),
             calls: TaskTracker::new(),
             beating: TaskTracker::new(),
             stop: CancellationToken::new(),

@@ -98,9 +98,10 @@
 //!
 //! What this does not cover: a request that was sent in time and that the network, or a disk
 //! that hangs in one system call, holds back for more than five seconds; one that a killed
-//! process had just sent, as its death is seen at once on the same machine; a machine that is
-//! suspended whole, if its monotonic clock stands still too. A manifest that comes so late
-//! finds its attempt gone or another's, and counts as damaged.
+//! process had just sent, as its death is seen at once on the same machine; a virtual machine
+//! that its host paused between the look at the clocks and the request (one that was suspended
+//! knows by its boot clock). A manifest that comes so late finds its attempt gone or another's,
+//! and counts as damaged.
 //!
 //! # One agent alone
 //!

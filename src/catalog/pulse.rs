@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::manifest::{self, LeaseRecord};
-use crate::storage::{Deadline, Deadlines, PutMode};
+use crate::storage::{Deadline, Deadlines, PutMode, suspended};
 
 use super::Cluster;
 use super::watching::{key, numbers, why_taken};
@@ -40,6 +41,8 @@ pub(super) const LATE: &str = "its heartbeats could not be written in time";
 pub(super) struct Pulse {
     pub(super) record: LeaseRecord,
     pub(super) renewed: Instant,
+    /// For how long the machine had been suspended then.
+    pub(super) suspended: SignedDuration,
     /// Why the lease is lost, once it is.
     pub(super) lost: Option<String>,
 }
@@ -48,14 +51,18 @@ impl Pulse {
     /// In what time a holder may say why it ends, also when it has just lost its lease: until
     /// others may think so.
     pub(super) fn last_words(&self) -> Deadline {
-        Deadline { begin_by: self.renewed + LAST_BEGIN, end_by: self.renewed + LAST_END }
+        Deadline {
+            begin_by: self.renewed + LAST_BEGIN,
+            end_by: self.renewed + LAST_END,
+            suspended: self.suspended,
+        }
     }
 }
 
 impl Deadlines for Mutex<Pulse> {
     fn deadline(&self) -> Deadline {
-        let renewed = lock(self).renewed;
-        Deadline { begin_by: renewed + BEGIN, end_by: renewed + END }
+        let Pulse { renewed, suspended, .. } = *lock(self);
+        Deadline { begin_by: renewed + BEGIN, end_by: renewed + END, suspended }
     }
 }
 
@@ -79,19 +86,21 @@ impl Heart {
         let mut pause = INTERVAL;
         loop {
             sleep(pause).await;
-            let begun = Instant::now();
-            let end = self.pulse.deadline().end_by;
+            let (begun, asleep) = (Instant::now(), suspended());
+            let deadline = self.pulse.deadline();
+            let end = deadline.end_by;
             let once = async {
                 // After a long stop someone may have taken it over, or removed it for good.
-                if begun >= end {
+                if begun >= end || deadline.has_slept() {
                     return Err(LATE.to_owned());
                 }
                 self.replaced().await.map_or(Ok(()), Err)?;
-                Ok(self.write(end).await)
+                Ok(self.write(deadline).await)
             };
             match timeout_at(end, once).await {
                 Ok(Ok(true)) => {
-                    lock(&self.pulse).renewed = begun;
+                    let mut pulse = lock(&self.pulse);
+                    (pulse.renewed, pulse.suspended) = (begun, asleep);
                     pause = INTERVAL;
                 }
                 Ok(Ok(false)) => pause = AGAIN,
@@ -107,14 +116,14 @@ impl Heart {
     }
 
     /// Whether a heartbeat was written in time. One that comes later may meet another holder.
-    async fn write(&self, end: Instant) -> bool {
+    async fn write(&self, deadline: Deadline) -> bool {
         let record = {
             let mut pulse = lock(&self.pulse);
             pulse.record.heartbeat += 1;
             pulse.record.clone()
         };
         let key = key(&self.cluster, &self.name, self.number);
-        let deadline = Deadline { begin_by: end, end_by: end };
+        let deadline = Deadline { begin_by: deadline.end_by, ..deadline };
         let store = self.cluster.repository.store();
         let body = manifest::encode(&record).into();
         let put = store.put_before(&key, body, PutMode::Overwrite, deadline).await;

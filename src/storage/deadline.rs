@@ -5,8 +5,10 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
+use jiff::SignedDuration;
 use tokio::time::{Instant, sleep_until};
 
+use super::suspended::suspended_since;
 use super::{StoreError, StoreErrorKind, StoreOp, StoreResult};
 
 /// The time in which a call has to be made that is wrong at any other.
@@ -19,6 +21,9 @@ pub struct Deadline {
     pub begin_by: Instant,
     /// What has no answer at this moment is given up.
     pub end_by: Instant,
+    /// For how long the machine had been suspended ([`super::suspended`]) when the time began. It
+    /// is over with the next time, in which no other clock of the process moves.
+    pub suspended: SignedDuration,
 }
 
 /// Whoever knows the deadline of a call that is made now.
@@ -30,10 +35,15 @@ pub trait Deadlines: Debug + Send + Sync {
 impl Deadline {
     /// Refuses to begin too late.
     pub fn begin(&self, op: StoreOp, place: impl Display) -> StoreResult<()> {
-        if Instant::now() <= self.begin_by {
+        if Instant::now() <= self.begin_by && !self.has_slept() {
             return Ok(());
         }
         Err(StoreError::new(op, place, StoreErrorKind::Expired, "it is too late to begin"))
+    }
+
+    /// Whether the machine has been suspended since the time began.
+    pub fn has_slept(&self) -> bool {
+        suspended_since(self.suspended)
     }
 
     /// Makes a call, or what is left of it after a look at the clock, and gives it up in time.
@@ -47,7 +57,10 @@ impl Deadline {
         let (mut call, mut end) = (pin!(call), pin!(sleep_until(self.end_by)));
         let kept = poll_fn(|context| {
             // A process that stood still may wake with everything ready at once: time is first.
-            if Instant::now() >= self.end_by || end.as_mut().poll(context).is_ready() {
+            if Instant::now() >= self.end_by
+                || self.has_slept()
+                || end.as_mut().poll(context).is_ready()
+            {
                 return Poll::Ready(None);
             }
             call.as_mut().poll(context).map(Some)
@@ -65,14 +78,19 @@ mod tests {
     use std::pin::pin;
     use std::time::Duration;
 
+    use jiff::SignedDuration;
     use tokio::time::{Instant, advance};
 
     use super::Deadline;
-    use crate::storage::{StoreErrorKind, StoreOp, StoreResult};
+    use crate::storage::{StoreErrorKind, StoreOp, StoreResult, suspended};
 
     fn deadline() -> Deadline {
         let now = Instant::now();
-        Deadline { begin_by: now + Duration::from_secs(15), end_by: now + Duration::from_secs(25) }
+        Deadline {
+            begin_by: now + Duration::from_secs(15),
+            end_by: now + Duration::from_secs(25),
+            suspended: suspended(),
+        }
     }
 
     fn kind<T>(kept: StoreResult<T>) -> Option<StoreErrorKind> {
@@ -88,6 +106,18 @@ mod tests {
         let unpolled = async { panic!("it began") };
         let late = deadline.keep::<()>(StoreOp::Put, "a", unpolled).await;
         assert_eq!(kind(late), Some(StoreErrorKind::Expired));
+    }
+
+    /// As if the machine had been suspended for longer since then than it ever was.
+    #[tokio::test(start_paused = true)]
+    async fn nothing_begins_after_a_suspend() {
+        let suspended = suspended() - SignedDuration::from_secs(2);
+        let unpolled = async { panic!("it began") };
+        let late = Deadline { suspended, ..deadline() };
+        assert_eq!(
+            kind(late.keep::<()>(StoreOp::Put, "a", unpolled).await),
+            Some(StoreErrorKind::Expired)
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -32,6 +32,7 @@ mod open;
 mod probe;
 mod s3;
 mod store;
+mod suspended;
 mod types;
 
 #[cfg(any(test, feature = "testing"))]
@@ -46,6 +47,7 @@ pub use open::{Access, FirstLook, open_folder, open_s3};
 pub use probe::probe_conditional_put;
 pub use s3::{S3Limits, S3Store};
 pub use store::{ObjectStore, ObjectStoreExt};
+pub use suspended::suspended;
 pub use types::{
     ByteStream, CopySource, DeleteReport, ObjectMeta, ObjectStream, PutMode, S3Object, S3Reach,
     Space, UnfinishedWrite,

@@ -46,7 +46,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 const CONFINED: &[(&[&str], &[&str])] = &[
     (&["tonic", "tonic_prost", "prost"], &["milvus/"]),
     (&["hyper", "hyper_util", "http_body_util"], &["milvus/management.rs"]),
-    (&["rustix"], &["storage/local/", "catalog/holder.rs"]),
+    (&["rustix"], &["storage/local/", "storage/suspended.rs", "catalog/holder.rs"]),
     (&["prometheus"], &["metrics/"]),
     (&["axum"], &["api/"]),
     (&["clap", "indicatif", "comfy_table", "tracing_subscriber"], &["cli/"]),

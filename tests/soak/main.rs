@@ -12,6 +12,7 @@ mod model;
 #[path = "../it/steps/mod.rs"]
 mod steps;
 mod streaming;
+mod sweep;
 
 use lab::{Agent, Bucket, LabServer, milvus, say};
 

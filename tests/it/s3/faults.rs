@@ -7,6 +7,7 @@ use hyper::Method;
 use milvus_backup_agent::model::{ErrorKind, KeyPrefix, S3Settings};
 use milvus_backup_agent::storage::{
     Deadline, ObjectStore, ObjectStoreExt, PutMode, S3Limits, S3Store, StoreErrorKind, StoreOp,
+    suspended,
 };
 
 use super::faulty_server::{Fault, FaultyServer};
@@ -58,7 +59,7 @@ async fn nothing_is_sent_after_a_deadline() {
     let half_a_second = || {
         let now = tokio::time::Instant::now();
         let begin_by = now + Duration::from_millis(250);
-        Deadline { begin_by, end_by: now + Duration::from_millis(500) }
+        Deadline { begin_by, end_by: now + Duration::from_millis(500), suspended: suspended() }
     };
     let asked = |method: &Method| server.count(method, "");
     let sleep = || tokio::time::sleep(Duration::from_secs(1));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::storage::{Deadline, PutMode, StoreErrorKind, UnfinishedWrite};
+use crate::storage::{Deadline, PutMode, StoreErrorKind, UnfinishedWrite, suspended};
 
 use super::case::{Case, kind};
 
@@ -67,7 +67,8 @@ pub(super) async fn deleting_leaves_the_others(case: Case) {
 pub(super) async fn what_comes_too_late_is_not_begun(case: Case) {
     let (store, key) = (&case.store, case.key("a"));
     let (now, minute) = (Instant::now(), Duration::from_mins(1));
-    let in_time = Deadline { begin_by: now + minute, end_by: now + 2 * minute };
+    let in_time =
+        Deadline { begin_by: now + minute, end_by: now + 2 * minute, suspended: suspended() };
     // It could still end in time.
     let late = Deadline { begin_by: now.checked_sub(minute).unwrap_or(now), ..in_time };
     let body = || Bytes::from("written");
