@@ -37,7 +37,7 @@ impl History {
                 then: 0,
             },
         ];
-        for _ in 0..4 + random.below(7) {
+        for _ in 0..3 + random.below(6) {
             if random.chance(30) {
                 ops.extend(scene(&mut random, kind.agents));
             } else {
@@ -129,7 +129,7 @@ fn work(random: &mut Random) -> Work {
         (12, Work::Force),
         (4, Work::Pin(number)),
         (3, Work::Unpin(number)),
-        (2, Work::Preview),
+        (4, Work::Preview),
         (8, Work::Restore(number)),
         (3, Work::Verify(number)),
     ])

@@ -124,10 +124,18 @@ fn now(agent: u8, work: Work) -> Op {
 /// Work that is not done when the next step comes.
 fn slow(random: &mut Random, agent: u8, work: Work) -> Op {
     let at = calls(random);
-    if random.chance(65) {
+    // Who reads is to be seen reading: it takes others ten seconds to see a heart beat.
+    let reads = matches!(work, Work::Restore(_) | Work::Verify(_));
+    if random.chance(if reads { 35 } else { 65 }) {
         return Op::Start { agent, work, fate: Fate::Stalls { at }, pace: 0, then: 0 };
     }
     let then = u16::try_from(1 + random.below(30)).expect("it is small");
     let fate = if random.chance(20) { Fate::Dies { at } } else { Fate::Lives };
-    Op::Start { agent, work, fate, pace: random.pick(&[100, 900, 2500]), then }
+    Op::Start {
+        agent,
+        work,
+        fate,
+        pace: random.pick(if reads { &[900, 2500, 2500] } else { &[100, 900, 2500] }),
+        then,
+    }
 }
