@@ -138,9 +138,9 @@ impl World {
             .filter(|turn| key.starts_with(turn))
             .any(|turn| self.keys(turn.trim_end_matches('/')).len() == 1);
         let of_gone = book.readers.iter().any(|(id, reader)| {
-            let its =
-                [format!("_restores/{id}.json"), format!("_leases/{}/1.json", reader.ledger.lease)];
-            its.contains(&key.to_owned()) && !is_listed(book, reader.ledger.backup.as_str())
+            let its_lease = format!("_leases/{}/", reader.ledger.lease);
+            let its = key.starts_with(&its_lease) || key == format!("_restores/{id}.json");
+            its && !is_listed(book, reader.ledger.backup.as_str())
         });
         one || of_gone
             || ["_cluster.json", "_sweep.jsonl.zst", "_retention/two.json", "_retention/days.json"]

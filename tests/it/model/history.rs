@@ -37,7 +37,7 @@ impl History {
                 then: 0,
             },
         ];
-        for _ in 0..4 + random.below(7) {
+        for _ in 0..3 + random.below(6) {
             if random.chance(30) {
                 ops.extend(scene(&mut random, kind.agents));
             } else {
@@ -103,7 +103,7 @@ fn step(random: &mut Random, agents: u8) -> Op {
             pace: random.weighed(&[(4, 0), (1, 50), (2, 400), (1, 900)]),
             then: random.weighed(&[(5, 0), (1, 1), (1, 5), (1, 20), (1, 45)]),
         },
-        Choice::Wake => Op::Wake { agent },
+        Choice::Wake => Op::Wake { agent, then: random.pick(&[0, 0, 3, 20]) },
         Choice::Kill => Op::Kill { agent },
     }
 }
@@ -129,7 +129,7 @@ fn work(random: &mut Random) -> Work {
         (12, Work::Force),
         (4, Work::Pin(number)),
         (3, Work::Unpin(number)),
-        (2, Work::Preview),
+        (4, Work::Preview),
         (8, Work::Restore(number)),
         (3, Work::Verify(number)),
     ])

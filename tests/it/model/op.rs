@@ -20,8 +20,8 @@ pub(super) enum Op {
     /// An agent begins some work. The next step comes once all that can end has ended, or
     /// after so many seconds.
     Start { agent: u8, work: Work, fate: Fate, pace: u16, then: u16 },
-    /// A stalled agent goes on.
-    Wake { agent: u8 },
+    /// A stalled agent goes on; the next step comes as after a start.
+    Wake { agent: u8, then: u16 },
     /// An agent is killed, and starts anew.
     Kill { agent: u8 },
 }

@@ -14,6 +14,8 @@ enum Scene {
     SweepStands,
     /// A restore reads what someone deletes.
     ReaderAndDelete,
+    /// A restore begins in the midst of a delete, which ends; a prune's clock is days ahead.
+    ReaderAndPrune,
     /// Someone brings back what a prune takes away.
     UndeleteAndPrune,
     /// Someone pins what the rules let go.
@@ -30,6 +32,7 @@ pub(super) fn scene(random: &mut Random, agents: u8) -> Vec<Op> {
         (4, Scene::GarbageIsNeeded),
         (4, Scene::SweepStands),
         (2, Scene::ReaderAndDelete),
+        (1, Scene::ReaderAndPrune),
         (2, Scene::UndeleteAndPrune),
         (2, Scene::PinAndRules),
         (2, Scene::LateRun),
@@ -42,9 +45,19 @@ pub(super) fn scene(random: &mut Random, agents: u8) -> Vec<Op> {
     let (first, second, between) = pair(random, scene, prune);
     ops.push(slow(random, one, first));
     ops.extend(between.map(hours));
+    if matches!(scene, Scene::ReaderAndPrune) {
+        let (fate, pace, then) = (Fate::Lives, 2500, 5);
+        ops.push(Op::Start { agent: other, work: second, fate, pace, then });
+        ops.extend([
+            Op::Wake { agent: one, then: 1 },
+            Op::Jump { agent: one, hours: 100 },
+            now(one, prune),
+        ]);
+        return ops;
+    }
     ops.push(now(other, second));
     if random.chance(70) {
-        ops.push(Op::Wake { agent: one });
+        ops.push(Op::Wake { agent: one, then: random.pick(&[0, 0, 3, 20]) });
     }
     ops
 }
@@ -67,7 +80,7 @@ fn before(random: &mut Random, scene: Scene, (agent, prune): (u8, Work)) -> Vec<
                 ops.extend([hours(1), now(agent, Work::Backup(Keeps::Two))]);
             }
         }
-        Scene::ReaderAndDelete | Scene::LateRun | Scene::Twins => {}
+        Scene::ReaderAndDelete | Scene::ReaderAndPrune | Scene::LateRun | Scene::Twins => {}
     }
     ops
 }
@@ -83,6 +96,7 @@ fn pair(random: &mut Random, scene: Scene, prune: Work) -> (Work, Work, Option<u
         Scene::SweepStands => (prune, backup, None),
         Scene::ReaderAndDelete if swapped => (Work::Verify(number), gone, None),
         Scene::ReaderAndDelete => (Work::Restore(number), gone, None),
+        Scene::ReaderAndPrune => (Work::Hide(0), Work::Restore(0), None),
         Scene::UndeleteAndPrune if swapped => (Work::Undelete(0), prune, None),
         Scene::UndeleteAndPrune => (prune, Work::Undelete(0), None),
         Scene::PinAndRules if swapped => (Work::Pin(number), gone, None),
@@ -110,10 +124,18 @@ fn now(agent: u8, work: Work) -> Op {
 /// Work that is not done when the next step comes.
 fn slow(random: &mut Random, agent: u8, work: Work) -> Op {
     let at = calls(random);
-    if random.chance(65) {
+    // Who reads is to be seen reading: it takes others ten seconds to see a heart beat.
+    let reads = matches!(work, Work::Restore(_) | Work::Verify(_));
+    if random.chance(if reads { 35 } else { 65 }) {
         return Op::Start { agent, work, fate: Fate::Stalls { at }, pace: 0, then: 0 };
     }
     let then = u16::try_from(1 + random.below(30)).expect("it is small");
     let fate = if random.chance(20) { Fate::Dies { at } } else { Fate::Lives };
-    Op::Start { agent, work, fate, pace: random.pick(&[100, 400, 900]), then }
+    Op::Start {
+        agent,
+        work,
+        fate,
+        pace: random.pick(if reads { &[900, 2500, 2500] } else { &[100, 900, 2500] }),
+        then,
+    }
 }

@@ -61,7 +61,7 @@ fn seed_44() {
                 stalled(Work::Verify(0), at),
                 Op::Pass { minutes: 5 },
                 at_once(1, Work::Remove(0)),
-                Op::Wake { agent: 0 },
+                Op::Wake { agent: 0, then: 0 },
             ],
         );
     }
@@ -80,7 +80,7 @@ fn seed_105() {
                     at_once(0, Work::Backup(Keeps::All)),
                     stalled(late, at),
                     at_once(1, soon),
-                    Op::Wake { agent: 0 },
+                    Op::Wake { agent: 0, then: 0 },
                 ],
             );
         }

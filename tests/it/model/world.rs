@@ -138,15 +138,14 @@ impl World {
                 let at = self.agent(agent);
                 self.make_room(at).await;
                 self.start(at, work, (fate, pace));
-                let patience = if then == 0 { LONGEST } else { Duration::from_secs(then.into()) };
-                self.settle(patience).await;
+                self.settle(patience(then)).await;
             }
-            Op::Wake { agent } => {
+            Op::Wake { agent, then } => {
                 let at = self.agent(agent);
                 if self.agents[at].gate.wake() {
                     self.tally.wakes += 1;
                 }
-                self.settle(LONGEST).await;
+                self.settle(patience(then)).await;
             }
             Op::Kill { agent } => {
                 self.kill(self.agent(agent));
@@ -180,7 +179,8 @@ impl World {
         for job in &mut self.jobs {
             job.calm = false;
         }
-        let calm = self.jobs.is_empty() && fate == Fate::Lives;
+        // A store that takes seconds for a call may cost a lease.
+        let calm = self.jobs.is_empty() && fate == Fate::Lives && pace < 1000;
         self.agents[at].gate.set(fate, pace);
         let clock = JobClock::new(self.clock, Arc::clone(&self.agents[at].hours_off));
         let (id, was) = {
@@ -331,4 +331,9 @@ impl World {
             Err(error) => self.book().wrong(format!("a job panicked: {error}")),
         }
     }
+}
+
+/// How long a step waits for what it began.
+fn patience(then: u16) -> Duration {
+    if then == 0 { LONGEST } else { Duration::from_secs(then.into()) }
 }
