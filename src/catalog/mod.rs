@@ -107,7 +107,8 @@
 //!
 //! All of this rests on put-if-absent. Whoever takes a lease of its own puts it twice: a
 //! store that lets the second put through gets `_single_agent.json` with this machine's id,
-//! and from then on no lease is given to an agent of another machine.
+//! and from then on no lease is given to an agent of another machine. Who only reads puts its
+//! lease once, as it may be a visitor.
 //!
 //! # Clusters
 //!

@@ -13,7 +13,7 @@ const KIND: &str = "verify-";
 /// this.
 pub(super) async fn begin(cluster: &Cluster, name: &BackupName) -> Option<Lease> {
     let lease = format!("{KIND}{name}-{}", Uuid::new_v4().simple());
-    match Lease::take(cluster, &lease).await {
+    match Lease::take_to_read(cluster, &lease).await {
         Ok(lease) => Some(lease),
         Err(error) => {
             tracing::debug!(%name, %error, "read without a lease");
