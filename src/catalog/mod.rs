@@ -1,8 +1,9 @@
 //! Which backups exist: how one comes to be, and what a reader believes.
 //!
-//! A backup exists when `manifest.json` does, an `attempt.json` of the same run token
-//! stands beside it, and no `tombstone.json` does. Everything else is an attempt, a damaged
-//! backup or a deleted one, and is listed as what it is, never skipped.
+//! A backup exists when `manifest.json` does, with the folder's name in it, an `attempt.json`
+//! of the same run token stands beside it, and no `tombstone.json` does. Everything else is an
+//! attempt, a damaged backup (also a folder that was copied) or a deleted one, and is listed as
+//! what it is, never skipped.
 //!
 //! # Commit
 //!
