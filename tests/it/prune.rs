@@ -490,3 +490,21 @@ async fn a_copied_folder_is_a_damaged_backup_whose_files_stay() {
     delete(&lab, "second_copy", Removal::Now).await;
     assert_verifies(&lab, "second").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_manifest_in_a_folder_that_no_backup_can_have_stops_a_prune_until_it_is_moved() {
+    let lab = two_backups().await;
+    copy(&lab, "second", "second copy").await;
+    let error = run_prune(&lab.context(), None, Prune::Apply).await.unwrap_err();
+    let told = "/c1/second copy/manifest.json` is in a folder that no backup can have";
+    assert!(error.chain().contains(told), "{}", error.chain());
+    assert_eq!(error.kind(), ErrorKind::Damaged);
+    let remedy = error.remedy().unwrap();
+    assert!(remedy.starts_with("move that folder out of the cluster's folder"), "{remedy}");
+    for key in keys(&lab.repository).await {
+        if key.starts_with("c1/second copy/") {
+            lab.repository.delete(&[ObjectKey::new(key).unwrap()]).await.unwrap();
+        }
+    }
+    prune(&lab).await;
+}
