@@ -97,7 +97,7 @@ async fn swept(
     lease: &Lease,
 ) -> JobResult<Swept> {
     let backups = match catalog::examine_all(cluster).await {
-        Err(error @ CatalogError::Document { .. }) => {
+        Err(error @ (CatalogError::Document { .. } | CatalogError::StrayManifest { .. })) => {
             return Ok(Swept::Refused(JobError::from(error).chain()));
         }
         examined => examined?,

@@ -178,8 +178,12 @@ fn a_guard_of_one_policy_is_in_no_other_ones_way() {
     let mut all = four();
     all.extend(four().into_iter().map(|one| {
         let name = one.name.to_string().replace("nightly", "weekly");
-        let one = but(one, |it| it.policy = "weekly".to_owned());
-        BackupFacts { name: crate::support::backup_name(&name), ..one }
+        let name = crate::support::backup_name(&name);
+        let one = but(one, |it| {
+            it.policy = "weekly".to_owned();
+            it.name = name.clone();
+        });
+        BackupFacts { name, ..one }
     }));
     let stale = PolicyRules { max_age: Some(SignedDuration::from_hours(1)), ..settled() };
     let fine = PolicyRules {

@@ -2,9 +2,12 @@
 
 use jiff::tz::TimeZone;
 use milvus_backup_agent::manifest::{ManifestOutcome, Tombstone};
-use milvus_backup_agent::plan::{BackupFacts, Found, PolicyRules};
+use milvus_backup_agent::model::{BackupName, Guard};
+use milvus_backup_agent::plan::{BackupFacts, Found, PolicyRules, Verdict};
 
-use super::world::{NOW, backup, but, collection, doubt, kept, pin, policy, time};
+use crate::support::backup_name;
+
+use super::world::{NOW, backup, but, collection, doubt, kept, pin, plan, policy, time};
 
 fn backups(times: &[&str]) -> Vec<BackupFacts> {
     times.iter().map(|at| backup(time(at))).collect()
@@ -207,7 +210,17 @@ fn nothing_is_said_of_what_is_not_there_and_nothing_done_to_what_is_nobodys() {
     let half = BackupFacts { manifest: Found::Absent, ..old() };
     let damaged = but(old(), |it| it.run = "another".to_owned());
     for odd in [hidden, half, damaged] {
-        let plan = super::world::plan(&[new.clone(), odd], &rules, (&[], NOW));
+        let plan = plan(&[new.clone(), odd], &rules, (&[], NOW));
         assert_eq!(plan.verdicts.len(), 1, "the rest of prune judges it");
     }
+}
+
+#[test]
+fn a_copied_folder_is_no_second_backup() {
+    let mut all = backups(&["2026-11-23T02:00:00Z", "2026-11-22T02:00:00Z"]);
+    all.push(BackupFacts { name: backup_name("nightly_copied_by_hand"), ..all[0].clone() });
+    let done = plan(&all, &policy("keep_last: 2, min_keep: 2"), (Guard::ALL, NOW));
+    let names: Vec<&str> = done.verdicts.keys().map(BackupName::as_str).collect();
+    assert!(done.verdicts.values().all(|(verdict, _)| *verdict == Verdict::Keep));
+    assert_eq!(names, ["nightly_20261122_020000", "nightly_20261123_020000"]);
 }
