@@ -103,11 +103,11 @@ pub enum CatalogError {
         why: String,
     },
     /// Someone else has the lease.
-    #[error("the lease `{lease}` is held on {host}")]
+    #[error("the lease `{lease}` is held by {host}")]
     LeaseHeld {
         /// Its name.
         lease: String,
-        /// Where its holder runs.
+        /// Its holder, and where it runs.
         host: String,
     },
     /// There is no such lease.

@@ -76,7 +76,10 @@ impl Lease {
     pub async fn acquire(cluster: &Cluster, name: &str) -> CatalogResult<Self> {
         let held = |by: Option<LeaseRecord>| CatalogError::LeaseHeld {
             lease: name.to_owned(),
-            host: by.map_or_else(|| "another agent".to_owned(), |by| by.holder.host),
+            host: by.map_or_else(
+                || "another agent".to_owned(),
+                |by| format!("process {} on {}", by.holder.pid, by.holder.host),
+            ),
         };
         let last = numbers(cluster, name).await?.last().copied();
         let before = match last {

@@ -97,7 +97,7 @@ pub(super) async fn watch(cluster: &Cluster, key: &ObjectKey) -> CatalogResult<L
 /// The same. What cannot be read as a lease is judged by whether its bytes change: only its
 /// holder writes them.
 pub(super) async fn watch_closely(cluster: &Cluster, key: &ObjectKey) -> CatalogResult<Watched> {
-    let mut first: Option<(Bytes, Instant)> = None;
+    let (mut first, mut told): (Option<(Bytes, Instant)>, bool) = (None, false);
     loop {
         let Some(bytes) = cluster.repository.store().find_bytes(key).await? else {
             return Ok(Watched::Free);
@@ -115,6 +115,10 @@ pub(super) async fn watch_closely(cluster: &Cluster, key: &ObjectKey) -> Catalog
         match &first {
             Some((seen, _)) if *seen != bytes => return Ok(Watched::Alive),
             Some((_, since)) if since.elapsed() > interval * PATIENCE => return Ok(Watched::Dead),
+            Some((_, since)) if !told && since.elapsed() > interval => {
+                told = true;
+                tracing::info!(lease = %key, "waiting half a minute to see whether its holder is alive");
+            }
             Some(_) => {}
             None => first = Some((bytes, Instant::now())),
         }

@@ -1,7 +1,7 @@
 //! `pin` and `unpin`.
 
 use crate::job::{self, JobContext, JobResult, PinReport};
-use crate::model::BackupName;
+use crate::model::{BackupName, BackupState};
 
 use super::ExitStatus;
 use super::args::PinArguments;
@@ -34,10 +34,17 @@ fn pinned(report: &PinReport) -> String {
     let until =
         report.until.as_ref().map_or("for good".to_owned(), |until| format!("until {until}"));
     let pinned = format!("backup {} of {} is pinned {until}", report.name, report.cluster);
-    match &report.was_suspect {
-        Some(why) => {
-            format!("{pinned}\nit was suspect ({why}) and counts as a good one from now on")
+    let before = report.replaced.iter().map(|before| format!("it was pinned before, {before}"));
+    let suspect = report.was_suspect.iter().map(|why| match report.state {
+        BackupState::Suspect => format!("it stays suspect: {why}"),
+        BackupState::Complete
+        | BackupState::Partial
+        | BackupState::Failed
+        | BackupState::Running
+        | BackupState::Tombstoned
+        | BackupState::Damaged => {
+            format!("it was suspect ({why}) and counts as a good one from now on")
         }
-        None => pinned,
-    }
+    });
+    std::iter::once(pinned).chain(before).chain(suspect).collect::<Vec<_>>().join("\n")
 }

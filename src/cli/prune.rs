@@ -1,10 +1,12 @@
 //! `prune`.
 
 use crate::config::Config;
-use crate::job::{self, JobContext, JobResult, Prune, PruneReport, PruneRequest, Sweeping};
+use crate::job::{
+    self, JobContext, JobResult, Prune, PruneReport, PruneRequest, Sweeping, VerdictRow,
+};
 use crate::metrics::{Metrics, PruneFacts};
 use crate::model::{ErrorKind, Guard, RunKind};
-use crate::plan::PolicyRules;
+use crate::plan::{NOT_LOOKED_AT, PolicyRules, Verdict};
 use crate::policy::PolicySet;
 use crate::storage::Access;
 
@@ -38,6 +40,7 @@ pub(super) async fn run(
             Some(wanted) => vec![PolicyRules::of(policy::find(&policies, wanted)?, now)],
             None => policies.iter().map(|policy| PolicyRules::of(policy, now)).collect(),
         },
+        all_policies: arguments.policy.is_none(),
         allow: arguments.allow.iter().copied().collect(),
         sweeping: Sweeping::Yes,
     };
@@ -50,7 +53,7 @@ pub(super) async fn run(
         pruned => pruned?,
     };
     metrics.pruned(&report.facts());
-    output.print(&report, || text(&report));
+    output.print(&report, || text(&report, arguments));
     let outcome = report.outcome();
     let refused = report.refused.is_some();
     let status = if refused { ErrorKind::Refused.into() } else { outcome.into() };
@@ -65,12 +68,21 @@ fn policies(config: &Config, arguments: &PruneArguments) -> JobResult<PolicySet>
     policy::load(config)
 }
 
-fn text(report: &PruneReport) -> String {
-    let rows = report
-        .verdicts
-        .iter()
-        .map(|row| vec![row.name.clone(), row.verdict.as_str().to_owned(), row.reasons.join("; ")]);
+fn text(report: &PruneReport, arguments: &PruneArguments) -> String {
+    // Of one policy, only what concerns it, and what goes.
+    let others = |row: &&VerdictRow| {
+        let other = row.reasons.iter().any(|why| why.ends_with(NOT_LOOKED_AT));
+        arguments.policy.is_some() && other
+    };
+    let hidden = report.verdicts.iter().filter(others).count();
+    let rows =
+        report.verdicts.iter().filter(|row| !others(row)).map(|row| {
+            vec![row.name.clone(), row.verdict.as_str().to_owned(), row.reasons.join("; ")]
+        });
     let mut lines = vec![table(&["name", "verdict", "reasons"], rows)];
+    if hidden > 0 {
+        lines.push(format!("{} of other policies are not looked at", backups(hidden as u64)));
+    }
     lines.extend(report.errors.iter().map(|error| format!("not deleted: {error}")));
     lines.extend(report.refused.iter().map(|why| format!("refused: {why}")));
     lines.push(if report.applied {
@@ -81,8 +93,10 @@ fn text(report: &PruneReport) -> String {
             report.files_deleted,
             size(report.bytes_deleted)
         )
-    } else {
+    } else if report.verdicts.iter().any(|row| row.verdict == Verdict::Delete) {
         "nothing was deleted\nhint: `prune --apply` does what is said here".to_owned()
+    } else {
+        "there is nothing to delete".to_owned()
     });
     lines.join("\n")
 }

@@ -44,8 +44,9 @@ fn text(report: &VerifyReport) -> String {
         report.unchecked
     );
     let remedy = (!report.missing.is_empty() || !report.damaged.is_empty()).then(|| {
-        "hint: delete a damaged file; the next backup copies what is not there anew, if Milvus \
-         still has it, and mends older backups too"
+        "hint: of a damaged segment file, delete the file: the next backup copies it anew, if Milvus \
+         still has it, and mends older backups too. A manifest.json or a list has to be put back \
+         from a copy; without one, `delete` the backup with --now"
             .to_owned()
     });
     missing.chain(damaged).chain([summary]).chain(remedy).collect::<Vec<_>>().join("\n")

@@ -37,7 +37,7 @@ pub(super) fn told(policy: &str, done: &JobResult<PruneReport>) -> RunOutcome {
         match row.verdict {
             Verdict::Keep => tracing::debug!(policy, name, reasons, "kept"),
             Verdict::Leave => tracing::info!(policy, name, reasons, "left for now"),
-            Verdict::Delete => tracing::info!(policy, name, reasons, "deleted"),
+            Verdict::Delete => tracing::info!(policy, name, reasons, "goes"),
         }
     }
     for error in &report.errors {

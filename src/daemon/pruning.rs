@@ -109,6 +109,7 @@ impl Pruning {
         let request = PruneRequest {
             prune: Prune::Apply,
             policies: rules.into_iter().collect(),
+            all_policies: false,
             allow: BTreeSet::new(),
             sweeping: sweeping(&world, done.swept),
         };

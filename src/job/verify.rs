@@ -70,7 +70,10 @@ async fn remember(
             let (at, by) = (context.clock.now(), catalog::this_process().host);
             let first = report.missing.iter().chain(&report.damaged).next();
             let first = first.map(String::as_str).unwrap_or_default();
-            let reason = format!("a verification found {bad} things damaged, the first: {first}");
+            let reason = match bad {
+                1 => format!("a verification found damage: {first}"),
+                _ => format!("a verification found damage in {bad} places, the first: {first}"),
+            };
             let doubt = Doubt { version: 1, at, by, reason };
             catalog::put_doubt(cluster, lease, (name, &doubt)).await
         }

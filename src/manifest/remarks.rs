@@ -44,12 +44,14 @@ pub struct Doubt {
     pub reason: String,
 }
 
-/// Why a backup that is there does not count as a good one; `None` if it does. Whoever pins it
-/// says that it is good, as far as is known then.
+/// Why a backup that is there does not count as a good one, and what to do; `None` if it does.
+/// Whoever pins one with few rows says that it is good; of damage nobody can say that.
 pub fn suspicion(manifest: &Manifest, doubt: Option<&Doubt>, pin: Option<&Pin>) -> Option<String> {
-    let doubt = doubt.filter(|doubt| pin.is_none_or(|pin| pin.at < doubt.at));
+    let found = doubt.map(|doubt| {
+        format!("{}; `verify --depth content` it when that is mended, or `delete` it", doubt.reason)
+    });
     let fell = manifest.suspect.as_ref().filter(|_| pin.is_none());
-    doubt.map(|doubt| &doubt.reason).or(fell).cloned()
+    found.or_else(|| fell.map(|fell| format!("{fell}; `pin` it if that is right, or `delete` it")))
 }
 
 /// `_retention/<policy>.json`: the rules that the last prune of a policy went by.
@@ -64,6 +66,9 @@ pub struct RetentionMark {
     /// And where.
     #[serde(default)]
     pub by: String,
+    /// Those before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
     /// Whether what was made before them may go as well.
     pub settled: bool,
     /// Guards that someone has overridden, newest last.
@@ -130,6 +135,7 @@ mod tests {
             rules: String::new(),
             since: Timestamp::UNIX_EPOCH,
             by: String::new(),
+            before: None,
             settled: true,
             allowed: Vec::new(),
         };

@@ -31,7 +31,9 @@ pub use restore::{
     CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
     check_request, plan_restore, targets,
 };
-pub use retention::{PolicyRules, Refusal, RetentionPlan, RetentionTerms, keep, plan_retention};
+pub use retention::{
+    NOT_LOOKED_AT, PolicyRules, Refusal, RetentionPlan, RetentionTerms, keep, plan_retention,
+};
 pub use reuse::Known;
 pub use suspicion::sharp_fall;
 pub use sweep::{Obstacle, References, Sieve, is_due, references};

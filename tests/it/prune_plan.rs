@@ -111,7 +111,7 @@ fn only_what_is_certainly_done_with_goes() {
             Leave,
             "a copy of backup `b`",
         ),
-        ("cut manifest", BackupFacts { manifest: cut(), ..facts() }, Leave, "`delete`"),
+        ("cut manifest", BackupFacts { manifest: cut(), ..facts() }, Leave, "`delete b --now`"),
         ("cut attempt", BackupFacts { attempt: cut(), ..none() }, Leave, "damaged"),
         ("newer manifest", BackupFacts { manifest: newer(), ..facts() }, Leave, "newer"),
         ("newer, hidden", BackupFacts { manifest: newer(), ..hidden(-99) }, Leave, "newer"),

@@ -83,6 +83,9 @@ pub async fn run_delete(
     let was = catalog::read_record(&cluster, name, &*context.clock).await?.state;
     let facts = look(&cluster, name).await?;
     refuse(&facts, context.clock.now())?;
+    if facts.committed().is_some() {
+        refuse_another(context, &cluster, (name, was)).await?;
+    }
     let mut report = DeleteReport {
         name: name.to_string(),
         cluster: cluster.name.to_string(),
@@ -132,6 +135,21 @@ pub async fn run_delete(
     }
     report.applied = true;
     Ok(report)
+}
+
+/// Refuses what is another thing than when it was asked for: looking may take a minute.
+async fn refuse_another(
+    context: &JobContext,
+    cluster: &Cluster,
+    (name, was): (&BackupName, BackupState),
+) -> JobResult<()> {
+    let now = catalog::read_record(cluster, name, &*context.clock).await?.state;
+    if now == was {
+        return Ok(());
+    }
+    let message = format!("backup `{name}` was {was} when you asked, and is {now} now");
+    Err(JobError::new(ErrorKind::Locked, message)
+        .hint("look at `list`, then delete it if you still want to"))
 }
 
 async fn remove_now(

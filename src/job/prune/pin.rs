@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::catalog::{self, BackupState, Cluster, Lease};
+use crate::catalog::{self, BackupRecord, BackupState, Cluster, Lease};
 use crate::manifest::Pin;
 use crate::model::{BackupName, ErrorKind};
 use crate::plan::Found;
@@ -26,6 +26,8 @@ pub struct PinReport {
     pub until: Option<String>,
     /// What was in doubt of it before.
     pub was_suspect: Option<String>,
+    /// Why it was pinned before, if it was.
+    pub replaced: Option<String>,
 }
 
 /// Keeps a backup whatever the rules say, until a moment or for good, and lets it count as a
@@ -40,21 +42,33 @@ pub async fn run_pin(
         return Err(JobError::new(ErrorKind::Usage, "the end of the pin is in the past")
             .hint(format!("name a moment after {now}, or none")));
     }
+    if reason.trim().is_empty() {
+        return Err(JobError::new(ErrorKind::Usage, "a pin needs a reason")
+            .hint("say why, for those who look later"));
+    }
     let cluster = find(context, name).await?;
     let reading = reading::hold(&cluster, name).await?;
     let pinned = pin(context, (&cluster, &reading), name, (reason, until)).await;
     reading.release().await;
-    let was_suspect = pinned?;
-    report(context, &cluster, name, was_suspect).await
+    let before = pinned?;
+    let now = context.clock.now();
+    let was_suspect = (before.state == BackupState::Suspect).then(|| before.reasons.join("; "));
+    let held = before.pin.filter(|pin| pin.holds(now));
+    let replaced = held.map(|pin| match pin.until {
+        Some(until) => format!("until {until}: {}", pin.reason),
+        None => format!("for good: {}", pin.reason),
+    });
+    let report = report(context, &cluster, name).await?;
+    Ok(PinReport { was_suspect, replaced, ..report })
 }
 
-/// Returns what was in doubt of it.
+/// Returns what it was before.
 async fn pin(
     context: &JobContext,
     (cluster, reading): (&Cluster, &Lease),
     name: &BackupName,
     (reason, until): (&str, Option<Timestamp>),
-) -> JobResult<Option<String>> {
+) -> JobResult<BackupRecord> {
     let before = catalog::read_record(cluster, name, &*context.clock).await?;
     if !before.is_committed() {
         let state = before.state;
@@ -77,7 +91,7 @@ async fn pin(
         return Err(JobError::new(ErrorKind::Refused, message)
             .hint(format!("`undelete {name}`, then pin it")));
     }
-    Ok((before.state == BackupState::Suspect).then(|| before.reasons.join("; ")))
+    Ok(before)
 }
 
 /// Writes a pin down.
@@ -105,7 +119,7 @@ pub async fn run_unpin(context: &JobContext, name: &BackupName) -> JobResult<Pin
     let unpinned = unpin(context, (&cluster, &reading), name).await;
     reading.release().await;
     unpinned?;
-    report(context, &cluster, name, None).await
+    report(context, &cluster, name).await
 }
 
 async fn unpin(
@@ -132,7 +146,6 @@ async fn report(
     context: &JobContext,
     cluster: &Cluster,
     name: &BackupName,
-    was_suspect: Option<String>,
 ) -> JobResult<PinReport> {
     let record = catalog::read_record(cluster, name, &*context.clock).await?;
     let pin = record.pin.as_ref().filter(|pin| pin.holds(context.clock.now()));
@@ -142,6 +155,7 @@ async fn report(
         state: record.state,
         pinned: pin.is_some(),
         until: pin.and_then(|pin| pin.until).map(|until| until.to_string()),
-        was_suspect,
+        was_suspect: None,
+        replaced: None,
     })
 }

@@ -30,6 +30,8 @@ pub struct PruneRequest {
     pub prune: Prune,
     /// The policies whose rules are applied. Backups of others stay.
     pub policies: Vec<PolicyRules>,
+    /// Whether these are all that there are.
+    pub all_policies: bool,
     /// Guards that are overridden.
     pub allow: BTreeSet<Guard>,
     /// Whether files of no backup are looked for.
@@ -39,6 +41,12 @@ pub struct PruneRequest {
 /// Without any policy: what deletes and crashes have left.
 impl From<Prune> for PruneRequest {
     fn from(prune: Prune) -> Self {
-        Self { prune, policies: Vec::new(), allow: BTreeSet::new(), sweeping: Sweeping::Yes }
+        Self {
+            prune,
+            policies: Vec::new(),
+            all_policies: false,
+            allow: BTreeSet::new(),
+            sweeping: Sweeping::Yes,
+        }
     }
 }

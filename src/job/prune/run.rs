@@ -81,6 +81,8 @@ pub(super) async fn look(
     (cluster, staging): (&Cluster, Option<&StagingRoot>),
     request: &PruneRequest,
 ) -> JobResult<(PruneFacts, RetentionPlan)> {
+    // What is found may be a minute younger: leases are watched meanwhile.
+    let now = context.clock.now();
     let facts = survey(cluster, staging).boxed().await?;
     let mut policies = request.policies.clone();
     for policy in &mut policies {
@@ -91,8 +93,9 @@ pub(super) async fn look(
     let terms = RetentionTerms {
         graces: &context.retention,
         allow: &request.allow,
+        all_policies: request.all_policies,
         host: &host,
-        now: context.clock.now(),
+        now,
     };
     let retention = plan_retention(&facts.backups, &policies, &terms);
     Ok((facts, retention))

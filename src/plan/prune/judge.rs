@@ -87,7 +87,7 @@ pub fn judge_backup(facts: &BackupFacts, graces: &Retention, now: Timestamp) -> 
         }
     }
     if let Some(why) = facts.manifest.problem().or(facts.attempt.problem()) {
-        return leave(format!("damaged: {why}; `delete` removes it"));
+        return leave(format!("damaged: {why}; `delete {} --now` removes it", facts.name));
     }
     match (facts.attempt.read(), facts.manifest.read()) {
         (_, Some(manifest)) if manifest.name != facts.name => leave(format!(

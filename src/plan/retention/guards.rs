@@ -58,7 +58,7 @@ pub(super) fn objections(
     object(Guard::CatalogIncomplete, unreadable(everything));
     object(Guard::StaleSource, stale(policy, backups, terms.now));
     object(Guard::Clock, future(backups, terms.now));
-    let (older, message) = changed((policy, mark), (backups, going), terms.now);
+    let (older, message) = changed(mark, (backups, going), terms.now);
     let left = if terms.allow.contains(&Guard::PolicyChanged) {
         going.len()
     } else {
@@ -116,14 +116,14 @@ fn mass((going, all): (usize, usize), terms: &RetentionTerms<'_>) -> Option<Stri
     (going > FEW && going * 100 > all * most).then(|| {
         format!(
             "{going} of {all} backups would go, more than {most} % (retention.max_delete): read the \
-             verdicts"
+             verdicts; where prunes were missed for long, this grows until someone allows it"
         )
     })
 }
 
 /// Those of `going` that were made under other rules, as long as the grace lasts.
 fn changed(
-    (policy, mark): (&PolicyRules, &RetentionMark),
+    mark: &RetentionMark,
     (backups, going): (&[Seen<'_>], &BTreeSet<BackupName>),
     now: Timestamp,
 ) -> (BTreeSet<BackupName>, Option<String>) {
@@ -134,8 +134,8 @@ fn changed(
     }
     let older = backups.iter().filter(|one| one.at < mark.since && going.contains(one.name));
     let older: BTreeSet<BackupName> = older.map(|one| one.name.clone()).collect();
-    let before = policy.mark.read().filter(|before| before.rules != mark.rules);
-    let before = before.map(|before| format!(", were `{}`", before.rules)).unwrap_or_default();
+    let before = mark.before.as_ref();
+    let before = before.map(|before| format!(", were `{before}`")).unwrap_or_default();
     let message = (!older.is_empty()).then(|| {
         format!(
             "its rules or collections are new since {} (seen on {}{before}): what was made before stays until \
@@ -147,10 +147,12 @@ fn changed(
 }
 
 impl Refusal {
-    /// A guard that nobody has overridden.
-    pub(super) fn new(policy: &PolicyName, guard: Guard, message: &str) -> Self {
+    /// A guard that nobody has overridden; `all` that refuse of this policy.
+    pub(super) fn new(policy: &PolicyName, (guard, all): (Guard, &[Guard]), message: &str) -> Self {
+        let allow: Vec<String> = all.iter().map(|guard| format!("--allow {guard}")).collect();
         let message = format!(
-            "policy `{policy}`: {message}; `prune --policy {policy} --apply --allow {guard}` goes on all the same"
+            "policy `{policy}`: {message}; to go on all the same, `prune --policy {policy} --apply {}`",
+            allow.join(" ")
         );
         Self { policy: policy.to_string(), guard, message }
     }

@@ -34,5 +34,5 @@ mod policy;
 mod rules;
 
 pub use guards::Refusal;
-pub use policy::{PolicyRules, RetentionPlan, RetentionTerms, plan_retention};
+pub use policy::{NOT_LOOKED_AT, PolicyRules, RetentionPlan, RetentionTerms, plan_retention};
 pub use rules::keep;

@@ -14,6 +14,9 @@ use crate::model::{BackupName, Guard, PolicyName};
 use crate::plan::{BackupFacts, Found, Verdict, goes_at};
 use crate::policy::{Policy, Retention, Schedule};
 
+/// The end of the reason on backups of policies that are left out.
+pub const NOT_LOOKED_AT: &str = "whose rules are not looked at";
+
 /// What a policy wants kept.
 #[derive(Debug, Clone)]
 pub struct PolicyRules {
@@ -64,6 +67,8 @@ pub struct RetentionTerms<'a> {
     pub graces: &'a config::Retention,
     /// Guards that someone overrides.
     pub allow: &'a BTreeSet<Guard>,
+    /// Whether the policies are all that there are.
+    pub all_policies: bool,
     /// Where this is decided.
     pub host: &'a str,
     /// When.
@@ -100,7 +105,7 @@ pub fn plan_retention(
         group.sort_by_key(|one| std::cmp::Reverse((one.at(), one.manifest.run.as_str())));
         match policies.iter().find(|policy| policy.name.as_str() == *name) {
             Some(policy) => judge(backups, (policy, group), terms, &mut plan),
-            None => leave(name, group, &mut plan),
+            None => leave(name, group, terms, &mut plan),
         }
     }
     plan
@@ -152,20 +157,22 @@ impl Backup<'_> {
         }
         reasons.extend(self.facts.readers.iter().map(|reader| format!("{reader} reads it")));
         if let Standing::Suspect(why) = &self.standing {
-            reasons.push(format!("suspect: {why}; `pin` it if it is good, else `delete` it"));
+            reasons.push(format!("suspect: {why}"));
         }
         reasons
     }
 }
 
 /// Of no policy, or of one that is not configured here.
-fn leave(name: &str, group: &[Backup<'_>], plan: &mut RetentionPlan) {
+fn leave(name: &str, group: &[Backup<'_>], terms: &RetentionTerms<'_>, plan: &mut RetentionPlan) {
     for backup in group {
         let at = backup.at();
         let reason = if name.is_empty() {
             format!("backup of {at}, of no policy: stays until `delete`")
+        } else if terms.all_policies {
+            format!("backup of {at}, by policy `{name}`, which there is not: stays until `delete`")
         } else {
-            format!("backup of {at}, by policy `{name}`, whose rules are not looked at")
+            format!("backup of {at}, by policy `{name}`, {NOT_LOOKED_AT}")
         };
         plan.verdicts.insert(backup.facts.name.clone(), (Verdict::Keep, vec![reason]));
     }
@@ -188,23 +195,30 @@ fn judge(
             Seen { name: &one.facts.name, at: one.at(), ended: one.manifest.completed_at, good }
         })
         .collect();
-    let mut held: BTreeMap<BackupName, Guard> = BTreeMap::new();
-    for (guard, message, names) in objections((policy, &mark), everything, (&seen, &going), terms) {
-        if terms.allow.contains(&guard) {
-            let (at, by) = (terms.now, terms.host.to_owned());
-            mark.allow(AllowedGuard { at, by, guard: guard.to_string(), message });
-            mark.settled |= guard == Guard::PolicyChanged;
-            continue;
+    let mut held: BTreeMap<BackupName, Vec<Guard>> = BTreeMap::new();
+    let found = objections((policy, &mark), everything, (&seen, &going), terms);
+    let (allowed, refusing): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|(guard, ..)| terms.allow.contains(guard));
+    for (guard, message, _) in allowed {
+        let (at, by) = (terms.now, terms.host.to_owned());
+        mark.allow(AllowedGuard { at, by, guard: guard.to_string(), message });
+        mark.settled |= guard == Guard::PolicyChanged;
+    }
+    let all: Vec<Guard> = refusing.iter().map(|(guard, ..)| *guard).collect();
+    for (guard, message, names) in refusing {
+        plan.refusals.push(Refusal::new(&policy.name, (guard, &all), &message));
+        for name in names {
+            held.entry(name).or_default().push(guard);
         }
-        plan.refusals.push(Refusal::new(&policy.name, guard, &message));
-        held.extend(names.into_iter().map(|name| (name, guard)));
     }
     for (backup, reasons) in group.iter().zip(reasons) {
         let name = backup.facts.name.clone();
         let verdict = match (reasons.is_empty(), held.get(&name)) {
             (false, _) => (Verdict::Keep, reasons),
-            (true, Some(guard)) => {
-                (Verdict::Leave, vec![format!("{}; `{guard}` refuses", unkept(policy, backup))])
+            (true, Some(guards)) => {
+                let words: Vec<&str> = guards.iter().map(|guard| guard.as_str()).collect();
+                let refuse = format!("refused: {}", words.join(", "));
+                (Verdict::Leave, vec![unkept(policy, backup), refuse])
             }
             (true, None) => {
                 let after = goes_at(terms.now, terms.graces.delete_grace);
@@ -282,12 +296,13 @@ fn mark(policy: &PolicyRules, backups: usize, terms: &RetentionTerms<'_>) -> Ret
     match &policy.mark {
         Found::Read(known) if known.rules == rules => known.clone(),
         Found::Read(other) => {
-            let allowed = other.allowed.clone();
-            RetentionMark { version: 1, rules, since, by, settled: false, allowed }
+            let (before, allowed) = (Some(other.rules.clone()), other.allowed.clone());
+            RetentionMark { version: 1, rules, since, by, before, settled: false, allowed }
         }
         Found::Absent | Found::Unreadable(_) | Found::TooNew(_) => {
             let settled = backups <= 1 && !policy.mark.is_there();
-            RetentionMark { version: 1, rules, since, by, settled, allowed: Vec::new() }
+            let (before, allowed) = (None, Vec::new());
+            RetentionMark { version: 1, rules, since, by, before, settled, allowed }
         }
     }
 }

@@ -63,6 +63,7 @@ pub(super) fn request(work: Work) -> PruneRequest {
     PruneRequest {
         prune,
         policies: ALL.map(rules).into(),
+        all_policies: true,
         allow: allow.iter().copied().collect(),
         sweeping: Sweeping::Yes,
     }

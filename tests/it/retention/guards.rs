@@ -35,13 +35,14 @@ fn assert_guarded(backups: &[BackupFacts], policy: &PolicyRules, (guard, why): (
     assert_eq!(going(&refused), Vec::<String>::new(), "{guard} lets something go");
     let [refusal] = refused.refusals.as_slice() else { panic!("{guard}: {:?}", refused.refusals) };
     assert_eq!((refusal.guard, refusal.policy.as_str()), (guard, "nightly"));
-    let way_out = format!("`prune --policy nightly --apply --allow {guard}` goes on all the same");
+    let way_out =
+        format!("to go on all the same, `prune --policy nightly --apply --allow {guard}`");
     let message = &refusal.message;
     assert!(message.contains(why) && message.ends_with(&way_out), "{message}");
     let held = refused.verdicts.values().find(|(verdict, _)| *verdict == Verdict::Leave);
-    let held = &held.expect("something is held back").1[0];
-    assert!(held.contains("no rule of policy `nightly` keeps it"), "{held}");
-    assert!(held.contains(&format!("`{guard}` refuses")), "{held}");
+    let held = &held.expect("something is held back").1;
+    assert!(held[0].contains("no rule of policy `nightly` keeps it"), "{held:?}");
+    assert_eq!(held[1], format!("refused: {guard}"));
 
     let other = if guard == Guard::Clock { Guard::MassDelete } else { Guard::Clock };
     assert!(going(&plan(backups, policy, (&[other], NOW))).is_empty(), "{other} is another guard");
@@ -126,6 +127,7 @@ fn what_was_made_under_other_rules_stays_for_a_day() {
         rules: rules.to_owned(),
         since: time(since),
         by: "h".to_owned(),
+        before: None,
         settled,
         allowed: Vec::new(),
     };
@@ -193,6 +195,7 @@ fn a_guard_of_one_policy_is_in_no_other_ones_way() {
     let terms = milvus_backup_agent::plan::RetentionTerms {
         graces: &super::world::GRACES,
         allow: &std::collections::BTreeSet::new(),
+        all_policies: false,
         host: "h",
         now: time(NOW),
     };

@@ -32,6 +32,7 @@ fn rules(rules: &str, prune: Prune, allow: &[Guard]) -> PruneRequest {
     PruneRequest {
         prune,
         policies: vec![policy(rules)],
+        all_policies: false,
         allow: allow.iter().copied().collect::<BTreeSet<_>>(),
         sweeping: Sweeping::Yes,
     }

@@ -43,6 +43,7 @@ async fn a_backup_with_far_fewer_rows_is_suspect_until_somebody_has_looked() {
 
     let list = run_list(&lab.context(), Sizes::Known).await.expect("a list");
     let row = list.iter().find(|row| row.name == "second").expect("it is listed");
+    let why = format!("{why}; `pin` it if that is right, or `delete` it");
     assert_eq!((row.state, row.reasons.as_slice()), (BackupState::Suspect, &[why.clone()][..]));
     let facts = run_overview(&lab.context(), Sizes::Known).await.expect("the catalog");
     let nightly = &facts.policies["nightly"];

@@ -149,7 +149,13 @@ pub(super) fn plan(
     (allow, now): (&[Guard], &str),
 ) -> RetentionPlan {
     let allow: BTreeSet<Guard> = allow.iter().copied().collect();
-    let terms = RetentionTerms { graces: &GRACES, allow: &allow, host: "h", now: time(now) };
+    let terms = RetentionTerms {
+        graces: &GRACES,
+        allow: &allow,
+        all_policies: false,
+        host: "h",
+        now: time(now),
+    };
     plan_retention(backups, std::slice::from_ref(policy), &terms)
 }
 

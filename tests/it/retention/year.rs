@@ -40,6 +40,7 @@ fn a_year(mut policy: PolicyRules) -> BTreeMap<BackupName, Vec<String>> {
         let terms = RetentionTerms {
             graces: &GRACES,
             allow: &std::collections::BTreeSet::new(),
+            all_policies: true,
             host: "h",
             now: now + SignedDuration::from_mins(1),
         };
