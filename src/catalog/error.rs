@@ -22,6 +22,14 @@ pub enum CatalogError {
         #[source]
         source: DocumentError,
     },
+    /// A manifest lies in a folder that cannot be a backup's.
+    #[error("`{place}` is in a folder that no backup can have: {why}")]
+    StrayManifest {
+        /// Its full path.
+        place: String,
+        /// What is wrong with the folder's name.
+        why: String,
+    },
     /// There is no repository.
     #[error("there is no repository at `{place}`")]
     NoRepository {
@@ -136,7 +144,8 @@ impl CatalogError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(error) => error.error_kind(),
-            Self::Document { source: DocumentError::Damaged { .. }, .. } => ErrorKind::Damaged,
+            Self::Document { source: DocumentError::Damaged { .. }, .. }
+            | Self::StrayManifest { .. } => ErrorKind::Damaged,
             Self::NoRepository { .. }
             | Self::NoCluster { .. }
             | Self::NoBackup { .. }
@@ -163,6 +172,9 @@ impl CatalogError {
             }
             Self::Document { source: DocumentError::Damaged { .. }, .. } => {
                 "put this file back from another copy of the repository"
+            }
+            Self::StrayManifest { .. } => {
+                "move that folder out of the cluster's folder, or rename it to the name that its manifest has"
             }
             Self::LeaseLost { .. } => {
                 "look for a stalled disk or another agent at work, then run again"

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
 use crate::manifest::Holder;
 
 /// This process, as others will judge it.
@@ -51,12 +54,25 @@ pub(super) fn is_gone(holder: &Holder) -> bool {
     let space = process_space();
     let comparable =
         !space.is_empty() && holder.process_space == space && holder.machine == machine_id();
-    comparable && start_of(holder.pid) != Some(holder.started)
+    comparable && is_over(holder, start_of(holder.pid))
+}
+
+/// By when the process began that has this id now. That may be hidden from this user, see
+/// `hidepid` in proc(5): then it is over only if there is no process of this id.
+fn is_over(holder: &Holder, began: Option<u64>) -> bool {
+    let pid = i32::try_from(holder.pid).ok().and_then(Pid::from_raw);
+    match (began, pid) {
+        (Some(began), _) => began != holder.started,
+        (None, Some(pid)) => test_kill_process(pid) == Err(Errno::SRCH),
+        (None, None) => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_gone, this_process};
+    use std::process::Command;
+
+    use super::{is_gone, is_over, this_process};
 
     #[test]
     fn a_process_is_gone_only_when_that_is_certain() {
@@ -71,5 +87,16 @@ mod tests {
         let mut container = reused;
         container.process_space = "other".to_owned();
         assert!(!is_gone(&container));
+    }
+
+    #[test]
+    fn a_process_that_is_hidden_from_this_user_lives() {
+        let mut child = Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        let of = |pid| crate::manifest::Holder { pid, ..this_process() };
+        for (pid, over) in [(1, false), (child.id(), true), (0, false), (u32::MAX, false)] {
+            assert_eq!(is_over(&of(pid), None), over, "{pid}");
+        }
+        assert!(is_gone(&of(child.id())));
     }
 }

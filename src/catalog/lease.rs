@@ -51,6 +51,12 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// Takes a lease under a name that is no other's, for someone who only reads. Whether the
+    /// store keeps conditions is not asked: a reader takes no repository for himself.
+    pub async fn take_to_read(cluster: &Cluster, name: &str) -> CatalogResult<Self> {
+        Self::hold(cluster, name, (FIRST, AfterUse::Deleted), None).await
+    }
+
     /// Takes a lease that nobody has held before.
     pub async fn take(cluster: &Cluster, name: &str) -> CatalogResult<Self> {
         let lease = Self::hold(cluster, name, (FIRST, AfterUse::Deleted), None).await?;

@@ -1,8 +1,9 @@
 //! Which backups exist: how one comes to be, and what a reader believes.
 //!
-//! A backup exists when `manifest.json` does, an `attempt.json` of the same run token
-//! stands beside it, and no `tombstone.json` does. Everything else is an attempt, a damaged
-//! backup or a deleted one, and is listed as what it is, never skipped.
+//! A backup exists when `manifest.json` does, with the folder's name in it, an `attempt.json`
+//! of the same run token stands beside it, and no `tombstone.json` does. Everything else is an
+//! attempt, a damaged backup (also a folder that was copied) or a deleted one, and is listed as
+//! what it is, never skipped.
 //!
 //! # Commit
 //!
@@ -107,7 +108,8 @@
 //!
 //! All of this rests on put-if-absent. Whoever takes a lease of its own puts it twice: a
 //! store that lets the second put through gets `_single_agent.json` with this machine's id,
-//! and from then on no lease is given to an agent of another machine.
+//! and from then on no lease is given to an agent of another machine. Who only reads puts its
+//! lease once, as it may be a visitor.
 //!
 //! # Clusters
 //!

@@ -47,7 +47,7 @@ pub(super) struct Documents {
 impl Documents {
     /// The rules of the module's essay.
     pub(super) fn judge(self, cluster: &ClusterName, name: &BackupName) -> BackupRecord {
-        let (state, reasons) = self.state();
+        let (state, reasons) = self.state(name);
         BackupRecord {
             cluster: cluster.clone(),
             name: name.clone(),
@@ -60,7 +60,7 @@ impl Documents {
         }
     }
 
-    fn state(&self) -> (BackupState, Vec<String>) {
+    fn state(&self, name: &BackupName) -> (BackupState, Vec<String>) {
         let unreadable: Vec<String> = [self.attempt.as_ref().err(), self.manifest.as_ref().err()]
             .into_iter()
             .flatten()
@@ -77,6 +77,10 @@ impl Documents {
             return (BackupState::Damaged, unreadable);
         };
         match (attempt, manifest) {
+            (_, Some(manifest)) if manifest.name != *name => damaged(&format!(
+                "it is a copy of backup `{}`: rename the folder back or delete it",
+                manifest.name
+            )),
             (Some(attempt), Some(manifest)) if attempt.run == manifest.run => {
                 self.committed(manifest)
             }

@@ -32,9 +32,8 @@ pub async fn examine_all(cluster: &Cluster) -> CatalogResult<Vec<BackupFacts>> {
             Err(error) => {
                 let key = cluster.layout.root().join(&folder).key("manifest.json");
                 if store.find_bytes(&key).await?.is_some() {
-                    let place = cluster.repository.place(&key);
-                    let source = DocumentError::damaged("manifest", error);
-                    return Err(CatalogError::Document { place, source });
+                    let (place, why) = (cluster.repository.place(&key), error.to_string());
+                    return Err(CatalogError::StrayManifest { place, why });
                 }
             }
         }

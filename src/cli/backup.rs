@@ -29,7 +29,7 @@ pub(super) async fn run(
     }
     let report = job::run_backup(context, request).await?;
     output.print(&report, || report_text(&report));
-    Ok(Ended { status: report.outcome.into(), backup: Some(report.figures()) })
+    Ok(Ended { status: report.outcome.into(), backup: Some(report.figures()), outcome: None })
 }
 
 /// What is told of it where nobody runs the agent; nothing of a plan.

@@ -10,8 +10,8 @@ use crate::storage::Access;
 
 use super::args::PruneArguments;
 use super::output::{Output, size, table};
-use super::textfile::Told;
-use super::{ExitStatus, policy, staging};
+use super::textfile::{Ended, Told};
+use super::{policy, staging};
 
 /// A plan writes nothing.
 pub(super) fn access(arguments: &PruneArguments) -> Access {
@@ -29,7 +29,7 @@ pub(super) async fn run(
     context: &JobContext,
     arguments: &PruneArguments,
     (output, metrics): (Output, &Metrics),
-) -> JobResult<ExitStatus> {
+) -> JobResult<Ended> {
     let policies = policies(config, arguments)?;
     let now = context.clock.now();
     let request = PruneRequest {
@@ -51,7 +51,10 @@ pub(super) async fn run(
     };
     metrics.pruned(&report.facts());
     output.print(&report, || text(&report));
-    Ok(if report.refused.is_some() { ErrorKind::Refused.into() } else { report.outcome().into() })
+    let outcome = report.outcome();
+    let refused = report.refused.is_some();
+    let status = if refused { ErrorKind::Refused.into() } else { outcome.into() };
+    Ok(Ended { status, backup: None, outcome: Some(outcome) })
 }
 
 /// Whoever has no policies prunes what deletes and crashes have left.

@@ -31,11 +31,13 @@ pub(super) struct Ended {
     pub(super) status: ExitStatus,
     /// What it made, if it made a backup.
     pub(super) backup: Option<BackupFigures>,
+    /// How its run ended, where the status does not tell.
+    pub(super) outcome: Option<RunOutcome>,
 }
 
 impl From<ExitStatus> for Ended {
     fn from(status: ExitStatus) -> Self {
-        Self { status, backup: None }
+        Self { status, backup: None, outcome: None }
     }
 }
 
@@ -68,9 +70,16 @@ pub(super) async fn told<T: Into<Ended>>(
     }
     let stages = context.as_ref().map(|context| context.progress.stages()).unwrap_or_default();
     metrics.run_ended(&RunFacts {
-        policy: run.policy,
         kind: run.kind,
-        outcome: outcome(ended.as_ref().map(|ended| ended.status)),
+        outcome: match &ended {
+            Ok(Ended { outcome: Some(outcome), .. }) => *outcome,
+            // Another one prunes, as the agent tells it, too.
+            Err(error) if run.kind == RunKind::Prune && error.kind() == ErrorKind::Locked => {
+                RunOutcome::Skipped
+            }
+            ended => outcome(ended.as_ref().map(|ended| ended.status)),
+        },
+        policy: run.policy,
         started_at,
         ended_at: SystemClock.now(),
         stages: stages.into_iter().map(|(stage, took)| (stage.into(), took)).collect(),

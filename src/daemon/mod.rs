@@ -31,6 +31,7 @@ mod agent;
 mod catalog;
 mod observe;
 mod preflight;
+mod pruned;
 mod pruning;
 mod reload;
 mod settings;

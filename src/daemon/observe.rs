@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
 
+use super::pruning::Due;
 use crate::job::{BackupReport, Done, JobId, JobRecord, JobState, Observer, Stop};
 use crate::metrics::{Metrics, RunFacts, TriggerSource};
 use crate::model::{Clock, RunKind, RunOutcome};
@@ -21,8 +22,8 @@ pub(super) struct Telling {
     changed: Arc<Notify>,
     /// Told when a run has failed.
     doubt: Arc<Notify>,
-    /// Told which policy has a new good backup.
-    good: mpsc::UnboundedSender<String>,
+    /// Told what is to be pruned.
+    due: mpsc::UnboundedSender<Due>,
 }
 
 impl Telling {
@@ -30,9 +31,9 @@ impl Telling {
         metrics: Metrics,
         clock: Arc<dyn Clock>,
         (changed, doubt): (Arc<Notify>, Arc<Notify>),
-        good: mpsc::UnboundedSender<String>,
+        due: mpsc::UnboundedSender<Due>,
     ) -> Self {
-        Self { metrics, clock, begun: Mutex::default(), changed, doubt, good }
+        Self { metrics, clock, begun: Mutex::default(), changed, doubt, due }
     }
 
     fn begun(&self) -> MutexGuard<'_, HashMap<JobId, Timestamp>> {
@@ -63,10 +64,10 @@ impl Telling {
         }
         let suspect =
             done.and_then(|done| done.report.as_ref()).and_then(|made| made.suspect.as_ref());
-        if outcome == RunOutcome::Complete && suspect.is_none() {
-            // At the end of the process nobody prunes any more; the next backup sees to it.
-            drop(self.good.send(job.policy.clone()));
-        }
+        let good = outcome == RunOutcome::Complete && suspect.is_none();
+        let due = if good { Due::Policy(job.policy.clone()) } else { Due::Leftovers };
+        // At the end of the process nobody prunes any more; the next run sees to it.
+        drop(self.due.send(due));
     }
 }
 

@@ -1,30 +1,46 @@
-//! Retention: after each good backup of a policy, what its rules do not keep goes.
+//! Retention: after each good backup of a policy, what its rules do not keep goes. What deletes,
+//! failures and crashes have left goes after other runs, too, and twice a day.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::pruned::{facts, told};
 use super::settings::Setup;
 use super::world::{World, Worlds};
-use crate::job::{
-    self, JobContext, JobError, JobResult, Prune, PruneReport, PruneRequest, Sweeping,
-};
-use crate::metrics::{self, Metrics, RunFacts};
-use crate::model::{ErrorKind, Guard, RunKind, RunOutcome};
-use crate::plan::{PolicyRules, Verdict};
-use crate::policy::Policy;
+use crate::job::{self, JobContext, JobError, JobResult, Prune, PruneRequest, Sweeping};
+use crate::metrics::{Metrics, RunFacts};
+use crate::model::{ErrorKind, RunKind};
+use crate::plan::PolicyRules;
 
 /// How long one prune may take.
 const PATIENCE: Duration = Duration::from_hours(2);
 
+/// How soon after another one had the lease.
+const AGAIN: Duration = Duration::from_mins(1);
+
 /// How often files of no backup are looked for, at most: that lists all that there are.
 const SWEEP_EVERY: Duration = Duration::from_hours(1);
+
+/// How often what is left is looked for after runs that made no good backup.
+const LEFTOVERS_EVERY: Duration = Duration::from_mins(10);
+
+/// And without any run.
+const TWICE_A_DAY: Duration = Duration::from_hours(12);
+
+/// What is to be pruned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// What no rule keeps of this policy, which has a new good backup, and all that is left.
+    Policy(String),
+    /// What is left: what is hidden and due, dead attempts, files of no backup.
+    Leftovers,
+}
 
 /// Prunes, one policy after the other. What comes of it changes nothing of the backup's run,
 /// and a prune that is lost with its process is made up for after the next backup.
@@ -38,67 +54,106 @@ pub(super) struct Pruning {
     pub(super) stop: CancellationToken,
 }
 
+/// When what was last done.
+#[derive(Debug, Default)]
+struct Done {
+    swept: Option<Instant>,
+    pruned: Option<Instant>,
+}
+
 impl Pruning {
-    /// Prunes until it is told to stop. `good` says which policy has a new good backup.
-    pub(super) async fn go_on(self, mut good: mpsc::UnboundedReceiver<String>) {
-        let mut swept: Option<Instant> = None;
-        while let Some(Some(first)) = self.stop.run_until_cancelled(good.recv()).await {
-            let mut due = BTreeSet::from([first]);
-            while let Ok(more) = good.try_recv() {
-                due.insert(more);
+    /// Prunes until it is told to stop.
+    pub(super) async fn go_on(self, mut news: mpsc::UnboundedReceiver<Due>) {
+        let (mut due, mut done) = (BTreeSet::new(), Done::default());
+        let mut days = interval(TWICE_A_DAY);
+        let mut again = interval(AGAIN);
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Both are ready at once when they are made.
+        days.tick().await;
+        again.tick().await;
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                Some(new) = news.recv() => drop(due.insert(new)),
+                _ = days.tick() => drop(due.insert(Due::Leftovers)),
+                _ = again.tick(), if !due.is_empty() => {}
             }
-            for name in due {
+            while let Ok(new) = news.try_recv() {
+                due.insert(new);
+            }
+            for one in std::mem::take(&mut due) {
                 if self.stop.is_cancelled() {
                     return;
                 }
-                let world = self.worlds.now();
-                // It may have been removed meanwhile.
-                let Some(policy) = world.settings.policies.get(&name) else { continue };
-                let sweeping = sweeping(&world, swept);
-                if self.prune(&world, policy, sweeping).await && sweeping == Sweeping::Yes {
-                    swept = Some(Instant::now());
+                if self.one(&one, &mut done).await == Some(ErrorKind::Locked) {
+                    due.insert(one);
                 }
-                self.changed.notify_one();
             }
         }
-        self.stop.cancelled().await;
     }
 
-    /// One prune, told of. `false` if it did not come to its end.
-    async fn prune(&self, world: &World, policy: &Policy, sweeping: Sweeping) -> bool {
-        let context = JobContext { cancel: self.stop.clone(), ..world.context.clone() };
-        let (name, started_at) = (policy.name.as_str(), context.clock.now());
-        self.metrics.run_started(name, RunKind::Prune, started_at);
+    /// Prunes once. The error's kind if it did not come to its end.
+    async fn one(&self, due: &Due, done: &mut Done) -> Option<ErrorKind> {
+        let world = self.worlds.now();
+        let rules = match due {
+            Due::Policy(name) => {
+                // It may have been removed meanwhile.
+                let policy = world.settings.policies.get(name)?;
+                Some(PolicyRules::of(policy, world.context.clock.now()))
+            }
+            Due::Leftovers if done.pruned.is_some_and(|at| at.elapsed() < LEFTOVERS_EVERY) => {
+                return None;
+            }
+            Due::Leftovers => None,
+        };
         let request = PruneRequest {
             prune: Prune::Apply,
-            policies: vec![PolicyRules::of(policy, started_at)],
+            policies: rules.into_iter().collect(),
             allow: BTreeSet::new(),
-            sweeping,
+            sweeping: sweeping(&world, done.swept),
         };
+        let name = if let Due::Policy(name) = due { name.as_str() } else { "" };
+        let report = self.prune(&world, name, request).await;
+        self.changed.notify_one();
+        match report {
+            Ok(swept) => {
+                done.pruned = Some(Instant::now());
+                done.swept = if swept { done.pruned } else { done.swept };
+                None
+            }
+            Err(kind) => Some(kind),
+        }
+    }
+
+    /// One prune, told of. Whether files of no backup were looked for.
+    async fn prune(
+        &self,
+        world: &World,
+        policy: &str,
+        request: PruneRequest,
+    ) -> Result<bool, ErrorKind> {
+        let context = JobContext { cancel: self.stop.clone(), ..world.context.clone() };
+        let started_at = context.clock.now();
+        self.metrics.run_started(policy, RunKind::Prune, started_at);
         let work = async {
             let staging = self.setup.staging(&world.settings.config, &context).await?;
             job::run_prune(&context, staging.as_ref(), request).await
         };
-        let done = timeout(PATIENCE, work.boxed()).await.unwrap_or_else(|_| {
+        let done: JobResult<_> = timeout(PATIENCE, work.boxed()).await.unwrap_or_else(|_| {
             let message = format!("it took longer than {} h", PATIENCE.as_secs() / 3600);
             Err(JobError::new(ErrorKind::Failed, message))
         });
-        let outcome = told(name, &done);
         self.metrics.pruned(&facts(&done));
-        self.ended(name, outcome, (started_at, context.clock.now()));
-        done.is_ok()
-    }
-
-    fn ended(&self, policy: &str, outcome: RunOutcome, (began, ended): (Timestamp, Timestamp)) {
         self.metrics.run_ended(&RunFacts {
             policy: policy.to_owned(),
             kind: RunKind::Prune,
-            outcome,
-            started_at: began,
-            ended_at: ended,
+            outcome: told(policy, &done),
+            started_at,
+            ended_at: context.clock.now(),
             stages: Vec::new(),
             backup: None,
         });
+        done.map(|report| report.swept).map_err(|error| error.kind())
     }
 }
 
@@ -108,58 +163,4 @@ fn sweeping(world: &World, swept: Option<Instant>) -> Sweeping {
     let every = SWEEP_EVERY.min(grace / 2);
     let due = swept.is_none_or(|at| at.elapsed() >= every);
     if due { Sweeping::Yes } else { Sweeping::No }
-}
-
-/// A line for each verdict, and how it ended.
-fn told(policy: &str, done: &JobResult<PruneReport>) -> RunOutcome {
-    let report = match done {
-        Ok(report) => report,
-        Err(error) => {
-            let (error, hint) = (error.chain(), error.remedy());
-            return match done.as_ref().map_err(JobError::kind) {
-                Err(ErrorKind::Cancelled) => RunOutcome::Cancelled,
-                Err(ErrorKind::Locked) => {
-                    tracing::warn!(policy, error, hint, "nothing was pruned");
-                    RunOutcome::Skipped
-                }
-                Ok(_) | Err(_) => {
-                    tracing::error!(policy, error, hint, "prune failed");
-                    RunOutcome::Failed
-                }
-            };
-        }
-    };
-    for row in &report.verdicts {
-        let (name, reasons) = (&row.name, row.reasons.join("; "));
-        match row.verdict {
-            Verdict::Keep => tracing::debug!(policy, name, reasons, "kept"),
-            Verdict::Leave => tracing::debug!(policy, name, reasons, "left for now"),
-            Verdict::Delete => tracing::info!(policy, name, reasons, "deleted"),
-        }
-    }
-    for error in &report.errors {
-        tracing::warn!(policy, error, "something could not be deleted; it is tried again");
-    }
-    if let Some(why) = &report.refused {
-        tracing::warn!(policy, why, "prune refused");
-    }
-    tracing::info!(
-        policy,
-        hidden = report.backups_hidden,
-        removed = report.backups_deleted,
-        files = report.files_deleted,
-        bytes = report.bytes_deleted,
-        "pruned"
-    );
-    report.outcome()
-}
-
-fn facts(done: &JobResult<PruneReport>) -> metrics::PruneFacts {
-    match done {
-        Ok(report) => report.facts(),
-        Err(error) if error.kind() == ErrorKind::Locked => {
-            metrics::PruneFacts { refused: vec![Guard::Lock], ..metrics::PruneFacts::default() }
-        }
-        Err(_) => metrics::PruneFacts::default(),
-    }
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::catalog::Reading;
 use super::observe::{Telling, facts};
 use super::preflight::{self, Signs};
-use super::pruning::Pruning;
+use super::pruning::{Due, Pruning};
 use super::settings::Setup;
 use super::systemd::Status;
 use super::work::AgentWork;
@@ -73,8 +73,8 @@ impl Agent {
         let changed = Arc::new(Notify::new());
         let doubt = Arc::new(Notify::new());
         let notices = (Arc::clone(&changed), Arc::clone(&doubt));
-        let (good, sees_good) = mpsc::unbounded_channel();
-        let telling = Telling::new(metrics.clone(), Arc::clone(&clock), notices, good);
+        let (due, sees_due) = mpsc::unbounded_channel();
+        let telling = Telling::new(metrics.clone(), Arc::clone(&clock), notices, due);
         announce(&worlds.now().settings.policies, &metrics, &journal, &*clock).await?;
         remember(&metrics, &journal).await?;
         let (runner, handle) = Runner::open(RunnerParts {
@@ -114,7 +114,7 @@ impl Agent {
         });
         agent.look_at_schedules(looked).await?;
         agent.keep_looking(readiness, Arc::clone(&changed), (reading, read));
-        agent.keep_pruning(sees_good, changed);
+        agent.keep_pruning(sees_due, changed);
         Ok(agent)
     }
 
@@ -181,8 +181,8 @@ impl Agent {
         Ok(())
     }
 
-    /// Retention, after each good backup.
-    fn keep_pruning(&mut self, good: mpsc::UnboundedReceiver<String>, changed: Arc<Notify>) {
+    /// Retention, after each good backup; and what else is left.
+    fn keep_pruning(&mut self, due: mpsc::UnboundedReceiver<Due>, changed: Arc<Notify>) {
         let pruning = Pruning {
             setup: Arc::clone(&self.setup),
             worlds: self.worlds.clone(),
@@ -191,7 +191,7 @@ impl Agent {
             stop: self.stop.clone(),
         };
         self.tasks.spawn(async move {
-            pruning.go_on(good).await;
+            pruning.go_on(due).await;
             "pruning"
         });
     }

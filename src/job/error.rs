@@ -106,7 +106,8 @@ impl From<CatalogError> for JobError {
         let source: Option<Box<dyn Error + Send + Sync>> = match error {
             CatalogError::Store(source) => Some(Box::new(source)),
             CatalogError::Document { source, .. } => Some(Box::new(source)),
-            CatalogError::NoRepository { .. }
+            CatalogError::StrayManifest { .. }
+            | CatalogError::NoRepository { .. }
             | CatalogError::NoCluster { .. }
             | CatalogError::NoBackup { .. }
             | CatalogError::Ambiguous { .. }

@@ -8,8 +8,8 @@ use futures::FutureExt;
 use tokio::time::sleep;
 
 use crate::catalog::{self, CatalogError, Cluster, Liveness, Repository, Unfinished};
-use crate::manifest::{Attempt, ManifestOutcome};
-use crate::model::{BackupName, ErrorKind};
+use crate::manifest::{Attempt, Manifest, ManifestOutcome};
+use crate::model::{BackupName, ErrorKind, PolicyName};
 use crate::storage::ObjectStoreExt;
 use crate::transfer::Stage;
 
@@ -45,7 +45,7 @@ pub async fn make_once(
     request: BackupRequest,
 ) -> JobResult<Made> {
     let request = BackupRequest { name: Some(name.clone()), ..request };
-    let look = Look { context, name, job: request.job.as_deref() };
+    let look = Look { context, name, request: &request };
     let mut losses = 0;
     loop {
         let dead = match look.patiently().boxed().await? {
@@ -93,7 +93,7 @@ enum Seen {
 struct Look<'a> {
     context: &'a JobContext,
     name: &'a BackupName,
-    job: Option<&'a str>,
+    request: &'a BackupRequest,
 }
 
 impl Look<'_> {
@@ -175,9 +175,11 @@ impl Look<'_> {
         let committed = record.is_committed();
         Ok(match (record.attempt, record.manifest) {
             (Some(attempt), Some(manifest)) if committed => {
-                Glance::Made(if self.job.is_some() && attempt.job.as_deref() == self.job {
+                let job = &self.request.job;
+                Glance::Made(if job.is_some() && attempt.job == *job {
                     Made::Before(manifest.outcome)
                 } else {
+                    self.compare(&attempt.host, &manifest)?;
                     Made::Elsewhere { host: attempt.host }
                 })
             }
@@ -186,6 +188,33 @@ impl Look<'_> {
             }
             (Some(_) | None, Some(_) | None) => Glance::Free,
         })
+    }
+
+    /// Another job's backup stands for this one's only if it is of the same policy, and if that
+    /// selects the same collections there. Older agents did not write down what it selects.
+    fn compare(&self, host: &str, manifest: &Manifest) -> JobResult<()> {
+        let (name, ours) = (self.name, &self.request.policy);
+        let policy = ours.as_ref().map_or("", PolicyName::as_str);
+        if manifest.policy != policy {
+            let of = match manifest.policy.as_str() {
+                "" => "no policy".to_owned(),
+                other => format!("policy `{other}`"),
+            };
+            let message = format!("the name `{name}` is taken by a backup of {of}, made on {host}");
+            return Err(JobError::new(ErrorKind::Refused, message)
+                .hint("no two policies may have names that become one where `-` is written `_`, and no backup by hand the name of a slot"));
+        }
+        let (there, here) = (&manifest.selection, self.request.selector.globs());
+        if ours.is_some() && !there.is_empty() && *there != here {
+            let message = format!(
+                "the agent on {host} backs up other collections by policy `{policy}`: [{}] there, [{}] here",
+                there.join(", "),
+                here.join(", ")
+            );
+            return Err(JobError::new(ErrorKind::Failed, message)
+                .hint("make the policy's file the same on both, then reload the agents"));
+        }
+        Ok(())
     }
 }
 

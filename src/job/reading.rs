@@ -11,12 +11,16 @@ const KIND: &str = "verify-";
 /// A lease that says that a backup is being read. A delete puts its tombstone and then looks for
 /// readers, so a reader looks for a tombstone after this.
 pub(super) async fn hold(cluster: &Cluster, name: &BackupName) -> CatalogResult<Lease> {
-    Lease::take(cluster, &format!("{KIND}{name}-{}", Uuid::new_v4().simple())).await
+    Lease::take(cluster, &name_of(name)).await
+}
+
+fn name_of(name: &BackupName) -> String {
+    format!("{KIND}{name}-{}", Uuid::new_v4().simple())
 }
 
 /// The same; none where this process may not write.
 pub(super) async fn begin(cluster: &Cluster, name: &BackupName) -> Option<Lease> {
-    match hold(cluster, name).await {
+    match Lease::take_to_read(cluster, &name_of(name)).await {
         Ok(lease) => Some(lease),
         Err(error) => {
             tracing::debug!(%name, %error, "read without a lease");

@@ -45,12 +45,11 @@ pub struct Doubt {
 }
 
 /// Why a backup that is there does not count as a good one; `None` if it does. Whoever pins it
-/// says that it is good.
+/// says that it is good, as far as is known then.
 pub fn suspicion(manifest: &Manifest, doubt: Option<&Doubt>, pin: Option<&Pin>) -> Option<String> {
-    if pin.is_some() {
-        return None;
-    }
-    doubt.map(|doubt| doubt.reason.clone()).or_else(|| manifest.suspect.clone())
+    let doubt = doubt.filter(|doubt| pin.is_none_or(|pin| pin.at < doubt.at));
+    let fell = manifest.suspect.as_ref().filter(|_| pin.is_none());
+    doubt.map(|doubt| &doubt.reason).or(fell).cloned()
 }
 
 /// `_retention/<policy>.json`: the rules that the last prune of a policy went by.
@@ -62,6 +61,9 @@ pub struct RetentionMark {
     pub rules: String,
     /// When a prune first went by them.
     pub since: Timestamp,
+    /// And where.
+    #[serde(default)]
+    pub by: String,
     /// Whether what was made before them may go as well.
     pub settled: bool,
     /// Guards that someone has overridden, newest last.
@@ -127,6 +129,7 @@ mod tests {
             version: 1,
             rules: String::new(),
             since: Timestamp::UNIX_EPOCH,
+            by: String::new(),
             settled: true,
             allowed: Vec::new(),
         };

@@ -9,10 +9,11 @@ use milvus_backup_agent::catalog::BackupState;
 use milvus_backup_agent::job::{
     BackupRequest, JobContext, JobError, JobResult, Made, Removal, make_once, run_delete,
 };
-use milvus_backup_agent::manifest::{Attempt, ManifestOutcome, decode};
-use milvus_backup_agent::model::{ErrorKind, ObjectKey};
+use milvus_backup_agent::manifest::{Attempt, Manifest, ManifestOutcome, decode, encode};
+use milvus_backup_agent::model::{ErrorKind, ObjectKey, PolicyName};
+use milvus_backup_agent::policy::CollectionSelector;
 use milvus_backup_agent::storage::testing::FaultyStore;
-use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, StoreErrorKind, StoreOp};
+use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind, StoreOp};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::{
@@ -322,4 +323,47 @@ async fn a_backup_says_which_job_made_it() {
         let found = run(&lab.context(), other, Duration::ZERO).await;
         assert!(matches!(found, Ok(Made::Elsewhere { .. })), "{other}: {found:?}");
     }
+}
+
+/// Two agents whose files of a policy differ, or whose policies become one name (`a-b`, `a_b`).
+#[tokio::test(start_paused = true)]
+async fn what_another_agent_made_of_other_collections_is_not_this_backup() {
+    let lab = world().await;
+    let (context, slot) = (lab.context(), backup_name(SLOT));
+    let make = async |policy: Option<&str>, globs: &[&str], job: &str| {
+        let request = BackupRequest {
+            name: None,
+            policy: policy.map(|policy| PolicyName::new(policy).unwrap()),
+            selector: CollectionSelector::parse(globs).unwrap(),
+            job: Some(job.to_owned()),
+            ..request("any")
+        };
+        Box::pin(make_once(&context, &slot, request)).await
+    };
+    let films = ["default.films"];
+    assert!(made(make(Some("often"), &films, "a/1").await, "alone"));
+    for (policy, globs, job, kind, told) in [
+        (
+            Some("often"),
+            &["other.books"][..],
+            "b/1",
+            ErrorKind::Failed,
+            "other collections by policy `often`: [default.films] there, [other.books] here",
+        ),
+        (Some("of-ten"), &films, "b/2", ErrorKind::Refused, "a backup of policy `often`, made on"),
+        (None, &films, "b/3", ErrorKind::Refused, "a backup of policy `often`, made on"),
+    ] {
+        let error = make(policy, globs, job).await.expect_err("its collections are in no backup");
+        assert_eq!(error.kind(), kind, "{}", error.chain());
+        assert!(error.chain().contains(told) && error.remedy().is_some(), "{}", error.chain());
+    }
+    assert!(!made(make(Some("often"), &films, "b/4").await, "alike"));
+    assert!(made(make(Some("often"), &["other.books"], "a/1").await, "its own, of before"));
+
+    // Of what an agent made that did not write down what it selected, nothing can be said.
+    let key = ObjectKey::new(format!("c1/{SLOT}/manifest.json")).unwrap();
+    let bytes = lab.repository.get_bytes(&key).await.unwrap();
+    let old = Manifest { selection: Vec::new(), ..decode("manifest", &bytes).unwrap() };
+    lab.repository.put(&key, encode(&old).into(), PutMode::Overwrite).await.unwrap();
+    assert!(!made(make(Some("often"), &["other.books"], "b/5").await, "of an older agent"));
 }

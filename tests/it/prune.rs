@@ -19,7 +19,7 @@ use milvus_backup_agent::storage::{ObjectStore, PutMode, StoreErrorKind, StoreOp
 
 use crate::support::{
     Lab, Process, Stop, assert_sound, assert_verifies, backup_name, keys, leases, ledgers,
-    namespace, request, restore_of, state, states,
+    namespace, request, restore_of, snapshot, state, states,
 };
 
 /// Hours that pass on every clock.
@@ -457,4 +457,54 @@ async fn a_restore_and_a_delete_see_each_other() {
             (Err(_), Err(_)) => panic!("{why}"),
         }
     }
+}
+
+/// What lies in one folder, in another one, too: `cp -r`.
+async fn copy(lab: &Lab, from: &str, to: &str) {
+    for (key, bytes) in snapshot(&lab.repository).await {
+        if let Some(rest) = key.strip_prefix(&format!("c1/{from}/")) {
+            let key = ObjectKey::new(format!("c1/{to}/{rest}")).expect("a key");
+            lab.repository.put(&key, bytes, PutMode::Overwrite).await.expect("it is written");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copied_folder_is_a_damaged_backup_whose_files_stay() {
+    let lab = two_backups().await;
+    copy(&lab, "second", "second_copy").await;
+    let list = run_list(&lab.context(), Sizes::Known).await.unwrap();
+    let row = list.iter().find(|row| row.name == "second_copy").unwrap();
+    let why = "it is a copy of backup `second`: rename the folder back or delete it";
+    assert_eq!((row.state, row.reasons.as_slice()), (BackupState::Damaged, &[why.to_owned()][..]));
+    let before = shared(&lab).await;
+    delete(&lab, "second", Removal::Now).await;
+    for _ in 0..3 {
+        let report = prune(&lab).await;
+        let (verdict, why) = verdict(&report, "second_copy");
+        assert!(verdict == Verdict::Leave && why.contains("a copy of backup `second`"), "{why}");
+        hours(&lab, 25);
+    }
+    assert_eq!(shared(&lab).await, before, "the copy may be renamed back");
+    copy(&lab, "second_copy", "second").await;
+    delete(&lab, "second_copy", Removal::Now).await;
+    assert_verifies(&lab, "second").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manifest_in_a_folder_that_no_backup_can_have_stops_a_prune_until_it_is_moved() {
+    let lab = two_backups().await;
+    copy(&lab, "second", "second copy").await;
+    let error = run_prune(&lab.context(), None, Prune::Apply).await.unwrap_err();
+    let told = "/c1/second copy/manifest.json` is in a folder that no backup can have";
+    assert!(error.chain().contains(told), "{}", error.chain());
+    assert_eq!(error.kind(), ErrorKind::Damaged);
+    let remedy = error.remedy().unwrap();
+    assert!(remedy.starts_with("move that folder out of the cluster's folder"), "{remedy}");
+    for key in keys(&lab.repository).await {
+        if key.starts_with("c1/second copy/") {
+            lab.repository.delete(&[ObjectKey::new(key).unwrap()]).await.unwrap();
+        }
+    }
+    prune(&lab).await;
 }

@@ -105,6 +105,12 @@ fn only_what_is_certainly_done_with_goes() {
         ("a backup", facts(), Keep, "backup of"),
         ("of another run", BackupFacts { manifest: manifest("2"), ..facts() }, Leave, "damaged"),
         ("no attempt", BackupFacts { attempt: Found::Absent, ..facts() }, Leave, "damaged"),
+        (
+            "a copy",
+            BackupFacts { name: backup_name("b_copy"), ..facts() },
+            Leave,
+            "a copy of backup `b`",
+        ),
         ("cut manifest", BackupFacts { manifest: cut(), ..facts() }, Leave, "`delete`"),
         ("cut attempt", BackupFacts { attempt: cut(), ..none() }, Leave, "damaged"),
         ("newer manifest", BackupFacts { manifest: newer(), ..facts() }, Leave, "newer"),

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use milvus_backup_agent::job::{
     JobContext, Prune, Removal, RunOutcome, run_backup, run_check, run_delete, run_prune,
-    run_restore, run_undelete,
+    run_restore, run_undelete, run_verify,
 };
 use milvus_backup_agent::manifest::{SingleAgentMark, decode, encode};
 use milvus_backup_agent::model::{ClusterName, ErrorKind, ObjectKey};
+use milvus_backup_agent::plan::VerifyDepth;
 use milvus_backup_agent::storage::testing::FaultyStore;
 use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, PutMode};
 
-use crate::support::{Lab, assert_sound, backup_name, keys, request, restore_of, snapshot};
+use crate::support::{Lab, assert_sound, backup_name, keys, leases, request, restore_of, snapshot};
 
 const MARK: &str = "_single_agent.json";
 
@@ -113,4 +114,18 @@ async fn the_agent_of_another_machine_is_refused_and_writes_nothing() {
 
     lab.repository.delete(&[mark_key()]).await.unwrap();
     assert_eq!(run_backup(&context, request("c")).await.unwrap().outcome, RunOutcome::Complete);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_only_verifies_takes_no_repository_for_himself() {
+    let lab = Lab::new();
+    lab.fill("films", 0..5).await;
+    lab.backup("a").await;
+    let store = lab.faulty();
+    store.lie_about_conditions();
+    let context = lab.context_over(store);
+    let done = run_verify(&context, None, &backup_name("a"), VerifyDepth::Size).await;
+    assert_eq!(done.expect("it is read").outcome, RunOutcome::Complete);
+    assert_eq!(mark(&lab).await, None);
+    assert_eq!(leases(&lab).await, [""; 0]);
 }

@@ -139,11 +139,18 @@ async fn remove_now(
     (cluster, lease): (&Cluster, &Lease),
     (name, tombstone): (&BackupName, Tombstone),
 ) -> JobResult<()> {
+    let mut ours = false;
     if !catalog::has_tombstone(cluster, name).await? {
-        catalog::bury(cluster, name, (tombstone, Some(lease))).await?;
+        let stands = catalog::bury(cluster, name, (tombstone.clone(), Some(lease))).await?;
+        ours = stands == tombstone;
     }
     // A restore that began meanwhile either saw the tombstone or is seen now.
-    refuse(&look(cluster, name).await?, context.clock.now())?;
+    if let Err(refused) = refuse(&look(cluster, name).await?, context.clock.now()) {
+        if ours {
+            catalog::lift(cluster, lease, name).await?;
+        }
+        return Err(refused);
+    }
     let work = catalog::remove_backup(cluster, lease, name);
     let done = context.cancel.run_until_cancelled(work).await;
     Ok(done.ok_or_else(JobError::cancelled)??)

@@ -37,8 +37,11 @@
 //! What `modified` says is not trusted to make a file older: a hard link has the age of
 //! Milvus's file.
 
+mod act;
+mod apply;
 mod delete;
 mod pin;
+mod report;
 mod request;
 mod run;
 mod survey;
@@ -48,5 +51,6 @@ mod uploads;
 pub(super) use delete::own_cluster;
 pub use delete::{DeleteReport, Removal, run_delete, run_undelete};
 pub use pin::{PinReport, run_pin, run_unpin};
+pub use report::{PruneReport, StagingRoot, VerdictRow};
 pub use request::{Prune, PruneRequest, Sweeping};
-pub use run::{PruneReport, StagingRoot, VerdictRow, run_prune};
+pub use run::run_prune;

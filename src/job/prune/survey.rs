@@ -12,7 +12,7 @@ use crate::plan::{
 };
 use crate::storage::{ObjectStore, ObjectStoreExt};
 
-use super::run::StagingRoot;
+use super::report::StagingRoot;
 use crate::job::JobResult;
 use crate::job::reading::is_of;
 

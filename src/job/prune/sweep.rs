@@ -13,7 +13,7 @@ use crate::model::{ByteSize, ErrorKind};
 use crate::plan::{BackupFacts, Obstacle, References, Sieve, Verdict, goes_at, is_due, references};
 use crate::storage::ObjectMeta;
 
-use super::run::{StagingRoot, VerdictRow};
+use super::report::{StagingRoot, VerdictRow};
 use super::uploads;
 use crate::job::{JobContext, JobError, JobResult};
 
@@ -97,7 +97,7 @@ async fn swept(
     lease: &Lease,
 ) -> JobResult<Swept> {
     let backups = match catalog::examine_all(cluster).await {
-        Err(error @ CatalogError::Document { .. }) => {
+        Err(error @ (CatalogError::Document { .. } | CatalogError::StrayManifest { .. })) => {
             return Ok(Swept::Refused(JobError::from(error).chain()));
         }
         examined => examined?,

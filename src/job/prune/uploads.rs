@@ -10,7 +10,7 @@ use crate::model::{ErrorKind, KeyPrefix};
 use crate::plan::Verdict;
 use crate::storage::{ObjectStore, StoreErrorKind, StoreResult, UnfinishedWrite};
 
-use super::run::{StagingRoot, VerdictRow};
+use super::report::{StagingRoot, VerdictRow};
 use super::sweep::Found;
 
 /// Younger ones may be written to, whatever is configured: a file on a slow line.

@@ -82,10 +82,12 @@ impl BackupFacts {
         begun && !self.manifest.is_there()
     }
 
-    /// The manifest of a backup that is there and not hidden.
+    /// The manifest of a backup that is there and not hidden. A folder that was copied under
+    /// another name is no second backup.
     pub fn committed(&self) -> Option<&Manifest> {
         let (attempt, manifest) = (self.attempt.read()?, self.manifest.read()?);
-        (attempt.run == manifest.run && !self.tombstone.is_there()).then_some(manifest)
+        let counts = attempt.run == manifest.run && manifest.name == self.name;
+        (counts && !self.tombstone.is_there()).then_some(manifest)
     }
 
     /// What a newer agent wrote of it.

@@ -90,6 +90,10 @@ pub fn judge_backup(facts: &BackupFacts, graces: &Retention, now: Timestamp) -> 
         return leave(format!("damaged: {why}; `delete` removes it"));
     }
     match (facts.attempt.read(), facts.manifest.read()) {
+        (_, Some(manifest)) if manifest.name != facts.name => leave(format!(
+            "damaged: it is a copy of backup `{}`; rename the folder back, or `delete` it",
+            manifest.name
+        )),
         (Some(attempt), Some(manifest)) if attempt.run == manifest.run => {
             (Verdict::Keep, format!("backup of {}", manifest.created_at))
         }

@@ -16,6 +16,9 @@ const CHANGE_GRACE: SignedDuration = SignedDuration::from_hours(24);
 /// How far ahead of this machine's clock a backup's may be.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
 
+/// So many may always go at once.
+const FEW: usize = 2;
+
 /// A guard that refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refusal {
@@ -31,7 +34,10 @@ pub struct Refusal {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen<'a> {
     pub(super) name: &'a BackupName,
+    /// When its run began.
     pub(super) at: Timestamp,
+    /// When it was committed.
+    pub(super) ended: Timestamp,
     pub(super) good: bool,
 }
 
@@ -64,33 +70,37 @@ pub(super) fn objections(
 }
 
 fn unreadable(everything: &[BackupFacts]) -> Option<String> {
-    let problem = |backup: &BackupFacts| {
-        let newer = backup.too_new().map(str::to_owned);
+    let cut = |backup: &BackupFacts| {
         let cut = backup.manifest.problem().or(backup.attempt.problem());
         let cut = cut.or(backup.tombstone.problem()).or(backup.pin.problem());
-        newer.or(cut.or(backup.doubt.problem()).map(str::to_owned))
+        cut.or(backup.doubt.problem()).map(str::to_owned)
     };
-    let (name, why) = everything.iter().find_map(|one| Some((&one.name, problem(one)?)))?;
-    Some(format!(
-        "backup `{name}` cannot be read ({why}), so nobody knows whose it is: put the file back, or \
-         `delete {name} --now`"
-    ))
+    everything.iter().find_map(|backup| {
+        let name = &backup.name;
+        let (why, remedy) = match backup.too_new() {
+            Some(why) => (why.to_owned(), "prune with the newer agent that wrote it".to_owned()),
+            None => (cut(backup)?, format!("put the file back, or `delete {name} --now`")),
+        };
+        Some(format!(
+            "backup `{name}` cannot be read ({why}), so nobody knows whose it is: {remedy}"
+        ))
+    })
 }
 
 fn stale(policy: &PolicyRules, backups: &[Seen<'_>], now: Timestamp) -> Option<String> {
     let max_age = policy.max_age?;
     let remedy = "mend the backups first";
-    match backups.iter().filter(|one| one.good).max_by_key(|one| one.at) {
+    match backups.iter().filter(|one| one.good).max_by_key(|one| one.ended) {
         None => Some(format!("there is no good backup: {remedy}")),
-        Some(newest) if now.duration_since(newest.at) > max_age => Some(format!(
+        Some(newest) if now.duration_since(newest.ended) > max_age => Some(format!(
             "the newest good backup is of {}, older than the max_age of {max_age:#}: {remedy}",
-            newest.at
+            newest.ended
         )),
         Some(_) => None,
     }
 }
 
-fn future(backups: &[Seen<'_>], now: Timestamp) -> Option<String> {
+pub(super) fn future(backups: &[Seen<'_>], now: Timestamp) -> Option<String> {
     let newest = backups.iter().max_by_key(|one| one.at)?;
     (newest.at.duration_since(now) > CLOCK_TOLERANCE).then(|| {
         format!(
@@ -102,7 +112,8 @@ fn future(backups: &[Seen<'_>], now: Timestamp) -> Option<String> {
 
 fn mass((going, all): (usize, usize), terms: &RetentionTerms<'_>) -> Option<String> {
     let most = usize::from(terms.graces.max_delete_percent);
-    (going * 100 > all * most).then(|| {
+    // Two may go of any number: one prune that was missed is no disaster.
+    (going > FEW && going * 100 > all * most).then(|| {
         format!(
             "{going} of {all} backups would go, more than {most} % (retention.max_delete): read the \
              verdicts"
@@ -127,8 +138,9 @@ fn changed(
     let before = before.map(|before| format!(", were `{}`", before.rules)).unwrap_or_default();
     let message = (!older.is_empty()).then(|| {
         format!(
-            "its rules are new since {}{before}: what was made before stays until {until}",
-            mark.since
+            "its rules or collections are new since {} (seen on {}{before}): what was made before stays until \
+             {until}; two agents with different files would see that again and again",
+            mark.since, mark.by
         )
     });
     (older, message)
@@ -138,7 +150,7 @@ impl Refusal {
     /// A guard that nobody has overridden.
     pub(super) fn new(policy: &PolicyName, guard: Guard, message: &str) -> Self {
         let message = format!(
-            "policy `{policy}`: {message}; `prune --apply --allow {guard}` goes on all the same"
+            "policy `{policy}`: {message}; `prune --policy {policy} --apply --allow {guard}` goes on all the same"
         );
         Self { policy: policy.to_string(), guard, message }
     }

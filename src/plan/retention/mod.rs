@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | `keep_last`, `keep_within` | the newest; all that are no older than the newest good one by so much |
 //! | `keep_hourly` to `keep_yearly` | the newest of each of so many hours to years that have one |
-//! | `min_keep` | the newest good ones, as many as are lacking when all others had their say |
+//! | `min_keep` | the newest good ones that the rules let go, as many as are lacking |
 //! | a pin | until its end |
 //! | someone who reads it | as long as that lasts |
 //! | suspicion | until somebody has looked: it counts for no rule and is no base of a window |

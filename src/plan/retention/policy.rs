@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::guards::{Refusal, Seen, objections};
+use super::guards::{Refusal, Seen, future, objections};
 use super::partial::only_here;
 use super::rules::keep;
 use crate::config;
@@ -21,6 +21,8 @@ pub struct PolicyRules {
     pub name: PolicyName,
     /// Its rules.
     pub retention: Retention,
+    /// The globs of its collections.
+    pub selection: Vec<String>,
     /// Whose days and weeks they count.
     pub zone: TimeZone,
     /// How old its newest backup may be.
@@ -35,19 +37,20 @@ impl PolicyRules {
         Self {
             name: policy.name.clone(),
             retention: policy.retention,
+            selection: policy.collections.globs(),
             zone: policy.schedule.as_ref().map_or(TimeZone::UTC, Schedule::zone),
             max_age: policy.max_age_at(now),
             mark: Found::Absent,
         }
     }
 
-    /// The rules in words.
+    /// The rules in words, and of what.
     fn words(&self) -> String {
-        let zone = self.zone.iana_name().unwrap_or("UTC");
+        let (zone, of) = (self.zone.iana_name().unwrap_or("UTC"), self.selection.join(","));
         match &self.retention {
-            Retention::KeepAll => "all".to_owned(),
+            Retention::KeepAll => format!("all, of {of}"),
             Retention::Rules(rules) => format!(
-                "{}, min_keep {}, partial {}, in {zone}",
+                "{}, min_keep {}, partial {}, in {zone}, of {of}",
                 self.retention, rules.min_keep, rules.partial
             ),
         }
@@ -177,12 +180,12 @@ fn judge(
     let reasons = reasons(policy, group, terms.now);
     let going = group.iter().zip(&reasons).filter(|(_, reasons)| reasons.is_empty());
     let going: BTreeSet<BackupName> = going.map(|(one, _)| one.facts.name.clone()).collect();
-    let mut mark = mark(policy, group.len(), terms.now);
+    let mut mark = mark(policy, group.len(), terms);
     let seen: Vec<Seen<'_>> = group
         .iter()
         .map(|one| {
             let good = one.standing == Standing::Good;
-            Seen { name: &one.facts.name, at: one.at(), good }
+            Seen { name: &one.facts.name, at: one.at(), ended: one.manifest.completed_at, good }
         })
         .collect();
     let mut held: BTreeMap<BackupName, Guard> = BTreeMap::new();
@@ -211,8 +214,10 @@ fn judge(
         };
         plan.verdicts.insert(name, verdict);
     }
+    // What a clock that is wrong says of the day of a change would stay wrong.
+    let wrong = future(&seen, terms.now).is_some() && !terms.allow.contains(&Guard::Clock);
     let noted = policy.mark.read() == Some(&mark);
-    if !noted && policy.mark.too_new().is_none() {
+    if !noted && !wrong && policy.mark.too_new().is_none() {
         plan.marks.push((policy.name.clone(), mark));
     }
 }
@@ -232,20 +237,23 @@ fn reasons(policy: &PolicyRules, group: &[Backup<'_>], now: Timestamp) -> Vec<Ve
         Retention::KeepAll => return vec![vec!["keep_all".to_owned()]; group.len()],
         Retention::Rules(rules) => rules,
     };
-    let mut reasons: Vec<Vec<String>> = group.iter().map(|one| one.kept_by(now)).collect();
+    let mut reasons: Vec<Vec<String>> = vec![Vec::new(); group.len()];
     let good: Vec<usize> = indices(group, &Standing::Good);
     let times: Vec<Timestamp> = good.iter().map(|index| group[*index].at()).collect();
     for (index, by_rule) in good.iter().zip(keep(&times, rules, &policy.zone)) {
-        reasons[*index].splice(0..0, by_rule);
+        reasons[*index] = by_rule;
     }
     let wanted = rules.min_keep.get();
-    let mut kept = u32::try_from(good.iter().filter(|index| !reasons[**index].is_empty()).count())
-        .unwrap_or(u32::MAX);
+    let by_rules = good.iter().filter(|index| !reasons[**index].is_empty()).count();
+    let mut kept = u32::try_from(by_rules).unwrap_or(u32::MAX);
     for index in good {
         if kept < wanted && reasons[index].is_empty() {
             kept += 1;
             reasons[index].push(format!("min_keep, {kept} of {wanted}"));
         }
+    }
+    for (one, reasons) in group.iter().zip(&mut reasons) {
+        reasons.extend(one.kept_by(now));
     }
     for (number, index) in (1..).zip(indices(group, &Standing::Partial)) {
         if number <= rules.partial {
@@ -254,7 +262,7 @@ fn reasons(policy: &PolicyRules, group: &[Backup<'_>], now: Timestamp) -> Vec<Ve
         }
         let newer = group[..index].iter().zip(&reasons).filter(|(_, reasons)| !reasons.is_empty());
         let newer = newer.filter(|(one, _)| !matches!(one.standing, Standing::Suspect(_)));
-        let newer = newer.map(|(one, _)| (one.manifest, one.standing == Standing::Good));
+        let newer = newer.map(|(one, _)| one.manifest);
         if let Some(lost) = only_here(group[index].manifest, newer) {
             reasons[index].push(format!("partial, and the newest with {lost}"));
         }
@@ -269,17 +277,17 @@ fn indices(group: &[Backup<'_>], standing: &Standing) -> Vec<usize> {
 
 /// What is known of the rules from now on. A policy that has made no more than the backup at
 /// hand has changed nothing.
-fn mark(policy: &PolicyRules, backups: usize, now: Timestamp) -> RetentionMark {
-    let rules = policy.words();
+fn mark(policy: &PolicyRules, backups: usize, terms: &RetentionTerms<'_>) -> RetentionMark {
+    let (rules, since, by) = (policy.words(), terms.now, terms.host.to_owned());
     match &policy.mark {
         Found::Read(known) if known.rules == rules => known.clone(),
         Found::Read(other) => {
             let allowed = other.allowed.clone();
-            RetentionMark { version: 1, rules, since: now, settled: false, allowed }
+            RetentionMark { version: 1, rules, since, by, settled: false, allowed }
         }
         Found::Absent | Found::Unreadable(_) | Found::TooNew(_) => {
             let settled = backups <= 1 && !policy.mark.is_there();
-            RetentionMark { version: 1, rules, since: now, settled, allowed: Vec::new() }
+            RetentionMark { version: 1, rules, since, by, settled, allowed: Vec::new() }
         }
     }
 }

@@ -47,6 +47,7 @@ fn rules(keeps: Keeps) -> PolicyRules {
         partial: u32::from(keeps == Keeps::Days),
     };
     PolicyRules {
+        selection: vec!["*.*".to_owned()],
         name,
         retention: Retention::Rules(rules),
         zone: TimeZone::UTC,

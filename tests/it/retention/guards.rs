@@ -18,7 +18,7 @@ fn settled() -> PolicyRules {
     let rules = policy("keep_last: 3");
     let first = plan(&[], &rules, (&[], NOW));
     assert_eq!(first.marks.len(), 0, "nothing is known of a policy without backups");
-    let one = plan(&four()[..1], &rules, (&[], "2026-11-20T03:00:00Z"));
+    let one = plan(&four()[3..], &rules, (&[], "2026-11-20T03:00:00Z"));
     let (_, mark) = one.marks.into_iter().next().expect("a mark");
     assert!(mark.settled, "it has changed nothing");
     PolicyRules { mark: Found::Read(mark), ..rules }
@@ -35,7 +35,7 @@ fn assert_guarded(backups: &[BackupFacts], policy: &PolicyRules, (guard, why): (
     assert_eq!(going(&refused), Vec::<String>::new(), "{guard} lets something go");
     let [refusal] = refused.refusals.as_slice() else { panic!("{guard}: {:?}", refused.refusals) };
     assert_eq!((refusal.guard, refusal.policy.as_str()), (guard, "nightly"));
-    let way_out = format!("`prune --apply --allow {guard}` goes on all the same");
+    let way_out = format!("`prune --policy nightly --apply --allow {guard}` goes on all the same");
     let message = &refusal.message;
     assert!(message.contains(why) && message.ends_with(&way_out), "{message}");
     let held = refused.verdicts.values().find(|(verdict, _)| *verdict == Verdict::Leave);
@@ -125,6 +125,7 @@ fn what_was_made_under_other_rules_stays_for_a_day() {
         version: 1,
         rules: rules.to_owned(),
         since: time(since),
+        by: "h".to_owned(),
         settled,
         allowed: Vec::new(),
     };
@@ -133,12 +134,12 @@ fn what_was_made_under_other_rules_stays_for_a_day() {
     assert_guarded(
         &four(),
         &other,
-        (Guard::PolicyChanged, "are new since 2026-11-23T12:00:00Z, were `last 30`"),
+        (Guard::PolicyChanged, "are new since 2026-11-23T12:00:00Z (seen on h, were `last 30`)"),
     );
     let new = plan(&four(), &other, (&[], NOW)).marks.remove(0).1;
     assert_eq!((new.since, new.settled), (time(NOW), false));
     assert!(new.rules.contains("last 3") && new.rules.contains("min_keep 2"), "{}", new.rules);
-    assert!(new.rules.ends_with("in UTC"), "{}", new.rules);
+    assert!(new.rules.ends_with("in UTC, of *.*"), "{}", new.rules);
     // Nothing noted and several backups: rules that were never applied.
     assert_guarded(&four(), &of(Found::Absent), (Guard::PolicyChanged, "are new since"));
     assert_guarded(
@@ -164,6 +165,9 @@ fn what_was_made_under_other_rules_stays_for_a_day() {
     let allowed = plan(&four(), &known, (&[Guard::PolicyChanged], NOW)).marks.remove(0).1;
     assert!(allowed.settled);
     assert_eq!(going(&plan(&four(), &of(Found::Read(allowed)), (&[], NOW))).len(), 1);
+    // The same rules for fewer collections are others.
+    let fewer = PolicyRules { selection: vec!["default.a".to_owned()], ..settled() };
+    assert_guarded(&four(), &fewer, (Guard::PolicyChanged, "rules or collections are new"));
     // The clock was wrong when they were noted.
     let ahead = of(Found::Read(RetentionMark { since: time("2030-01-01T00:00:00Z"), ..new }));
     assert!(going(&plan(&four(), &ahead, (&[], NOW))).is_empty());
@@ -174,8 +178,12 @@ fn a_guard_of_one_policy_is_in_no_other_ones_way() {
     let mut all = four();
     all.extend(four().into_iter().map(|one| {
         let name = one.name.to_string().replace("nightly", "weekly");
-        let one = but(one, |it| it.policy = "weekly".to_owned());
-        BackupFacts { name: crate::support::backup_name(&name), ..one }
+        let name = crate::support::backup_name(&name);
+        let one = but(one, |it| {
+            it.policy = "weekly".to_owned();
+            it.name = name.clone();
+        });
+        BackupFacts { name, ..one }
     }));
     let stale = PolicyRules { max_age: Some(SignedDuration::from_hours(1)), ..settled() };
     let fine = PolicyRules {
@@ -191,4 +199,35 @@ fn a_guard_of_one_policy_is_in_no_other_ones_way() {
     let done = milvus_backup_agent::plan::plan_retention(&all, &[stale, fine], &terms);
     assert_eq!(going(&done), ["weekly_20261120_020000"]);
     assert_eq!(done.refusals.len(), 1, "{:?}", done.refusals);
+}
+
+/// A host that believes in 2020 until it hears of the right time.
+#[test]
+fn a_clock_that_was_wrong_does_not_use_up_the_day_of_new_rules() {
+    let changed = PolicyRules { retention: policy("keep_last: 2").retention, ..settled() };
+    for backups in [&four()[..], &four()[..2]] {
+        let back = plan(backups, &changed, (&[], "2020-01-01T00:00:00Z"));
+        assert!(going(&back).is_empty() && back.marks.is_empty(), "{:?}", back.marks);
+    }
+    assert_guarded(&four(), &changed, (Guard::PolicyChanged, "are new since 2026-11-23T12:00:00Z"));
+}
+
+#[test]
+fn a_backup_is_as_old_as_its_end() {
+    let mut all = four();
+    all.push(but(backup(time("2026-11-23T02:30:00Z")), |it| {
+        it.completed_at = time("2026-11-23T11:59:00Z");
+    }));
+    let rules = PolicyRules { max_age: Some(SignedDuration::from_hours(9)), ..settled() };
+    assert_eq!(going(&plan(&all, &rules, (&[], NOW))).len(), 2);
+}
+
+/// One that was missed makes 2 of 3.
+#[test]
+fn two_may_go_of_any_number() {
+    let one = PolicyRules { retention: policy("keep_last: 1, min_keep: 1").retention, ..settled() };
+    let mark = plan(&four()[..1], &one, (&[Guard::PolicyChanged], NOW)).marks.remove(0).1;
+    let one = PolicyRules { mark: Found::Read(RetentionMark { settled: true, ..mark }), ..one };
+    assert_eq!(going(&plan(&four()[..3], &one, (&[], NOW))).len(), 2);
+    assert_guarded(&four(), &one, (Guard::MassDelete, "3 of 4 backups would go"));
 }

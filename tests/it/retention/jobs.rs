@@ -1,16 +1,17 @@
 //! Retention as `prune` applies it, on fakes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use milvus_backup_agent::catalog::BackupState;
 use milvus_backup_agent::job::{
-    JobError, JobResult, Prune, PruneReport, PruneRequest, Removal, Sizes, Sweeping, run_backup,
-    run_delete, run_list, run_pin, run_prune, run_undelete, run_unpin,
+    JobContext, JobError, JobResult, Prune, PruneReport, PruneRequest, Removal, Sizes, Sweeping,
+    run_backup, run_delete, run_list, run_pin, run_prune, run_undelete, run_unpin,
 };
-use milvus_backup_agent::model::{ErrorKind, Guard, ObjectKey, PolicyName};
+use milvus_backup_agent::model::{Clock, ErrorKind, Guard, ManualClock, ObjectKey, PolicyName};
 use milvus_backup_agent::plan::Verdict;
-use milvus_backup_agent::storage::{ObjectStore, PutMode};
+use milvus_backup_agent::storage::{ObjectStore, PutMode, StoreErrorKind, StoreOp};
 
 use crate::support::{
     Lab, Process, Stop, assert_verifies, backup_name, keys, request, restore_beside, state, states,
@@ -215,4 +216,64 @@ async fn what_milvus_backup_wrote_is_left_alone() {
     assert_eq!(states(&lab).await.len(), 2, "the newest, and one that is no backup of ours");
     let left = keys(&lab.repository).await.into_iter().filter(|key| key.contains("old_backup"));
     assert_eq!(left.count(), 2 * tree.len());
+}
+
+/// What a prune has done is told, and others go on, whatever fails in it.
+#[tokio::test(start_paused = true)]
+async fn one_thing_that_cannot_be_done_stops_no_other() {
+    let keep_two = || rules("keep_last: 2", Prune::Apply, Guard::ALL);
+    let pruned = async |lab: &Lab, op, key, request: PruneRequest| {
+        let store = lab.faulty();
+        store.fail(op, key, StoreErrorKind::PermissionDenied, 1000);
+        let context = lab.context_over(store);
+        let report = Box::pin(run_prune(&context, None, request)).await;
+        report.unwrap_or_else(|error| panic!("{key}: {}", error.chain()))
+    };
+    let lab = five().await;
+    let report = pruned(&lab, StoreOp::List, "/_lists", keep_two()).await;
+    assert_eq!(
+        (report.backups_hidden, report.errors.len(), report.swept),
+        (3, 1, false),
+        "{report:?}"
+    );
+
+    // What cannot be noted is not done; what was due before is.
+    let lab = five().await;
+    run_delete(&lab.context(), &backup_name("b1"), Removal::Hide).await.expect("it is hidden");
+    lab.clock.advance(SignedDuration::from_hours(49));
+    let report = pruned(&lab, StoreOp::Put, "/_retention/", keep_two()).await;
+    assert_eq!((report.backups_hidden, report.backups_deleted), (0, 1), "{report:?}");
+    let row = report.verdicts.iter().find(|row| row.name == "b2").expect("a verdict");
+    assert_eq!((row.verdict, row.reasons.len()), (Verdict::Leave, 2), "{row:?}");
+
+    // One that cannot be hidden is told as it is.
+    let lab = five().await;
+    let report = pruned(&lab, StoreOp::Put, "b2/tombstone.json", keep_two()).await;
+    assert_eq!((report.backups_hidden, report.errors.len()), (2, 1), "{report:?}");
+    let row = report.verdicts.iter().find(|row| row.name == "b2").expect("a verdict");
+    assert!(row.verdict == Verdict::Leave && row.reasons[0].contains("scripted"), "{row:?}");
+}
+
+/// A host that is days ahead would take every grace for over.
+#[tokio::test(start_paused = true)]
+async fn nothing_dated_goes_while_this_hosts_clock_is_not_the_stores() {
+    let lab = five().await;
+    run_delete(&lab.context(), &backup_name("b1"), Removal::Hide).await.expect("it is hidden");
+    let ahead = |by| JobContext {
+        clock: Arc::new(ManualClock::at(lab.clock.now() + SignedDuration::from_mins(by))),
+        ..lab.context()
+    };
+    let far = ahead(3 * 24 * 60);
+    let keep_two =
+        || rules("keep_last: 2", Prune::Apply, &[Guard::PolicyChanged, Guard::MassDelete]);
+    let report = run_prune(&far, None, keep_two()).await.expect("it looks");
+    assert_eq!((report.backups_hidden, report.backups_deleted), (0, 0), "{report:?}");
+    assert_eq!(report.guards.last().expect("it refuses").guard, Guard::Clock);
+    assert!(report.refused.expect("it refuses").contains("in the store: set the clock"));
+    assert!(!keys(&lab.repository).await.iter().any(|key| key.contains("_retention")));
+    let allowed = PruneRequest { allow: Guard::ALL.iter().copied().collect(), ..keep_two() };
+    let report = run_prune(&far, None, allowed).await.expect("it prunes");
+    assert_eq!((report.backups_hidden, report.backups_deleted), (2, 1), "{report:?}");
+    let report = run_prune(&ahead(9), None, keep_two()).await.expect("it prunes");
+    assert!(report.guards.is_empty(), "clocks differ a little: {report:?}");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use milvus_backup_agent::catalog::{BackupState, Lease, Repository};
+use milvus_backup_agent::catalog::{BackupState, Lease, PRUNE, Repository};
 use milvus_backup_agent::job::{
     Prune, Removal, RunOutcome, Sizes, run_backup, run_delete, run_list, run_overview, run_pin,
     run_prune, run_verify,
@@ -147,4 +147,38 @@ async fn a_delete_waits_for_a_verify() {
     reading.release().await;
     run_prune(&context, None, Prune::Apply).await.expect("it prunes");
     assert_eq!(state(&lab, "b").await, None);
+}
+
+/// Someone comes while a `delete --now` waits for its lease.
+#[tokio::test(start_paused = true)]
+async fn a_delete_that_is_refused_hides_nothing_that_it_found() {
+    let lab = Lab::new();
+    lab.fill("films", 0..5).await;
+    for name in ["pinned", "hidden"] {
+        backup(&lab, name, &["*.*"]).await;
+    }
+    let context = lab.context();
+    let repository = Repository::open(Arc::clone(&context.repository)).await.expect("it is there");
+    let cluster = repository.cluster(&context.cluster);
+    run_delete(&context, &backup_name("hidden"), Removal::Hide).await.expect("it is hidden");
+    let (pinned, hidden) = (backup_name("pinned"), backup_name("hidden"));
+    let come = async {
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        run_pin(&context, &pinned, ("audit", None)).await.expect("it is pinned");
+    };
+    let delete = async |name, kind| {
+        // A holder that died keeps the next one waiting for half a minute.
+        drop(Lease::acquire(&cluster, PRUNE).await.expect("a lease"));
+        let deleted = Box::pin(run_delete(&context, name, Removal::Now)).await;
+        assert_eq!(deleted.expect_err("someone came").kind(), kind, "{name}");
+    };
+    tokio::join!(delete(&pinned, ErrorKind::Refused), Box::pin(come));
+    assert_eq!(state(&lab, "pinned").await, Some(BackupState::Complete));
+
+    let come = async {
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        Lease::take(&cluster, "verify-hidden-4567").await.expect("a lease")
+    };
+    let ((), _reading) = tokio::join!(delete(&hidden, ErrorKind::Locked), Box::pin(come));
+    assert_eq!(state(&lab, "hidden").await, Some(BackupState::Tombstoned), "as it was before");
 }

@@ -2,9 +2,12 @@
 
 use jiff::tz::TimeZone;
 use milvus_backup_agent::manifest::{ManifestOutcome, Tombstone};
-use milvus_backup_agent::plan::{BackupFacts, Found, PolicyRules};
+use milvus_backup_agent::model::{BackupName, Guard};
+use milvus_backup_agent::plan::{BackupFacts, Found, PolicyRules, Verdict};
 
-use super::world::{NOW, backup, but, collection, doubt, kept, pin, policy, time};
+use crate::support::backup_name;
+
+use super::world::{NOW, backup, but, collection, doubt, kept, pin, plan, policy, time};
 
 fn backups(times: &[&str]) -> Vec<BackupFacts> {
     times.iter().map(|at| backup(time(at))).collect()
@@ -111,6 +114,11 @@ fn what_is_not_good_counts_for_nothing() {
         assert!(said.contains("suspect") && said.contains(why) && said.contains("`pin`"), "{said}");
         assert!(found["nightly_20261123_020000"].contains("last 1 of 1"), "{found:?}");
     }
+    // Somebody had pinned it before, and did not know.
+    let late = BackupFacts { pin: pin(None), doubt: doubt(), ..backup(time(bad)) };
+    let found = with(late);
+    assert!(found["nightly_20261123_030000"].contains("suspect"), "{found:?}");
+    assert!(found["nightly_20261123_020000"].contains("last 1 of 1"), "{found:?}");
     // Somebody has looked.
     let found = with(BackupFacts { pin: pin(None), ..fell });
     assert_eq!(found.len(), 2, "{found:?}");
@@ -140,6 +148,19 @@ fn pins_and_readers_keep_what_no_rule_does() {
     assert_eq!(said(read).as_deref(), Some("a verify reads it"));
 }
 
+/// What keeps an old one says nothing of the newest.
+#[test]
+fn the_newest_good_ones_stay_whatever_else_does() {
+    let mut all =
+        backups(&["2026-11-23T02:00:00Z", "2026-11-22T02:00:00Z", "2026-11-10T02:00:00Z"]);
+    let rules = policy("keep_last: 1, min_keep: 2");
+    all[2].readers.push("restore 1".to_owned());
+    assert_eq!(short(&all, &rules)[1], "1122_02 min_keep, 2 of 2");
+    all[2].readers.clear();
+    all[2].pin = pin(None);
+    assert_eq!(short(&all, &rules)[1], "1122_02 min_keep, 2 of 2");
+}
+
 #[test]
 fn a_partial_backup_goes_when_newer_ones_have_all_of_it() {
     let partial = |at: &str, has: &[&str]| {
@@ -160,13 +181,17 @@ fn a_partial_backup_goes_when_newer_ones_have_all_of_it() {
         ["1123_03 partial, and the newest with default.c", "1123_05 partial 1 of 1"]
     );
     let mut all = partials.to_vec();
-    all.push(backup(time("2026-11-23T06:00:00Z")));
-    let complete = short(&all, &rules);
-    assert_eq!(complete, ["1123_05 partial 1 of 1", "1123_06 last 1 of 1"]);
-    // One of another selection has only what it has.
-    let narrow = but(all.pop().expect("it was pushed"), |it| it.selection = vec!["x.*".to_owned()]);
-    all.push(narrow);
-    assert_eq!(short(&all, &rules).len(), 3);
+    let complete = |has: &[&str]| {
+        but(backup(time("2026-11-23T06:00:00Z")), |it| {
+            it.collections = has.iter().map(|name| collection(name)).collect();
+        })
+    };
+    all.push(complete(&["a", "b", "c"]));
+    assert_eq!(short(&all, &rules), ["1123_05 partial 1 of 1", "1123_06 last 1 of 1"]);
+    // One that lacks what has been dropped since takes nothing of it away.
+    all.pop();
+    all.push(complete(&["a", "b"]));
+    assert_eq!(short(&all, &rules)[0], "1123_03 partial, and the newest with default.c");
 }
 
 #[test]
@@ -185,7 +210,17 @@ fn nothing_is_said_of_what_is_not_there_and_nothing_done_to_what_is_nobodys() {
     let half = BackupFacts { manifest: Found::Absent, ..old() };
     let damaged = but(old(), |it| it.run = "another".to_owned());
     for odd in [hidden, half, damaged] {
-        let plan = super::world::plan(&[new.clone(), odd], &rules, (&[], NOW));
+        let plan = plan(&[new.clone(), odd], &rules, (&[], NOW));
         assert_eq!(plan.verdicts.len(), 1, "the rest of prune judges it");
     }
+}
+
+#[test]
+fn a_copied_folder_is_no_second_backup() {
+    let mut all = backups(&["2026-11-23T02:00:00Z", "2026-11-22T02:00:00Z"]);
+    all.push(BackupFacts { name: backup_name("nightly_copied_by_hand"), ..all[0].clone() });
+    let done = plan(&all, &policy("keep_last: 2, min_keep: 2"), (Guard::ALL, NOW));
+    let names: Vec<&str> = done.verdicts.keys().map(BackupName::as_str).collect();
+    assert!(done.verdicts.values().all(|(verdict, _)| *verdict == Verdict::Keep));
+    assert_eq!(names, ["nightly_20261122_020000", "nightly_20261123_020000"]);
 }

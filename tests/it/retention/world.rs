@@ -128,6 +128,7 @@ pub(super) fn policy(rules: &str) -> PolicyRules {
     PolicyRules {
         name: PolicyName::new("nightly").expect("a name"),
         retention: retention(rules),
+        selection: vec!["*.*".to_owned()],
         zone: TimeZone::UTC,
         max_age: None,
         mark: Found::Absent,

@@ -1,0 +1,69 @@
+//! What came of a prune, in the log and for metrics.
+
+use crate::job::{JobResult, PruneReport};
+use crate::metrics::PruneFacts;
+use crate::model::{ErrorKind, Guard, RunOutcome};
+use crate::plan::Verdict;
+
+/// A line for each verdict, and how it ended.
+pub(super) fn told(policy: &str, done: &JobResult<PruneReport>) -> RunOutcome {
+    let report = match done {
+        Ok(report) => report,
+        Err(error) => {
+            let (kind, error, hint) = (error.kind(), error.chain(), error.remedy());
+            return match kind {
+                ErrorKind::Cancelled => RunOutcome::Cancelled,
+                ErrorKind::Locked => {
+                    tracing::warn!(policy, error, hint, "nothing was pruned; it is tried again");
+                    RunOutcome::Skipped
+                }
+                // There is none before the first backup.
+                ErrorKind::NotFound => RunOutcome::Skipped,
+                ErrorKind::Failed
+                | ErrorKind::Usage
+                | ErrorKind::NothingToDo
+                | ErrorKind::NotAuthorised
+                | ErrorKind::Unreachable
+                | ErrorKind::Damaged
+                | ErrorKind::Refused => {
+                    tracing::error!(policy, error, hint, "prune failed");
+                    RunOutcome::Failed
+                }
+            };
+        }
+    };
+    for row in &report.verdicts {
+        let (name, reasons) = (&row.name, row.reasons.join("; "));
+        match row.verdict {
+            Verdict::Keep => tracing::debug!(policy, name, reasons, "kept"),
+            Verdict::Leave => tracing::info!(policy, name, reasons, "left for now"),
+            Verdict::Delete => tracing::info!(policy, name, reasons, "deleted"),
+        }
+    }
+    for error in &report.errors {
+        tracing::warn!(policy, error, "something could not be deleted; it is tried again");
+    }
+    if let Some(why) = &report.refused {
+        tracing::warn!(policy, why, "prune refused");
+    }
+    tracing::info!(
+        policy,
+        hidden = report.backups_hidden,
+        removed = report.backups_deleted,
+        files = report.files_deleted,
+        bytes = report.bytes_deleted,
+        "pruned"
+    );
+    report.outcome()
+}
+
+/// The same for metrics.
+pub(super) fn facts(done: &JobResult<PruneReport>) -> PruneFacts {
+    match done {
+        Ok(report) => report.facts(),
+        Err(error) if error.kind() == ErrorKind::Locked => {
+            PruneFacts { refused: vec![Guard::Lock], ..PruneFacts::default() }
+        }
+        Err(_) => PruneFacts::default(),
+    }
+}
