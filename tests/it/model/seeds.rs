@@ -86,3 +86,14 @@ fn seed_105() {
         }
     }
 }
+
+/// Not found by a seed: few histories meet a restore at the right moment.
+#[test]
+fn a_delete_waits_for_a_slow_restore_at_any_moment() {
+    for then in 1..60 {
+        let slow =
+            Op::Start { agent: 0, work: Work::Restore(0), fate: Fate::Lives, pace: 2500, then };
+        let first = [Op::Insert { collection: 0, rows: 2 }, at_once(0, Work::Backup(Keeps::All))];
+        replay(0, HONEST, &[first[0], first[1], slow, at_once(1, Work::Remove(0))]);
+    }
+}
