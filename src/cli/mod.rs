@@ -22,6 +22,7 @@ mod pin;
 mod policy;
 mod progress;
 mod prune;
+mod remembered;
 mod restore;
 mod run;
 mod session;

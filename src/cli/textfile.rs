@@ -9,6 +9,7 @@ use crate::model::{Clock, ErrorKind, RunKind, RunOutcome, SystemClock};
 use crate::policy::PolicySet;
 use crate::storage::Access;
 
+use super::remembered::remember;
 use super::{ExitStatus, policy, session};
 
 /// A run that is to be told of.
@@ -43,7 +44,8 @@ impl From<ExitStatus> for Ended {
 
 /// Runs a workflow in the context that was opened for it. Where `metrics.textfile` is set, and
 /// the command does more than look, it writes what came of it and what the repository holds,
-/// also of other policies: the file of an earlier command is replaced. A file that cannot be
+/// also of other policies: the file of an earlier command is replaced, but for how the newest
+/// runs of other kinds ended. A file that cannot be
 /// written fails no backup.
 pub(super) async fn told<T: Into<Ended>>(
     config: &Config,
@@ -68,6 +70,8 @@ pub(super) async fn told<T: Into<Ended>>(
     for policy in configured.iter().flat_map(PolicySet::iter) {
         metrics.add_policy(policy.name.as_str());
     }
+    let earlier = std::fs::read_to_string(file).unwrap_or_default();
+    remember(&metrics, &earlier, run.kind);
     let stages = context.as_ref().map(|context| context.progress.stages()).unwrap_or_default();
     metrics.run_ended(&RunFacts {
         kind: run.kind,

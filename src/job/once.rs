@@ -172,9 +172,13 @@ impl Look<'_> {
     async fn once(&self, cluster: &Cluster) -> JobResult<Glance> {
         let record = catalog::read_record(cluster, self.name, &*self.context.clock).await?;
         self.context.progress.touch();
+        // Made, and hidden since by the rules: an agent that stood still comes late.
+        let hidden = record.tombstone.is_some();
         let committed = record.is_committed();
         Ok(match (record.attempt, record.manifest) {
-            (Some(attempt), Some(manifest)) if committed => {
+            (Some(attempt), Some(manifest))
+                if committed || hidden && attempt.run == manifest.run =>
+            {
                 let job = &self.request.job;
                 Glance::Made(if job.is_some() && attempt.job == *job {
                     Made::Before(manifest.outcome)
@@ -183,7 +187,7 @@ impl Look<'_> {
                     Made::Elsewhere { host: attempt.host }
                 })
             }
-            (Some(attempt), None) if attempt.end.is_none() && record.tombstone.is_none() => {
+            (Some(attempt), None) if attempt.end.is_none() && !hidden => {
                 Glance::Held(Box::new(attempt))
             }
             (Some(_) | None, Some(_) | None) => Glance::Free,

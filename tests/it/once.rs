@@ -367,3 +367,18 @@ async fn what_another_agent_made_of_other_collections_is_not_this_backup() {
     lab.repository.put(&key, encode(&old).into(), PutMode::Overwrite).await.unwrap();
     assert!(!made(make(Some("often"), &["other.books"], "b/5").await, "of an older agent"));
 }
+
+/// The rules of the other agent may have let it go before this one wakes.
+#[tokio::test(start_paused = true)]
+async fn a_backup_that_was_made_and_hidden_since_is_not_made_again() {
+    let lab = world().await;
+    let wanted = |job: &str| BackupRequest { job: Some(job.to_owned()), ..request("any") };
+    let context = lab.context();
+    let slot = backup_name(SLOT);
+    assert!(made(Box::pin(make_once(&context, &slot, wanted("a/1"))).await, "alone"));
+    run_delete(&context, &slot, Removal::Hide).await.expect("it is hidden");
+    let other = Box::pin(make_once(&context, &slot, wanted("b/1"))).await;
+    assert!(matches!(other, Ok(Made::Elsewhere { .. })), "{other:?}");
+    let again = Box::pin(make_once(&context, &slot, wanted("a/1"))).await;
+    assert!(matches!(again, Ok(Made::Before(_))), "{again:?}");
+}
