@@ -3,8 +3,6 @@
 //! The files are empty and made up: names as a backup of a large cluster leaves them when its
 //! collections are gone.
 
-#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
-
 use std::fs::{self, File};
 use std::time::Instant;
 

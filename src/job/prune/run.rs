@@ -155,7 +155,7 @@ pub async fn run_prune(
             let judged = plan_prune(&facts, &retention, (&context.retention, context.clock.now()));
             report.verdicts = judged.into_iter().map(row).collect();
             if request.sweeping == Sweeping::Yes {
-                add(&mut report, preview(context, (&cluster, staging), &facts.backups).await?);
+                add(&mut report, preview(context, (&cluster, staging), facts).await?);
             }
             Ok(())
         };
@@ -186,7 +186,7 @@ async fn look(
     (cluster, staging): (&Cluster, Option<&StagingRoot>),
     request: &PruneRequest,
 ) -> JobResult<(PruneFacts, RetentionPlan)> {
-    let facts = survey(cluster, staging).boxed().await?;
+    let facts = survey(cluster, staging, request.prune).boxed().await?;
     let mut policies = request.policies.clone();
     for policy in &mut policies {
         policy.mark = catalog::retention_mark(cluster, &policy.name).await?;

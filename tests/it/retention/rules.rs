@@ -188,7 +188,7 @@ fn nothing_is_said_of_what_is_not_there_and_nothing_done_to_what_is_nobodys() {
     let half = BackupFacts { manifest: Found::Absent, ..old() };
     let damaged = but(old(), |it| it.run = "another".to_owned());
     for odd in [hidden, half, damaged] {
-        let plan = super::world::plan(&[new.clone(), odd], &rules, (&[], NOW));
+        let plan = plan(&[new.clone(), odd], &rules, (&[], NOW));
         assert_eq!(plan.verdicts.len(), 1, "the rest of prune judges it");
     }
 }
