@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use crate::manifest::{DocumentError, read_plan};
 use crate::model::BackupName;
 use crate::plan::{Found, Planned};
-use crate::storage::ObjectStoreExt;
+use crate::storage::{ObjectStoreExt, StoreErrorKind};
 
 use super::{CatalogResult, Cluster};
 
@@ -38,9 +38,14 @@ impl Plans {
         cluster: &Cluster,
         name: &BackupName,
     ) -> CatalogResult<Found<()>> {
+        let (store, key) = (cluster.repository.store(), cluster.layout.backup(name).plan());
+        // Most backups have none, and need not wait.
+        match store.head(&key).await {
+            Err(error) if error.kind() == StoreErrorKind::NotFound => return Ok(Found::Absent),
+            found => drop(found?),
+        }
         let _room = self.room.acquire().await.expect("it is never closed");
-        let key = cluster.layout.backup(name).plan();
-        let Some(bytes) = cluster.repository.store().find_bytes(&key).await? else {
+        let Some(bytes) = store.find_bytes(&key).await? else {
             return Ok(Found::Absent);
         };
         Ok(match self.collect(&bytes) {
