@@ -124,6 +124,7 @@ mod holder;
 mod lease;
 mod ledger;
 mod listing;
+mod plans;
 mod pulse;
 mod record;
 mod remarks;

@@ -3,12 +3,13 @@
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::manifest::{
-    Attempt, DocumentError, Doubt, FileList, Manifest, Pin, RestoreLedger, Sighting, Tombstone,
+    Attempt, DocumentError, Doubt, Manifest, Pin, RestoreLedger, Sighting, Tombstone,
 };
 use crate::model::{BackupName, ObjectKey};
-use crate::plan::{BackupFacts, Found};
+use crate::plan::{BackupFacts, Found, Planned};
 use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
 
+use super::plans::Plans;
 use super::watching::{key, last_heard, numbers, observe};
 use super::{CatalogError, CatalogResult, Cluster, Lease, Liveness};
 
@@ -20,7 +21,11 @@ const LOOKS: usize = 64;
 
 /// Every folder of a cluster that may be a backup. One with another name is passed over,
 /// unless it holds a manifest: then it is an error, since nobody knows what that refers to.
-pub async fn examine_all(cluster: &Cluster) -> CatalogResult<Vec<BackupFacts>> {
+/// What saved plans name comes into `planned`.
+pub async fn examine_all(
+    cluster: &Cluster,
+    planned: Option<&mut Planned>,
+) -> CatalogResult<Vec<BackupFacts>> {
     let store = cluster.repository.store();
     let mut names = Vec::new();
     for folder in store.list_folders(cluster.layout.root()).await? {
@@ -38,23 +43,30 @@ pub async fn examine_all(cluster: &Cluster) -> CatalogResult<Vec<BackupFacts>> {
             }
         }
     }
-    let looks: Vec<_> = names.iter().map(|name| examine(cluster, name).boxed()).collect();
-    stream::iter(looks).buffered(LOOKS).try_collect().await
+    let plans = Plans::new(planned.is_some().then(Planned::default));
+    let look = |name| examined(cluster, name, &plans).boxed();
+    let looks: Vec<_> = names.iter().map(look).collect();
+    let facts = stream::iter(looks).buffered(LOOKS).try_collect().await?;
+    if let Some(planned) = planned {
+        *planned = plans.into_planned();
+    }
+    Ok(facts)
 }
 
 /// One backup's folder, its run watched until it is known to be alive or dead.
-///
+pub async fn examine(cluster: &Cluster, name: &BackupName) -> CatalogResult<BackupFacts> {
+    examined(cluster, name, &Plans::new(None)).await
+}
+
 /// The plan is read before the manifest: a run that commits in between deletes its plan only
 /// after its manifest is there.
-pub async fn examine(cluster: &Cluster, name: &BackupName) -> CatalogResult<BackupFacts> {
+async fn examined(
+    cluster: &Cluster,
+    name: &BackupName,
+    plans: &Plans,
+) -> CatalogResult<BackupFacts> {
     let keys = cluster.layout.backup(name);
-    let plan = match cluster.repository.store().find_bytes(&keys.plan()).await? {
-        None => Found::Absent,
-        Some(bytes) => match FileList::decode_plan(&bytes) {
-            Ok(list) => Found::Read(list),
-            Err(error) => Found::Unreadable(format!("plan.jsonl.zst: {error}")),
-        },
-    };
+    let plan = plans.read(cluster, name).await?;
     let repository = &cluster.repository;
     let attempt = found(repository.read::<Attempt>("attempt", &keys.attempt()).await)?;
     let manifest = found(repository.read::<Manifest>("manifest", &keys.manifest()).await)?;

@@ -1,7 +1,7 @@
 //! The files of one collection: a line a segment, named by the digest of the lines.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -155,9 +155,8 @@ impl FileList {
 
     /// Reads a stored list that is not named by its digest: a saved plan or a checkpoint.
     pub fn decode_plan(bytes: &[u8]) -> Result<Self, DocumentError> {
-        let lines =
-            zstd::decode_all(bytes).map_err(|error| DocumentError::damaged("plan", error))?;
-        Self::parse(&lines)
+        let segments = read_plan(bytes)?.collect::<Result<_, _>>()?;
+        Ok(Self { segments })
     }
 
     fn parse(lines: &[u8]) -> Result<Self, DocumentError> {
@@ -169,6 +168,18 @@ impl FileList {
             .map_err(|error| DocumentError::damaged("list", error))?;
         Ok(Self { segments })
     }
+}
+
+/// Reads a saved plan or a checkpoint, one line after the other: a large one needs little memory.
+pub fn read_plan(
+    bytes: &[u8],
+) -> Result<impl Iterator<Item = Result<SegmentFiles, DocumentError>> + Send + '_, DocumentError> {
+    fn damaged(error: impl std::fmt::Display) -> DocumentError {
+        DocumentError::damaged("plan", error)
+    }
+    let decoder = zstd::Decoder::with_buffer(bytes).map_err(damaged)?;
+    let lines = BufReader::new(decoder).lines();
+    Ok(lines.map(|line| serde_json::from_str(&line.map_err(damaged)?).map_err(damaged)))
 }
 
 #[cfg(test)]
@@ -210,6 +221,10 @@ mod tests {
         let other = FileList::new(vec![segment(4)]).encode();
         assert!(FileList::decode(&other.bytes, &encoded.digest).is_err());
         assert!(FileList::decode(&encoded.bytes[..20], &encoded.digest).is_err());
+        assert_eq!(FileList::decode_plan(&encoded.bytes).unwrap(), list);
+        for cut in 1..encoded.bytes.len() {
+            assert!(FileList::decode_plan(&encoded.bytes[..cut]).is_err(), "{cut}");
+        }
     }
 
     #[test]

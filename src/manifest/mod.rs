@@ -45,7 +45,7 @@ pub use document::{
 };
 pub use file::{FileEntry, FileId, LogKind};
 pub use layout::{BackupLayout, ClusterLayout, REPOSITORY_MARK, SINGLE_AGENT_MARK};
-pub use list::{EncodedList, FieldFiles, FileList, SegmentFiles};
+pub use list::{EncodedList, FieldFiles, FileList, SegmentFiles, read_plan};
 pub use marks::{
     Attempt, AttemptEnd, ClusterMark, DocumentError, Holder, LeaseRecord, RepositoryMark,
     RestoreItem, RestoreLedger, RestoreStep, SingleAgentMark, Tombstone, decode, encode,

@@ -36,6 +36,6 @@ pub use retention::{
 };
 pub use reuse::Known;
 pub use suspicion::sharp_fall;
-pub use sweep::{Obstacle, References, Sieve, is_due, references};
+pub use sweep::{Obstacle, Planned, References, Sieve, is_due, references};
 pub use temporary::{check_name, is_temporary};
 pub use verify::{Damage, VerifyDepth, compare_listing};

@@ -1,6 +1,7 @@
 //! Which shared files some backup or run may need, and which are long known to be in none.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::iter::Peekable;
 
 use jiff::{SignedDuration, Timestamp};
@@ -18,13 +19,36 @@ pub enum Obstacle {
     Busy(String),
 }
 
+/// The files in saved plans, by collection. Of each only a hash is kept, since there may be
+/// millions. Should two have the same, a file that nothing needs stays; none goes by that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Planned(BTreeMap<i64, HashSet<u64>>);
+
+impl Planned {
+    /// Adds a file.
+    pub fn add(&mut self, id: &FileId) {
+        self.0.entry(id.collection).or_default().insert(hash(id));
+    }
+
+    /// Whether a plan has the file.
+    pub fn has(&self, id: &FileId) -> bool {
+        self.0.get(&id.collection).is_some_and(|files| files.contains(&hash(id)))
+    }
+}
+
+fn hash(id: &FileId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// What backups and runs refer to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct References {
     /// The lists of committed backups, by collection.
     pub lists: BTreeMap<i64, BTreeSet<String>>,
-    /// The files in saved plans, by collection.
-    pub planned: BTreeMap<i64, HashSet<FileId>>,
+    /// The files in saved plans.
+    pub planned: Planned,
     /// A run that may be about to commit lists which nothing names yet.
     pub writer: Option<String>,
 }
@@ -38,8 +62,8 @@ impl References {
 
 /// Everything that is referred to. Backups that are hidden count: they can come back. So do
 /// plans of dead runs, until the attempt is gone: a run that was suspended may wake.
-pub fn references(backups: &[BackupFacts]) -> Result<References, Obstacle> {
-    let mut found = References::default();
+pub fn references(backups: &[BackupFacts], planned: Planned) -> Result<References, Obstacle> {
+    let mut found = References { planned, ..References::default() };
     for backup in backups {
         let refused = |why: &str| {
             let remedy = "put the file back, or `delete` the backup with --now";
@@ -55,9 +79,6 @@ pub fn references(backups: &[BackupFacts]) -> Result<References, Obstacle> {
         }
         for (record, content) in backup.manifest.read().iter().flat_map(|found| found.contents()) {
             found.lists.entry(record.id).or_default().insert(content.list.clone());
-        }
-        for (id, _) in backup.plan.read().iter().flat_map(|plan| plan.files()) {
-            found.planned.entry(id.collection).or_default().insert(id);
         }
         if backup.is_unfinished() {
             if backup.alive && !backup.plan.is_there() {

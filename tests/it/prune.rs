@@ -8,8 +8,8 @@ use milvus_backup_agent::catalog::{
     BackupState, Cluster, Lease, Repository, Reservation, Run, Unfinished,
 };
 use milvus_backup_agent::job::{
-    JobContext, Prune, PruneReport, Removal, RunOutcome, Sizes, StagingRoot, run_backup,
-    run_delete, run_list, run_prune, run_restore, run_undelete,
+    JobContext, Prune, PruneReport, Removal, RunOutcome, Sizes, StagingRoot, VerdictRow,
+    run_backup, run_delete, run_list, run_prune, run_restore, run_undelete,
 };
 use milvus_backup_agent::manifest::FileList;
 use milvus_backup_agent::model::{Clock, ClusterName, ErrorKind, ObjectKey};
@@ -279,9 +279,12 @@ async fn a_file_that_a_saved_plan_names_stays() {
         prune(&lab).await;
         hours(&lab, 25);
         let files = shared(&lab).await.0;
+        let told = run_prune(&lab.context(), Some(&staging(&lab)), Prune::Plan).await.unwrap();
+        let goes = |row: &VerdictRow| row.name == "_segments" && row.verdict == Verdict::Delete;
         prune(&lab).await;
         reached |= planned;
         if planned && state(&lab, "dead").await != Some(BackupState::Complete) {
+            assert!(!told.verdicts.iter().any(goes), "{calls} calls: {told:?}");
             assert_eq!(shared(&lab).await.0, files, "{calls} calls");
         }
         hours(&lab, 72);

@@ -3,13 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use milvus_backup_agent::config::Retention;
 use milvus_backup_agent::manifest::{
-    Attempt, AttemptEnd, FileEntry, FileList, LogKind, Manifest, ManifestOutcome, RestoreItem,
-    RestoreLedger, RestoreStep, SegmentFiles, Sighting, Tombstone,
+    Attempt, AttemptEnd, FileId, LogKind, Manifest, ManifestOutcome, RestoreItem, RestoreLedger,
+    RestoreStep, Sighting, Tombstone,
 };
 use milvus_backup_agent::model::ClusterName;
 use milvus_backup_agent::plan::{
-    BackupFacts, Found, LeaseFacts, Obstacle, PruneFacts, RestoreFacts, RetentionPlan, Sieve,
-    StagingFacts, StagingOwner, Subject, Verdict, is_due, judge_backup, plan_prune, references,
+    BackupFacts, Found, LeaseFacts, Obstacle, Planned, PruneFacts, RestoreFacts, RetentionPlan,
+    Sieve, StagingFacts, StagingOwner, Subject, Verdict, is_due, judge_backup, plan_prune,
+    references,
 };
 
 use crate::support::{backup_name, namespace};
@@ -213,7 +214,7 @@ fn leases_of_the_dead_go_when_nothing_needs_them() {
             backups: vec![backup],
             restores: vec![RestoreFacts { id: "r".to_owned(), ledger, alive: false }],
             leases: vec![LeaseFacts { name: name.to_owned(), alive }],
-            staging: Vec::new(),
+            ..PruneFacts::default()
         };
         let (judged, why) = verdict_on(&facts, &Subject::Lease(name.to_owned()));
         assert_eq!(judged, verdict, "{name}: {why}");
@@ -240,15 +241,8 @@ fn staging_goes_when_its_restore_is_known_to_be_dead() {
     }
 }
 
-fn plan() -> FileList {
-    let entry = FileEntry {
-        log: 7,
-        size: 10,
-        source: String::new(),
-        copy: String::new(),
-        crc: String::new(),
-    };
-    FileList::new(vec![SegmentFiles::new((1, 2, 3), 5, [(LogKind::Delta, entry)])])
+fn file(log: i64) -> FileId {
+    FileId { collection: 1, partition: 2, segment: 3, kind: LogKind::Delta, log }
 }
 
 #[test]
@@ -267,22 +261,25 @@ fn a_sweep_needs_to_know_everything_that_is_referred_to() {
         ("newer attempt", BackupFacts { attempt: newer(), ..run() }, true),
         ("live, no plan", BackupFacts { alive: true, ..run() }, false),
     ] {
-        let obstacle = references(&[self::facts(), facts]).unwrap_err();
+        let obstacle = references(&[self::facts(), facts], Planned::default()).unwrap_err();
         assert_eq!(matches!(obstacle, Obstacle::Refused(_)), refused, "{what}: {obstacle:?}");
     }
-    let planned = Found::Read(plan());
-    for (what, facts, writes, files) in [
-        ("a backup", facts(), false, 0),
-        ("cut attempt of a backup", BackupFacts { attempt: cut(), ..facts() }, false, 0),
-        ("dead, no plan", run(), true, 0),
-        ("live", BackupFacts { alive: true, plan: planned.clone(), ..run() }, true, 1),
-        ("dead", BackupFacts { plan: planned.clone(), ..run() }, true, 1),
-        ("committed", BackupFacts { plan: planned.clone(), ..facts() }, false, 1),
-        ("ended", BackupFacts { attempt: attempt(-9, Some(-8)), plan: planned, ..run() }, false, 1),
+    let plan = Found::Read(());
+    for (what, facts, writes) in [
+        ("a backup", facts(), false),
+        ("cut attempt of a backup", BackupFacts { attempt: cut(), ..facts() }, false),
+        ("dead, no plan", run(), true),
+        ("live", BackupFacts { alive: true, plan: plan.clone(), ..run() }, true),
+        ("dead", BackupFacts { plan: plan.clone(), ..run() }, true),
+        ("committed", BackupFacts { plan: plan.clone(), ..facts() }, false),
+        ("ended", BackupFacts { attempt: attempt(-9, Some(-8)), plan, ..run() }, false),
     ] {
-        let found = references(&[facts]).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        let mut planned = Planned::default();
+        planned.add(&file(7));
+        let found = references(&[facts], planned);
+        let found = found.unwrap_or_else(|error| panic!("{what}: {error:?}"));
         assert_eq!(found.writer.is_some(), writes, "{what}");
-        assert_eq!(found.planned.values().flatten().count(), files, "{what}");
+        assert!(found.planned.has(&file(7)) && !found.planned.has(&file(8)), "{what}");
     }
 }
 

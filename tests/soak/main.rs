@@ -1,6 +1,7 @@
 //! `make soak`: what `it` does a few times, many times, and what needs the machine for
 //! itself. Run with `--test-threads 1`, so that the times mean something.
 
+mod attempts;
 mod garbage;
 #[expect(dead_code, unused_imports, reason = "the tests of `it` need the rest")]
 #[path = "../it/lab/mod.rs"]

@@ -43,7 +43,7 @@ pub async fn run_prune(
             let judged = plan_prune(&facts, &retention, (&context.retention, context.clock.now()));
             report.verdicts = judged.into_iter().map(row).collect();
             if request.sweeping == Sweeping::Yes {
-                add(&mut report, preview(context, (&cluster, staging), &facts.backups).await?);
+                add(&mut report, preview(context, (&cluster, staging), facts).await?);
             }
             Ok(())
         };
@@ -83,7 +83,7 @@ pub(super) async fn look(
 ) -> JobResult<(PruneFacts, RetentionPlan)> {
     // What is found may be a minute younger: leases are watched meanwhile.
     let now = context.clock.now();
-    let facts = survey(cluster, staging).boxed().await?;
+    let facts = survey(cluster, staging, request.prune).boxed().await?;
     let mut policies = request.policies.clone();
     for policy in &mut policies {
         let read = catalog::retention_mark(cluster, &policy.name).await.map_err(JobError::from);

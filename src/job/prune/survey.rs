@@ -8,11 +8,12 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::catalog::{self, CatalogResult, Cluster, Liveness, PRUNE, SWEEP};
 use crate::model::{BackupName, KeyPrefix};
 use crate::plan::{
-    BackupFacts, Found, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts, StagingOwner,
+    BackupFacts, Found, LeaseFacts, Planned, PruneFacts, RestoreFacts, StagingFacts, StagingOwner,
 };
 use crate::storage::{ObjectStore, ObjectStoreExt};
 
 use super::report::StagingRoot;
+use super::request::Prune;
 use crate::job::JobResult;
 use crate::job::reading::is_of;
 
@@ -20,12 +21,15 @@ use crate::job::reading::is_of;
 const WATCHERS: usize = 64;
 
 /// Everything but the shared files. Backups are looked at before the restores that read them:
-/// see the module's essay.
+/// see the module's essay. A sweep looks for itself at what plans name; its preview does not.
 pub(super) async fn survey(
     cluster: &Cluster,
     staging: Option<&StagingRoot>,
+    prune: Prune,
 ) -> JobResult<PruneFacts> {
-    let mut backups = catalog::examine_all(cluster).await?;
+    let mut planned = Planned::default();
+    let wanted = (prune == Prune::Plan).then_some(&mut planned);
+    let mut backups = catalog::examine_all(cluster, wanted).await?;
     let restores = restores(cluster).await?;
     let leases = leases(cluster).await?;
     for backup in &mut backups {
@@ -35,7 +39,7 @@ pub(super) async fn survey(
         Some(root) => staged(cluster, root, (&restores, &leases)).await?,
         None => Vec::new(),
     };
-    Ok(PruneFacts { backups, restores, leases, staging })
+    Ok(PruneFacts { backups, planned, restores, leases, staging })
 }
 
 /// One backup with those who read it.

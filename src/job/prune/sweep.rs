@@ -10,7 +10,9 @@ use crate::catalog::{self, CatalogError, Cluster, Lease, SWEEP};
 use crate::manifest::{DocumentError, FileId, Sighting, SightingsWriter, read_sightings};
 use crate::metrics::LeaseScope;
 use crate::model::{ByteSize, ErrorKind};
-use crate::plan::{BackupFacts, Obstacle, References, Sieve, Verdict, goes_at, is_due, references};
+use crate::plan::{
+    Obstacle, Planned, PruneFacts, References, Sieve, Verdict, goes_at, is_due, references,
+};
 use crate::storage::ObjectMeta;
 
 use super::report::{StagingRoot, VerdictRow};
@@ -51,9 +53,9 @@ impl From<Obstacle> for Swept {
 pub(super) async fn preview(
     context: &JobContext,
     (cluster, staging): (&Cluster, Option<&StagingRoot>),
-    backups: &[BackupFacts],
+    facts: PruneFacts,
 ) -> JobResult<Swept> {
-    let references = match references(backups) {
+    let references = match references(&facts.backups, facts.planned) {
         Ok(references) => references,
         Err(obstacle) => return Ok(obstacle.into()),
     };
@@ -96,13 +98,14 @@ async fn swept(
     (cluster, staging): (&Cluster, Option<&StagingRoot>),
     lease: &Lease,
 ) -> JobResult<Swept> {
-    let backups = match catalog::examine_all(cluster).await {
+    let mut planned = Planned::default();
+    let backups = match catalog::examine_all(cluster, Some(&mut planned)).await {
         Err(error @ (CatalogError::Document { .. } | CatalogError::StrayManifest { .. })) => {
             return Ok(Swept::Refused(JobError::from(error).chain()));
         }
         examined => examined?,
     };
-    let references = match references(&backups) {
+    let references = match references(&backups, planned) {
         Ok(references) => references,
         Err(obstacle) => return Ok(obstacle.into()),
     };
@@ -290,7 +293,7 @@ async fn scan(
             while let Some(meta) = listing.try_next().await? {
                 match cluster.layout.segments().strip(&meta.key).and_then(FileId::parse) {
                     None => scan.segments.strange += 1,
-                    Some(id) if needed.contains(&id) => {}
+                    Some(id) if needed.contains(&id) || references.planned.has(&id) => {}
                     Some(_) => see(cluster, &meta, (&mut sieve, &mut writer), |sighting| {
                         scan.note(sighting, references);
                     }),
@@ -358,13 +361,13 @@ async fn collections(
     Ok((all, strange))
 }
 
-/// The files of one collection that some backup or run may need.
+/// The files of one collection that some backup needs.
 async fn needed(
     cluster: &Cluster,
     collection: i64,
     references: &References,
 ) -> JobResult<Result<HashSet<FileId>, Obstacle>> {
-    let mut needed = references.planned.get(&collection).cloned().unwrap_or_default();
+    let mut needed = HashSet::new();
     for digest in references.lists.get(&collection).into_iter().flatten() {
         let why = match catalog::load_list(cluster, digest).await {
             Ok(list) if list.files().all(|(id, _)| id.collection == collection) => {

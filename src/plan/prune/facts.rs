@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::manifest::{Attempt, Doubt, FileList, Manifest, Pin, RestoreLedger, Tombstone};
+use crate::manifest::{Attempt, Doubt, Manifest, Pin, RestoreLedger, Tombstone};
 use crate::model::BackupName;
+use crate::plan::Planned;
 
 /// A document as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +66,8 @@ pub struct BackupFacts {
     pub pin: Found<Pin>,
     /// `doubt.json`.
     pub doubt: Found<Doubt>,
-    /// The saved plan.
-    pub plan: Found<FileList>,
+    /// Whether there is a saved plan that can be read. What it names is in [`Planned`].
+    pub plan: Found<()>,
     /// Whether the run of an attempt without an end still beats.
     pub alive: bool,
     /// When that run was last heard of.
@@ -153,6 +154,8 @@ pub enum StagingOwner {
 pub struct PruneFacts {
     /// The backups.
     pub backups: Vec<BackupFacts>,
+    /// The files in their saved plans, where a sweep is to be told.
+    pub planned: Planned,
     /// The restores.
     pub restores: Vec<RestoreFacts>,
     /// The leases.
