@@ -1,12 +1,17 @@
 //! What came of a prune, in the log and for metrics.
 
+use std::collections::BTreeMap;
+
 use crate::job::{JobResult, PruneReport};
 use crate::metrics::PruneFacts;
 use crate::model::{ErrorKind, Guard, RunOutcome};
 use crate::plan::Verdict;
 
-/// A line for each verdict, and how it ended.
-pub(super) fn told(policy: &str, done: &JobResult<PruneReport>) -> RunOutcome {
+/// The verdicts that were told before, by what they are about.
+pub(super) type Told = BTreeMap<String, Verdict>;
+
+/// A line for each verdict, of a lower level if it is that of the prune before, and how it ended.
+pub(super) fn told(policy: &str, done: &JobResult<PruneReport>, before: &mut Told) -> RunOutcome {
     let report = match done {
         Ok(report) => report,
         Err(error) => {
@@ -32,14 +37,19 @@ pub(super) fn told(policy: &str, done: &JobResult<PruneReport>) -> RunOutcome {
             };
         }
     };
+    let mut now = Told::new();
     for row in &report.verdicts {
         let (name, reasons) = (&row.name, row.reasons.join("; "));
-        match row.verdict {
-            Verdict::Keep => tracing::debug!(policy, name, reasons, "kept"),
-            Verdict::Leave => tracing::info!(policy, name, reasons, "left for now"),
-            Verdict::Delete => tracing::info!(policy, name, reasons, "goes"),
+        let verdict = row.verdict.as_str();
+        let known = before.get(name) == Some(&row.verdict);
+        if known && row.verdict != Verdict::Delete {
+            tracing::debug!(policy, verdict, name, reasons, "judged");
+        } else {
+            tracing::info!(policy, verdict, name, reasons, "judged");
         }
+        now.insert(name.clone(), row.verdict);
     }
+    *before = now;
     for error in &report.errors {
         tracing::warn!(policy, error, "something could not be deleted; it is tried again");
     }

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::pruned::{facts, told};
+use super::pruned::{Told, facts, told};
 use super::settings::Setup;
 use super::world::{World, Worlds};
 use crate::job::{self, JobContext, JobError, JobResult, Prune, PruneRequest, Sweeping};
@@ -59,6 +59,7 @@ pub(super) struct Pruning {
 struct Done {
     swept: Option<Instant>,
     pruned: Option<Instant>,
+    told: Told,
 }
 
 impl Pruning {
@@ -114,7 +115,7 @@ impl Pruning {
             sweeping: sweeping(&world, done.swept),
         };
         let name = if let Due::Policy(name) = due { name.as_str() } else { "" };
-        let report = self.prune(&world, name, request).await;
+        let report = self.prune(&world, name, (request, &mut done.told)).await;
         self.changed.notify_one();
         match report {
             Ok(swept) => {
@@ -131,7 +132,7 @@ impl Pruning {
         &self,
         world: &World,
         policy: &str,
-        request: PruneRequest,
+        (request, before): (PruneRequest, &mut Told),
     ) -> Result<bool, ErrorKind> {
         let context = JobContext { cancel: self.stop.clone(), ..world.context.clone() };
         let started_at = context.clock.now();
@@ -148,7 +149,7 @@ impl Pruning {
         self.metrics.run_ended(&RunFacts {
             policy: policy.to_owned(),
             kind: RunKind::Prune,
-            outcome: told(policy, &done),
+            outcome: told(policy, &done, before),
             started_at,
             ended_at: context.clock.now(),
             stages: Vec::new(),
