@@ -83,12 +83,16 @@ async fn examined(
         heard: None,
         readers: Vec::new(),
     };
-    if facts.is_unfinished()
-        && let Some(attempt) = facts.attempt.read()
+    let mut watched = String::new();
+    while facts.is_unfinished()
+        && let Some(attempt) = facts.attempt.read().filter(|attempt| attempt.run != watched)
     {
+        watched.clone_from(&attempt.run);
         facts.heard = last_heard(cluster, &attempt.lease).await?;
         facts.alive = observe(cluster, &attempt.lease).await? == Liveness::Alive;
-        // It may have come to its end, one way or the other, while it was watched.
+        // It may have come to its end, one way or the other, while it was watched; or another
+        // run has taken its place, of which nothing is known so far.
+        facts.plan = plans.read(cluster, name).await?;
         facts.attempt = found(repository.read::<Attempt>("attempt", &keys.attempt()).await)?;
         facts.manifest = found(repository.read::<Manifest>("manifest", &keys.manifest()).await)?;
     }

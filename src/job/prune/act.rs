@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 
 use crate::catalog::{self, Cluster, Lease};
-use crate::manifest::Tombstone;
+use crate::manifest::{Attempt, Tombstone};
 use crate::model::{KeyPrefix, ObjectKey};
 use crate::plan::{BackupFacts, Judgement, PruneFacts, Subject};
 use crate::storage::{ObjectStore, ObjectStoreExt};
@@ -94,6 +94,12 @@ async fn remove(
         if catalog::has_manifest(cluster, name).await? {
             catalog::lift(cluster, lease, name).await?;
             return Ok(Deleted::No("its run has come to its end after all".to_owned()));
+        }
+        let now = catalog::read_record(cluster, name, &*context.clock).await?.attempt;
+        let run = |attempt: Option<&Attempt>| attempt.map(|attempt| attempt.run.clone());
+        if now.is_some() && run(now.as_ref()) != run(found.attempt.read()) {
+            catalog::lift(cluster, lease, name).await?;
+            return Ok(Deleted::No("another run has taken its place".to_owned()));
         }
     }
     catalog::remove_backup(cluster, lease, name).boxed().await?;

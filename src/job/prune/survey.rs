@@ -44,8 +44,10 @@ pub(super) async fn survey(
 
 /// One backup with those who read it.
 pub(super) async fn look(cluster: &Cluster, name: &BackupName) -> JobResult<BackupFacts> {
-    let mut facts = catalog::examine(cluster, name).await?;
+    // Leases are watched for a while, in which another run may take the backup's place: it is
+    // looked at last.
     let (restores, leases) = (restores(cluster).await?, leases(cluster).await?);
+    let mut facts = catalog::examine(cluster, name).await?;
     facts.readers = readers((&restores, &leases), name);
     Ok(facts)
 }

@@ -204,7 +204,9 @@ impl Book {
     pub(super) fn may_lift(&mut self, by: JobId, name: &str) {
         let folder = &self.folders[name];
         let back = folder.committed().cloned();
-        if folder.manifest.is_none() && folder.attempt.is_some() {
+        // A deletion that is refused in the end takes its own back.
+        let own = folder.tombstone.as_ref().is_some_and(|buried| buried.by == by);
+        if folder.manifest.is_none() && folder.attempt.is_some() && !own {
             self.wrong(format!("the tombstone of {name} went, and its attempt is there"));
         }
         if matches!(self.jobs[by].work, Work::Undelete(_)) && folder_is_empty(self, name) {

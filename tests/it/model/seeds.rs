@@ -97,3 +97,40 @@ fn a_delete_waits_for_a_slow_restore_at_any_moment() {
         replay(0, HONEST, &[first[0], first[1], slow, at_once(1, Work::Remove(0))]);
     }
 }
+
+/// Of a dead run that a `delete --now` watched, another run took the place, and lost it.
+#[test]
+fn seed_65767() {
+    let slow = |agent, work, then| Op::Start { agent, work, fate: Fate::Lives, pace: 2500, then };
+    let then = |agent, work, then| Op::Start { agent, work, fate: Fate::Lives, pace: 0, then };
+    replay(
+        65767,
+        Kind { honesty: Honesty::Honest, in_place: true, agents: 2 },
+        &[
+            Op::Insert { collection: 0, rows: 2 },
+            at_once(0, Work::Backup(Keeps::Two)),
+            Op::Start { agent: 0, work: Work::Undelete(3), fate: Fate::Lives, pace: 900, then: 0 },
+            Op::Pass { minutes: 1500 },
+            Op::Wake { agent: 0, then: 20 },
+            slow(0, Work::Restore(1), 6),
+            at_once(1, Work::Remove(1)),
+            Op::Wake { agent: 0, then: 0 },
+            then(1, Work::Hide(1), 20),
+            at_once(1, Work::Remove(0)),
+            at_once(1, Work::Remove(0)),
+            at_once(1, Work::Force),
+            Op::Pass { minutes: 1507 },
+            stalled(Work::Backup(Keeps::Two), 42),
+            at_once(1, Work::Force),
+            Op::Start {
+                agent: 1,
+                work: Work::Again(6),
+                fate: Fate::Meets { at: 95, times: 1, fault: Fault::Busy },
+                pace: 0,
+                then: 20,
+            },
+            slow(1, Work::Restore(4), 19),
+            at_once(0, Work::Remove(4)),
+        ],
+    );
+}
