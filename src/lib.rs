@@ -1,8 +1,8 @@
 //! Keeps Milvus backed up without anyone looking, and proves that the backups restore.
 //!
 //! ```text
-//!  main → cli → daemon → { api, trigger } → job → { transfer, catalog, milvus } → storage → metrics → model
-//!                                              └→ plan → { policy, manifest, config } ───────────────────┘
+//!  main → cli → daemon → { api, trigger → broker } → job → { transfer, catalog, milvus } → storage → metrics → model
+//!                                                       └→ plan → { policy, manifest, config } ───────────────────┘
 //! ```
 //!
 //! Imports go one way, down; `tests/it/architecture.rs` proves it. What decides is
@@ -24,6 +24,7 @@ pub mod policy;
 // 2 decisions, pure
 pub mod plan;
 // 3 the outside world
+pub mod broker;
 pub mod catalog;
 pub mod milvus;
 pub mod storage;

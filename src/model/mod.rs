@@ -12,6 +12,7 @@ mod error_kind;
 mod guard;
 mod inventory;
 mod key;
+mod letter;
 mod masking;
 mod names;
 mod nearest;
@@ -35,7 +36,8 @@ pub use inventory::{
     SegmentInfo,
 };
 pub use key::{InvalidKey, KeyPrefix, ObjectKey};
-pub use names::{BackupName, ClusterName, InvalidName, Namespace, PolicyName};
+pub use letter::{Address, Letter};
+pub use names::{BackupName, ClusterName, InvalidName, Namespace, PolicyName, RequestId};
 pub use nearest::nearest;
 pub use read_file::ReadFile;
 pub use run::{RunKind, RunOutcome, RunStage};

@@ -110,6 +110,18 @@ checked_name!(
     }
 );
 
+checked_name!(
+    /// What tells a request from every other.
+    RequestId,
+    "request id",
+    "use 1 to 128 letters, digits and `.`, `_`, `:`, `+`, `@`, `=`, `~`, `-`, with a letter or digit first",
+    |value| {
+        value.len() <= 128
+            && value.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:+@=~-".contains(&byte))
+    }
+);
+
 impl PolicyName {
     /// What the names of its backups start with: backup names have no `-`.
     pub fn backup_prefix(&self) -> String {

@@ -19,7 +19,9 @@
 //! when the last slot was dealt with is not believed.
 
 mod clock;
+mod message;
 mod schedules;
 
 pub use clock::{ClockError, Seconds};
+pub use message::{MAX_BYTES, TriggerMessage};
 pub use schedules::Schedules;

@@ -13,6 +13,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("manifest", &["model"]),
     ("plan", &["model", "policy", "manifest", "config"]),
     ("storage", &["model", "metrics", "config"]),
+    ("broker", &["model", "config"]),
     ("milvus", &["model", "metrics", "config"]),
     ("milvus/testing", &["model", "config", "storage"]),
     ("catalog", &["model", "manifest", "plan", "storage"]),
@@ -25,7 +26,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("api", &["model", "metrics"]),
-    ("trigger", &["model", "metrics", "policy", "job"]),
+    ("trigger", &["model", "metrics", "policy", "broker", "job"]),
     (
         "daemon",
         &[
@@ -59,11 +60,13 @@ const CONFINED: &[(&[&str], &[&str])] = &[
     (&["md5"], &["transfer/checksum.rs"]),
     (&["redb"], &["job/runner/journal.rs"]),
     (&["tokio_cron_scheduler"], &["trigger/clock.rs"]),
+    (&["lapin"], &["broker/rabbit/"]),
     (&["sd_notify"], &["daemon/systemd.rs"]),
     (
         &["tokio", "tokio_util", "futures", "async_trait"],
         &[
             "storage/",
+            "broker/",
             "milvus/",
             "catalog/",
             "transfer/",

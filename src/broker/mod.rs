@@ -1,0 +1,14 @@
+//! The message broker: one narrow trait, RabbitMQ behind it and a fake.
+//!
+//! [`Broker::connect`] opens a [`Link`] or says why it cannot. A link is used until anything on
+//! it fails, and is then dropped for a new one: nothing is repaired in place. Who connects
+//! again, and how soon, is not a matter of this module.
+//!
+//! What is delivered stays the broker's until it is accepted, refused or given back. Whatever
+//! is lost with a link is delivered again.
+
+mod api;
+mod error;
+
+pub use api::{Broker, Delivery, Incoming, Link, Published, Refusal};
+pub use error::{BrokerError, BrokerFault, BrokerResult};

@@ -1,0 +1,150 @@
+//! What a trigger message says, checked without looking at anything else.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::broker::{Incoming, Refusal};
+use crate::model::{PolicyName, RequestId};
+
+/// A message has to name a policy and a few words; what is longer is something else.
+pub const MAX_BYTES: usize = 64 * 1024;
+
+/// How long the words of a reason may be.
+const MAX_REASON: usize = 1024;
+
+/// A request as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TriggerMessage {
+    /// What tells it from every other.
+    pub request_id: RequestId,
+    /// The policy that is to make a backup.
+    pub policy: PolicyName,
+    /// Why, for people.
+    pub reason: Option<String>,
+    /// When it is of no use any more.
+    pub not_after: Option<Timestamp>,
+    /// The cluster that it is for; without one, the cluster of whoever reads it.
+    pub cluster: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    policy: String,
+    request_id: Option<String>,
+    reason: Option<String>,
+    not_after: Option<String>,
+    cluster: Option<String>,
+}
+
+impl TriggerMessage {
+    /// Reads a message of the queue.
+    pub fn read(message: &Incoming) -> Result<Self, Refusal> {
+        let size = message.body.len();
+        if size > MAX_BYTES {
+            let detail = format!("it has {size} bytes, and a trigger may have {MAX_BYTES}");
+            return Err(Refusal { reason: "too_large", detail });
+        }
+        let body: Body = serde_json::from_slice(&message.body).map_err(|error| {
+            malformed(format!("it is no trigger: {error}; it has to be like {EXAMPLE}"))
+        })?;
+        let Some(request_id) = body.request_id.or_else(|| message.message_id.clone()) else {
+            return Err(malformed(
+                "it has neither `request_id` nor the property `message_id`, and without one \
+                 a message that comes twice would be run twice"
+                    .to_owned(),
+            ));
+        };
+        let request_id = RequestId::new(request_id).map_err(|error| malformed(error.to_string()));
+        let policy = PolicyName::new(body.policy).map_err(|error| malformed(error.to_string()));
+        let long = body.reason.as_ref().map(String::len).filter(|long| *long > MAX_REASON);
+        if let Some(long) = long {
+            let detail = format!("its `reason` has {long} bytes, and may have {MAX_REASON}");
+            return Err(malformed(detail));
+        }
+        let not_after = body.not_after.map(|text| {
+            let example = "2026-11-26T06:00:00Z";
+            text.parse().map_err(|_| {
+                malformed(format!("its `not_after` is `{text}`, and has to be like {example}"))
+            })
+        });
+        Ok(Self {
+            request_id: request_id?,
+            policy: policy?,
+            reason: body.reason,
+            not_after: not_after.transpose()?,
+            cluster: body.cluster,
+        })
+    }
+}
+
+const EXAMPLE: &str = r#"{"policy": "nightly", "request_id": "load-42"}"#;
+
+fn malformed(detail: String) -> Refusal {
+    Refusal { reason: "malformed", detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_BYTES, TriggerMessage};
+    use crate::broker::Incoming;
+
+    fn read(body: &str, message_id: Option<&str>) -> Result<TriggerMessage, (String, String)> {
+        let message_id = message_id.map(str::to_owned);
+        let message = Incoming { body: body.into(), message_id, ..Incoming::default() };
+        TriggerMessage::read(&message).map_err(|why| (why.reason.to_owned(), why.detail))
+    }
+
+    #[test]
+    fn a_message_says_which_policy_and_until_when() {
+        let text = r#"{"policy": "nightly", "request_id": "load-42", "reason": "loaded",
+            "not_after": "2026-11-26T06:00:00+01:00", "cluster": "prod"}"#;
+        let message = read(text, Some("other")).unwrap();
+        assert_eq!(message.request_id.as_str(), "load-42");
+        assert_eq!(message.policy.as_str(), "nightly");
+        assert_eq!(message.reason.as_deref(), Some("loaded"));
+        assert_eq!(message.not_after, "2026-11-26T05:00:00Z".parse().ok());
+        assert_eq!(message.cluster.as_deref(), Some("prod"));
+    }
+
+    #[test]
+    fn the_property_of_the_message_does_for_a_request_id() {
+        let message = read(r#"{"policy": "nightly"}"#, Some("m:1")).unwrap();
+        assert_eq!(message.request_id.as_str(), "m:1");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let long =
+            format!(r#"{{"policy": "p", "request_id": "a", "reason": "{}"}}"#, "x".repeat(1025));
+        let cases = [
+            ("", "malformed", "EOF while parsing"),
+            ("nightly", "malformed", "line 1 column 2"),
+            ("[]", "malformed", "it has to be like {\"policy\""),
+            (r#"{"request_id": "a"}"#, "malformed", "missing field `policy`"),
+            (r#"{"policy": "p"}"#, "malformed", "neither `request_id` nor"),
+            (r#"{"policy": "p", "request_id": ""}"#, "malformed", "`` is not a request id"),
+            (r#"{"policy": "p", "request_id": "a/b"}"#, "malformed", "`a/b` is not a request id"),
+            (
+                r#"{"policy": "../p", "request_id": "a"}"#,
+                "malformed",
+                "`../p` is not a policy name",
+            ),
+            (r#"{"policy": "p", "not_afer": "x"}"#, "malformed", "unknown field `not_afer`"),
+            (r#"{"policy": "p", "policy": "q"}"#, "malformed", "duplicate field `policy`"),
+            (
+                r#"{"policy": "p", "request_id": "a", "not_after": "soon"}"#,
+                "malformed",
+                "its `not_after` is `soon`",
+            ),
+            (&long, "malformed", "`reason` has 1025 bytes"),
+            (&" ".repeat(MAX_BYTES + 1), "too_large", "it has 65537 bytes"),
+        ];
+        for (text, reason, part) in cases {
+            let found = read(text, None).unwrap_err();
+            assert_eq!(found.0, reason, "{text}");
+            assert!(found.1.contains(part), "{text}: {}", found.1);
+        }
+        assert_eq!(read(&" ".repeat(MAX_BYTES), Some("a")).unwrap_err().0, "malformed");
+    }
+}
