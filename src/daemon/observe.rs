@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use super::pruning::Due;
 use crate::job::{BackupReport, Done, JobId, JobRecord, JobState, Observer, Stop};
 use crate::metrics::{Metrics, RunFacts, TriggerSource};
-use crate::model::{Clock, RunKind, RunOutcome};
+use crate::model::{Clock, Letter, RunKind, RunOutcome};
 
 /// Tells Prometheus and the log.
 #[derive(Debug)]
@@ -72,6 +72,10 @@ impl Telling {
 }
 
 impl Observer for Telling {
+    fn letters(&self, _job: &JobRecord, _done: Option<&Done>) -> Vec<Letter> {
+        Vec::new()
+    }
+
     fn changed(&self, job: &JobRecord, done: Option<&Done>) {
         let (id, policy, backup) = (job.id, &job.policy, &job.backup);
         let why = job.detail.as_deref().unwrap_or_default();
@@ -191,7 +195,12 @@ mod tests {
             mpsc::unbounded_channel().0,
         );
         let backup = BackupName::new("p_1").unwrap();
-        let request = JobRequest { policy: "p".to_owned(), cause: Cause::Request, backup };
+        let request = JobRequest {
+            policy: "p".to_owned(),
+            cause: Cause::Request,
+            backup,
+            requesters: Vec::new(),
+        };
         let mut job = JobRecord::accepted(JobId(1), request, NOW);
         telling.changed(&job, None);
         assert!(!failed(&metrics), "it is accepted");

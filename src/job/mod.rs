@@ -64,8 +64,9 @@ pub use report::{
 pub use restore::{RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore};
 pub use runner::{
     Active, Busy, Cause, Done, IllegalTransition, JobEvent, JobId, JobRecord, JobRequest, JobState,
-    Journal, JournalError, Limits, Observer, PolicyMemory, Runner, RunnerHandle, RunnerParts,
-    Scope, Stop, SubmitError, Submitted, Work,
+    Journal, JournalError, KnownRequest, Limits, Observer, Outbox, PolicyMemory, Posted,
+    RequestState, Requester, Runner, RunnerHandle, RunnerParts, Scope, Stop, SubmitError,
+    Submitted, Work,
 };
 pub use unlock::{UnlockReport, run_unlock};
 pub use verify::run_verify;

@@ -135,8 +135,8 @@ impl Schedules {
         } else {
             (Cause::Schedule { slot }, TriggerSource::Cron)
         };
-        let request =
-            JobRequest { policy: name.to_owned(), cause, backup: backup_name(policy, slot) };
+        let (backup, requesters) = (backup_name(policy, slot), Vec::new());
+        let request = JobRequest { policy: name.to_owned(), cause, backup, requesters };
         let submitted = self.runner.submit(request, busy).await?;
         self.dealt_with(name, slot);
         self.metrics.trigger(name, source);

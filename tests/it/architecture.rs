@@ -58,7 +58,7 @@ const CONFINED: &[(&[&str], &[&str])] = &[
     (&["blake3"], &["manifest/list.rs", "manifest/sightings.rs", "policy/schedule/jitter.rs"]),
     (&["crc_fast"], &["transfer/checksum.rs", "storage/memory.rs"]),
     (&["md5"], &["transfer/checksum.rs"]),
-    (&["redb"], &["job/runner/journal.rs"]),
+    (&["redb"], &["job/runner/journal/"]),
     (&["tokio_cron_scheduler"], &["trigger/clock.rs"]),
     (&["lapin"], &["broker/rabbit/"]),
     (&["sd_notify"], &["daemon/systemd.rs"]),

@@ -21,6 +21,9 @@ pub enum Busy {
     Queue,
     /// The other one is stopped.
     Replace,
+    /// One that has not begun yet does for both, else one more follows: who asks now wants what
+    /// is there now.
+    Follow,
 }
 
 /// What became of a request.

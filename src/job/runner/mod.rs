@@ -47,13 +47,16 @@ mod handle;
 mod journal;
 mod record;
 mod state;
+mod submit;
 mod supervise;
 mod task;
 mod work;
 
 pub use handle::{Active, Busy, RunnerHandle, SubmitError, Submitted};
-pub use journal::{Journal, JournalError, PolicyMemory};
-pub use record::{Cause, JobId, JobRecord, JobRequest};
+pub use journal::{
+    Journal, JournalError, KnownRequest, Outbox, PolicyMemory, Posted, RequestState,
+};
+pub use record::{Cause, JobId, JobRecord, JobRequest, Requester};
 pub use state::{IllegalTransition, JobEvent, JobState, Stop};
 pub use task::{Runner, RunnerParts};
 pub use work::{Done, Limits, Observer, Scope, Work};

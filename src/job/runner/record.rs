@@ -5,9 +5,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{BackupName, RunOutcome};
+use crate::model::{BackupName, RequestId, RunOutcome};
 
-use super::state::{IllegalTransition, JobEvent, JobState};
+use super::state::{IllegalTransition, JobEvent, JobState, Stop};
 
 /// The place of a job in the order of acceptance; never used twice on one machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub enum Cause {
     },
     /// A person or another program.
     Request,
+    /// A message of the broker.
+    Message,
 }
 
 impl Cause {
@@ -45,6 +47,7 @@ impl Cause {
             Self::Schedule { .. } => "schedule",
             Self::CatchUp { .. } => "catch_up",
             Self::Request => "request",
+            Self::Message => "amqp",
         }
     }
 
@@ -52,9 +55,25 @@ impl Cause {
     pub fn slot(self) -> Option<Timestamp> {
         match self {
             Self::Schedule { slot } | Self::CatchUp { slot } => Some(slot),
-            Self::Request => None,
+            Self::Request | Self::Message => None,
         }
     }
+}
+
+/// Who asked for a job by a message, and wants to know its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requester {
+    /// What tells the request from every other.
+    pub id: RequestId,
+    /// The queue that an answer goes to.
+    #[serde(default)]
+    pub reply_to: Option<String>,
+    /// What the answer has to carry.
+    #[serde(default)]
+    pub correlation_id: Option<String>,
+    /// When a run of it is not to begin any more.
+    #[serde(default)]
+    pub not_after: Option<Timestamp>,
 }
 
 /// Work that someone wants done. It names a policy, never a bucket, a path or a command.
@@ -66,6 +85,8 @@ pub struct JobRequest {
     pub cause: Cause,
     /// The name that its backup gets, in all its runs.
     pub backup: BackupName,
+    /// Who asked by messages.
+    pub requesters: Vec<Requester>,
 }
 
 /// One accepted piece of work.
@@ -92,12 +113,18 @@ pub struct JobRecord {
     pub interruptions: u32,
     /// Why it is as it is: the error of its last run.
     pub detail: Option<String>,
+    /// How its newest run ended, if another one follows.
+    #[serde(default)]
+    pub run_ended: Option<RunOutcome>,
+    /// Who asked for it by messages, at first or since.
+    #[serde(default)]
+    pub requesters: Vec<Requester>,
 }
 
 impl JobRecord {
     /// A job that has just been accepted.
     pub fn accepted(id: JobId, request: JobRequest, now: Timestamp) -> Self {
-        let JobRequest { policy, cause, backup } = request;
+        let JobRequest { policy, cause, backup, requesters } = request;
         Self {
             id,
             policy,
@@ -108,16 +135,43 @@ impl JobRecord {
             progress: JobState::Queued { runs: 0 },
             interruptions: 0,
             detail: None,
+            run_ended: None,
+            requesters,
         }
     }
 
     /// Moves the job on.
     pub fn apply(&mut self, event: JobEvent) -> Result<(), IllegalTransition> {
-        self.progress = self.progress.after(event)?;
-        if let JobEvent::Start(at) = event {
-            self.begun_at = Some(at);
+        let before = self.progress;
+        self.progress = before.after(event)?;
+        match event {
+            JobEvent::Start(at) => {
+                self.begun_at = Some(at);
+                self.run_ended = None;
+            }
+            JobEvent::Retry(_) => self.run_ended = Some(RunOutcome::Failed),
+            JobEvent::Interrupt(_) if before.is_at_work() => {
+                let ordered = matches!(before, JobState::Stopping { why: Stop::Draining, .. });
+                let outcome = if ordered { RunOutcome::Cancelled } else { RunOutcome::Failed };
+                self.run_ended = Some(outcome);
+            }
+            JobEvent::Stop(..) | JobEvent::End(..) | JobEvent::Interrupt(_) => {}
         }
         Ok(())
+    }
+
+    /// Whether no run of it has begun, so that it sees whatever is there now.
+    pub fn is_fresh(&self) -> bool {
+        self.begun_at.is_none() && self.outcome().is_none()
+    }
+
+    /// When nobody wants a run of it to begin any more: `None` if someone always does.
+    pub fn not_after(&self) -> Option<Timestamp> {
+        if self.cause != Cause::Message {
+            return None;
+        }
+        let limits: Option<Vec<_>> = self.requesters.iter().map(|one| one.not_after).collect();
+        limits?.into_iter().max()
     }
 
     /// How it ended, if it has.
@@ -128,8 +182,7 @@ impl JobRecord {
     /// What becomes of a job whose process is gone: it goes on, unless too many processes
     /// have ended under it.
     pub fn recover(&mut self, now: Timestamp) {
-        let draining =
-            matches!(self.progress, JobState::Stopping { why: super::state::Stop::Draining, .. });
+        let draining = matches!(self.progress, JobState::Stopping { why: Stop::Draining, .. });
         if self.progress.is_at_work() && !draining {
             self.interruptions += 1;
             self.detail = Some("the agent was killed while it was at work".to_owned());
@@ -144,9 +197,7 @@ impl JobRecord {
             JobEvent::Interrupt(now)
         };
         // What has ended stays as it is.
-        if let Ok(next) = self.progress.after(event) {
-            self.progress = next;
-        }
+        self.apply(event).unwrap_or_default();
     }
 }
 
@@ -155,18 +206,19 @@ const MAX_INTERRUPTIONS: u32 = 5;
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
+    use jiff::{SignedDuration, Timestamp};
 
-    use super::{Cause, JobId, JobRecord, JobRequest, MAX_INTERRUPTIONS};
+    use super::{Cause, JobId, JobRecord, JobRequest, MAX_INTERRUPTIONS, Requester};
     use crate::job::runner::state::{JobEvent, JobState, Stop};
-    use crate::model::{BackupName, RunOutcome};
+    use crate::model::{BackupName, RequestId, RunOutcome};
 
     const THEN: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn job() -> JobRecord {
         let backup = BackupName::new("nightly_1").unwrap();
         let cause = Cause::Schedule { slot: THEN };
-        let request = JobRequest { policy: "nightly".to_owned(), cause, backup };
+        let request =
+            JobRequest { policy: "nightly".to_owned(), cause, backup, requesters: Vec::new() };
         JobRecord::accepted(JobId(7), request, THEN)
     }
 
@@ -195,6 +247,42 @@ mod tests {
         job.apply(JobEvent::Stop(Stop::Draining, THEN)).unwrap();
         job.recover(THEN);
         assert_eq!((job.progress, job.interruptions), (JobState::Queued { runs: 0 }, 0));
+    }
+
+    #[test]
+    fn how_a_run_ended_is_known_until_the_next_begins() {
+        let mut job = job();
+        assert!(job.is_fresh());
+        job.apply(JobEvent::Start(THEN)).unwrap();
+        assert!(!job.is_fresh());
+        job.recover(THEN);
+        assert_eq!(job.run_ended, Some(RunOutcome::Failed), "it was killed");
+        job.recover(THEN);
+        job.apply(JobEvent::Start(THEN)).unwrap();
+        assert_eq!(job.run_ended, None);
+        job.apply(JobEvent::Stop(Stop::Draining, THEN)).unwrap();
+        job.apply(JobEvent::Interrupt(THEN)).unwrap();
+        assert_eq!(job.run_ended, Some(RunOutcome::Cancelled), "it was told to stop");
+        assert!(!job.is_fresh());
+    }
+
+    #[test]
+    fn a_job_is_wanted_as_long_as_one_of_those_who_asked_wants_it() {
+        let asks = |not_after: Option<Timestamp>| Requester {
+            id: RequestId::new("a").unwrap(),
+            reply_to: None,
+            correlation_id: None,
+            not_after,
+        };
+        let later = THEN + SignedDuration::from_hours(1);
+        let mut job = JobRecord { cause: Cause::Message, ..job() };
+        job.requesters = vec![asks(Some(later)), asks(Some(THEN))];
+        assert_eq!(job.not_after(), Some(later));
+        job.requesters.push(asks(None));
+        assert_eq!(job.not_after(), None);
+        job.requesters.pop();
+        job.cause = Cause::Schedule { slot: THEN };
+        assert_eq!(job.not_after(), None, "its slot wants it, too");
     }
 
     #[test]

@@ -11,14 +11,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::handle::{Active, Busy, Message, RunnerHandle, SubmitError, Submitted};
+use super::handle::{Active, Message, RunnerHandle};
 use super::journal::{Journal, JournalError};
-use super::record::{JobId, JobRecord, JobRequest};
+use super::record::{JobId, JobRecord};
 use super::state::{JobEvent, JobState, Stop};
 use super::supervise::Run;
 use super::work::{Done, Limits, Observer, Scope, Work};
 use crate::job::{JobError, JobResult};
-use crate::model::{Clock, ErrorKind, RunOutcome};
+use crate::model::{Clock, ErrorKind, Letter, RunOutcome};
 
 /// Runs at once. One that hangs keeps its place until its stall timeout, and others go on
 /// beside it.
@@ -48,31 +48,31 @@ pub struct RunnerParts {
 
 /// A job that is not over, and its run if it has one.
 #[derive(Debug)]
-struct Open {
-    job: JobRecord,
-    run: Option<AtWork>,
+pub(super) struct Open {
+    pub(super) job: JobRecord,
+    pub(super) run: Option<AtWork>,
 }
 
 #[derive(Debug)]
-struct AtWork {
+pub(super) struct AtWork {
     scope: Scope,
     limits: Limits,
-    stop: watch::Sender<Option<Stop>>,
+    pub(super) stop: watch::Sender<Option<Stop>>,
 }
 
 /// See the module's essay.
 #[derive(Debug)]
 pub struct Runner {
-    parts: RunnerParts,
-    jobs: BTreeMap<JobId, Open>,
+    pub(super) parts: RunnerParts,
+    pub(super) jobs: BTreeMap<JobId, Open>,
     runs: JoinSet<(JobId, JobResult<Done>)>,
-    /// Jobs whose last change is not in the journal yet.
-    unsaved: BTreeMap<JobId, JobRecord>,
+    /// Jobs whose last change is not in the journal yet, and the letters of their changes.
+    unsaved: BTreeMap<JobId, (JobRecord, Vec<Letter>)>,
     messages: mpsc::Receiver<Message>,
     to_self: mpsc::Sender<Message>,
     active: watch::Sender<Arc<[Active]>>,
     beat: watch::Sender<Instant>,
-    draining: bool,
+    pub(super) draining: bool,
 }
 
 impl Runner {
@@ -95,10 +95,15 @@ impl Runner {
             draining: false,
         };
         let journal = runner.parts.journal.clone();
-        for mut job in journal.on_disk(Journal::open_jobs).await? {
-            job.recover(runner.parts.clock.now());
+        for job in journal.on_disk(Journal::open_jobs).await? {
+            let mut recovered = job.clone();
+            recovered.recover(runner.parts.clock.now());
             tracing::info!(job = %job.id, policy = job.policy, "a job of an earlier process goes on");
-            runner.keep(job, None).await;
+            if recovered == job {
+                runner.jobs.insert(job.id, Open { job, run: None });
+            } else {
+                runner.keep(recovered, None).await;
+            }
         }
         Ok((runner, handle))
     }
@@ -145,63 +150,6 @@ impl Runner {
         }
     }
 
-    async fn submit(&mut self, request: JobRequest, busy: Busy) -> Result<Submitted, SubmitError> {
-        if self.draining {
-            return Err(SubmitError::Stopping);
-        }
-        let mut of_policy = self.jobs.values().filter(|open| open.job.policy == request.policy);
-        let newest = of_policy.next_back().map(|open| (open.job.id, open.run.is_some()));
-        let waiting = newest.filter(|(id, _)| {
-            let job = self.jobs.get(id).map(|open| open.job.progress);
-            matches!(job, Some(JobState::Waiting { .. }))
-        });
-        // What is due now is worth more than another try at what was due before.
-        let busy = match (waiting, request.cause.slot()) {
-            (Some(_), Some(_)) => Busy::Replace,
-            _ => busy,
-        };
-        let in_the_way = match (newest, busy) {
-            (None, _) | (Some((_, true)), Busy::Queue) => None,
-            (Some((id, _)), Busy::Join) | (Some((id, false)), Busy::Queue) => {
-                Some(Submitted::Joined(id))
-            }
-            (Some((id, _)), Busy::Skip) => Some(Submitted::Skipped(id)),
-            (Some((id, _)), Busy::Replace) => {
-                self.stop(id, Stop::Replaced).await;
-                None
-            }
-        };
-        let (journal, now) = (&self.parts.journal, self.now());
-        if let Some(submitted) = in_the_way {
-            if let Some(slot) = request.cause.slot() {
-                let policy = request.policy;
-                journal.on_disk(move |journal| journal.pass_over(&policy, slot, now)).await?;
-            }
-            return Ok(submitted);
-        }
-        let job = journal.on_disk(move |journal| journal.accept(&request, now)).await?;
-        let id = job.id;
-        tracing::info!(job = %id, policy = job.policy, cause = job.cause.as_str(), "job accepted");
-        self.parts.observer.changed(&job, None);
-        self.jobs.insert(id, Open { job, run: None });
-        Ok(Submitted::Accepted(id))
-    }
-
-    /// Stops a job, or its run. `false` if there is nothing to stop.
-    async fn stop(&mut self, id: JobId, why: Stop) -> bool {
-        let Some(open) = self.jobs.get(&id) else { return false };
-        let mut job = open.job.clone();
-        // A run that is being stopped already is not stopped twice.
-        if job.apply(JobEvent::Stop(why, self.now())).is_err() {
-            return false;
-        }
-        if let Some(run) = &open.run {
-            run.stop.send_replace(Some(why));
-        }
-        self.keep(job, None).await;
-        true
-    }
-
     /// Gives places to the jobs that wait for one, in the order of acceptance.
     async fn start_due(&mut self) {
         let now = self.now();
@@ -232,6 +180,12 @@ impl Runner {
             job.apply(JobEvent::End(RunOutcome::Skipped, now)).expect("a due job may end");
             return self.keep(job, None).await;
         };
+        if let Some(limit) = job.not_after().filter(|limit| *limit < now && job.is_fresh()) {
+            job.detail =
+                Some(format!("nobody wants it any more: it was not to begin after {limit}"));
+            job.apply(JobEvent::End(RunOutcome::Skipped, now)).expect("a due job may end");
+            return self.keep(job, None).await;
+        }
         job.apply(JobEvent::Start(now)).expect("a due job may start");
         let (stop, stopped) = watch::channel(None);
         let scope = Scope::default();
@@ -277,8 +231,9 @@ impl Runner {
     }
 
     /// Takes over a changed job: on disk first, then for everyone to see.
-    async fn keep(&mut self, job: JobRecord, done: Option<&Done>) {
-        self.save(job.clone()).await;
+    pub(super) async fn keep(&mut self, job: JobRecord, done: Option<&Done>) {
+        let letters = self.parts.observer.letters(&job, done);
+        self.save(job.clone(), letters).await;
         self.parts.observer.changed(&job, done);
         if job.outcome().is_some() {
             self.jobs.remove(&job.id);
@@ -296,28 +251,28 @@ impl Runner {
     }
 
     /// A disk that is full for a while must not stop what is at work.
-    async fn save(&mut self, job: JobRecord) {
-        let copy = job.clone();
-        match self.parts.journal.on_disk(move |journal| journal.put(&copy)).await {
-            Ok(()) => {
-                self.unsaved.remove(&job.id);
+    async fn save(&mut self, job: JobRecord, letters: Vec<Letter>) {
+        let before = self.unsaved.remove(&job.id);
+        let told = before.is_some();
+        let letters = [before.map(|(_, letters)| letters).unwrap_or_default(), letters].concat();
+        let copy = (job.clone(), letters.clone());
+        let put = move |journal: &Journal| journal.put(&copy.0, &copy.1);
+        if let Err(error) = self.parts.journal.on_disk(put).await {
+            if !told {
+                let cause = JobError::new(ErrorKind::Failed, error.to_string());
+                tracing::error!(error = %cause.chain(), "the journal cannot be written; trying again");
             }
-            Err(error) => {
-                if self.unsaved.insert(job.id, job).is_none() {
-                    let cause = JobError::new(ErrorKind::Failed, error.to_string());
-                    tracing::error!(error = %cause.chain(), "the journal cannot be written; trying again");
-                }
-            }
+            self.unsaved.insert(job.id, (job, letters));
         }
     }
 
     async fn save_unsaved(&mut self) {
-        for job in self.unsaved.values().cloned().collect::<Vec<_>>() {
-            self.save(job).await;
+        for (job, _) in self.unsaved.values().cloned().collect::<Vec<_>>() {
+            self.save(job, Vec::new()).await;
         }
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.parts.clock.now()
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::RunOutcome;
+use crate::model::{Letter, RunOutcome};
 use crate::transfer::{Progress, Stage};
 
 use super::record::JobRecord;
@@ -59,8 +59,13 @@ pub trait Work: Debug + Send + Sync + 'static {
     async fn run(&self, job: &JobRecord, scope: &Scope) -> JobResult<Done>;
 }
 
-/// Told of every change of a job, once it is in the journal. Must not block.
+/// Told of every change of a job. Must not block.
 pub trait Observer: Debug + Send + Sync + 'static {
-    /// A job is in another state than before. `done` has what its run brought, if that ended.
+    /// What others are to be told of a change that is about to be written. Letters and change
+    /// are in the journal together, or neither is.
+    fn letters(&self, job: &JobRecord, done: Option<&Done>) -> Vec<Letter>;
+
+    /// A job is in another state than before, and the journal has it.
+    /// `done` has what its run brought, if that ended.
     fn changed(&self, job: &JobRecord, done: Option<&Done>);
 }

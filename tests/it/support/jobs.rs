@@ -13,7 +13,7 @@ use milvus_backup_agent::job::{
     Busy, Cause, Done, JobError, JobRecord, JobRequest, JobResult, Journal, Limits, Observer,
     RunOutcome, Runner, RunnerHandle, RunnerParts, Scope, Submitted, Work,
 };
-use milvus_backup_agent::model::{BackupName, Clock, ErrorKind};
+use milvus_backup_agent::model::{Address, BackupName, Clock, ErrorKind, Letter};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -166,6 +166,12 @@ impl Work for World {
 }
 
 impl Observer for World {
+    fn letters(&self, job: &JobRecord, _done: Option<&Done>) -> Vec<Letter> {
+        let word = job.outcome().map_or("goes on", RunOutcome::as_str);
+        let to = Address::Topic { key: word.to_owned() };
+        vec![Letter { id: format!("{} {:?}", job.id, job.progress), to, body: String::new() }]
+    }
+
     fn changed(&self, job: &JobRecord, _done: Option<&Done>) {
         if let Some(outcome) = job.outcome() {
             let end = (job.policy.clone(), outcome, job.detail.clone());
@@ -227,7 +233,7 @@ fn spawn(
 
 pub(crate) fn job_request(policy: &str, number: u32) -> JobRequest {
     let backup = BackupName::new(format!("{policy}_{number}")).expect("a name");
-    JobRequest { policy: policy.to_owned(), cause: Cause::Request, backup }
+    JobRequest { policy: policy.to_owned(), cause: Cause::Request, backup, requesters: Vec::new() }
 }
 
 pub(crate) struct Jobs {
