@@ -111,6 +111,13 @@
 //! and from then on no lease is given to an agent of another machine. Who only reads puts its
 //! lease once, as it may be a visitor.
 //!
+//! # Requests
+//!
+//! A message of the broker may be delivered again, also to another agent. Whoever reads it puts
+//! `_requests/<request id>.json` under the condition that it is absent, with its own name in
+//! it, after it has written the request to its journal: so the agent that is named knows of the
+//! request, whenever it died. A sweep deletes what is older than a day.
+//!
 //! # Clusters
 //!
 //! What writes checks `_cluster.json` first: another address or storage under the same name
@@ -130,6 +137,7 @@ mod record;
 mod remarks;
 mod removal;
 mod repository;
+mod requests;
 mod resume;
 mod sharing;
 mod unlocking;
@@ -149,6 +157,7 @@ pub use removal::{
     put_sightings, read_sightings, remove_backup, remove_lease, restores, tidy,
 };
 pub use repository::{Cluster, Repository};
+pub use requests::{REQUESTS_KNOWN_FOR, Reserved, forgotten_requests, reserve};
 pub use resume::{Checkpoints, checkpoints};
 pub use sharing::admit;
 pub use unlocking::{Unlocked, unlock};

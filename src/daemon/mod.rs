@@ -29,6 +29,8 @@
 
 mod agent;
 mod catalog;
+mod connection;
+mod messages;
 mod observe;
 mod preflight;
 mod pruned;

@@ -41,12 +41,14 @@ mod pause;
 mod prune;
 mod reading;
 mod report;
+mod requests;
 mod restore;
 mod runner;
 mod survey;
 mod unlock;
 mod verify;
 
+pub use crate::catalog::Reserved;
 pub use backup::{BackupRequest, plan_only, run_backup};
 pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
@@ -61,6 +63,7 @@ pub use prune::{
 pub use report::{
     BackupReport, CollectionReport, PlanReport, RestoreReport, RestoredCollection, VerifyReport,
 };
+pub use requests::{can_reserve, reserve_request};
 pub use restore::{RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore};
 pub use runner::{
     Active, Busy, Cause, Done, IllegalTransition, JobEvent, JobId, JobRecord, JobRequest, JobState,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{BackupName, ClusterName, KeyPrefix, ObjectKey, PolicyName};
+use crate::model::{BackupName, ClusterName, KeyPrefix, ObjectKey, PolicyName, RequestId};
 
 use super::FileId;
 
@@ -96,6 +96,16 @@ impl ClusterLayout {
         self.restores().key(format_args!("{id}.json"))
     }
 
+    /// All requests that came as messages.
+    pub fn requests(&self) -> KeyPrefix {
+        self.root.join("_requests")
+    }
+
+    /// One of them.
+    pub fn request(&self, id: &RequestId) -> ObjectKey {
+        self.requests().key(format_args!("{id}.json"))
+    }
+
     /// Local staging that Milvus can read.
     pub fn staging(&self) -> KeyPrefix {
         self.root.join("_staging")
@@ -165,7 +175,7 @@ impl fmt::Display for BackupLayout {
 mod tests {
     use super::ClusterLayout;
     use crate::manifest::{FileId, LogKind};
-    use crate::model::{BackupName, ClusterName, PolicyName};
+    use crate::model::{BackupName, ClusterName, PolicyName, RequestId};
 
     #[test]
     fn keys_are_the_ones_that_the_format_fixes() {
@@ -179,6 +189,7 @@ mod tests {
         };
         let backup = layout.backup(&BackupName::new("b").unwrap());
         let policy = PolicyName::new("nightly").unwrap();
+        let request = RequestId::new("load:42+1").unwrap();
         let [inserts, deltas] = layout.collection_folders(1);
         for (key, fixed) in [
             (layout.mark().to_string(), "m1/_cluster.json"),
@@ -189,6 +200,7 @@ mod tests {
             (layout.lease("run-x").key("1.json").to_string(), "m1/_leases/run-x/1.json"),
             (layout.restore("x").to_string(), "m1/_restores/x.json"),
             (layout.retention(&policy).to_string(), "m1/_retention/nightly.json"),
+            (layout.request(&request).to_string(), "m1/_requests/load:42+1.json"),
             (layout.sightings().to_string(), "m1/_sweep.jsonl.zst"),
             (layout.staging().to_string(), "m1/_staging/"),
             (backup.attempt().to_string(), "m1/b/attempt.json"),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{BackupName, ClusterName, Namespace};
+use crate::model::{BackupName, ClusterName, Namespace, RequestId};
 
 /// Why a stored document cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +102,23 @@ pub struct ClusterMark {
     /// Why it was changed by hand, newest last.
     #[serde(default)]
     pub adopted: Vec<String>,
+}
+
+/// `_requests/<request id>.json`: a request that came as a message, and who has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestMark {
+    /// Format of this document.
+    pub version: u32,
+    /// What tells the request from every other.
+    pub request_id: RequestId,
+    /// The policy that it names.
+    pub policy: String,
+    /// The agent that will do it, by the name in its journal.
+    pub agent: String,
+    /// Its host, for people.
+    pub host: String,
+    /// When the message was read.
+    pub received_at: Timestamp,
 }
 
 /// `attempt.json`: a reserved name. Without it a manifest does not count.

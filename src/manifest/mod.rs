@@ -11,6 +11,7 @@
 //! <root>/<cluster>/_restores/<id>.json           what a restore made and has to clean up
 //! <root>/<cluster>/_sweep.jsonl.zst              files seen to be in no backup, since when
 //! <root>/<cluster>/_retention/<policy>.json       the rules that the last prune of a policy went by
+//! <root>/<cluster>/_requests/<request id>.json    a request that came as a message, and whose it is, for a day
 //! <root>/<cluster>/<backup>/attempt.json         reserves the name
 //! <root>/<cluster>/<backup>/plan.jsonl.zst       what a run is about to refer to
 //! <root>/<cluster>/<backup>/checkpoint.jsonl.zst what a run has copied so far
@@ -48,7 +49,8 @@ pub use layout::{BackupLayout, ClusterLayout, REPOSITORY_MARK, SINGLE_AGENT_MARK
 pub use list::{EncodedList, FieldFiles, FileList, SegmentFiles, read_plan};
 pub use marks::{
     Attempt, AttemptEnd, ClusterMark, DocumentError, Holder, LeaseRecord, RepositoryMark,
-    RestoreItem, RestoreLedger, RestoreStep, SingleAgentMark, Tombstone, decode, encode,
+    RequestMark, RestoreItem, RestoreLedger, RestoreStep, SingleAgentMark, Tombstone, decode,
+    encode,
 };
 pub use remarks::{AllowedGuard, Doubt, Pin, RetentionMark, suspicion};
 pub use sightings::{Sighting, SightingsWriter, read_sightings};

@@ -177,7 +177,7 @@ families! {
     schedule_interval_seconds: Gauge[policy];
     /// Slots that got no run: `overlap`, `down` or `disabled`.
     schedule_missed_total: Counter[policy, reason];
-    /// Requests for a run: `cron`, `catchup`, `retry`, `cli` or `api`.
+    /// Requests for a run: `cron`, `catchup`, `retry`, `cli`, `api` or `amqp`.
     triggers_total: Counter[policy, source];
 
     /// Backups that prunes removed for good, after their grace.
@@ -213,6 +213,19 @@ families! {
     storage_requests_total: Counter[side, op, code_class];
     /// Bytes that passed through the agent: `read` or `written`.
     transferred_bytes_total: Counter[direction];
+
+    /// 1 while messages can come and events can go, else 0. Absent without `amqp.url`, as the others of `amqp_` are.
+    amqp_connected: Gauge[];
+    /// Connections to the broker that were there again after one was lost.
+    amqp_reconnects_total: Counter[];
+    /// Messages that asked for a backup: `accepted`, `duplicate`, `invalid`, `expired` or `paused`.
+    amqp_messages_total: Counter[result];
+    /// Events and answers: `published`, `unroutable` (no queue wanted them) or `dropped` (too many were waiting).
+    amqp_events_total: Counter[result];
+    /// Events and answers that the broker has not taken yet.
+    amqp_outbox_events: Gauge[];
+    /// 1 while the broker takes no events, for want of memory or disk space, else 0.
+    amqp_publishing_blocked: Gauge[];
 
     /// Leases of the repository that this process holds: `prune`, `sweep`, `run` or `restore`.
     lease_held: Gauge[scope];

@@ -15,6 +15,8 @@ words! {
         Cli = "cli",
         /// A request over HTTP or gRPC.
         Api = "api",
+        /// A message of the broker.
+        Amqp = "amqp",
     }
 }
 
@@ -173,5 +175,33 @@ words! {
         Size = "size",
         /// It has other bytes.
         Checksum = "checksum",
+    }
+}
+
+words! {
+    /// What became of a message.
+    pub enum MessageResult {
+        /// Its request will be done, by a job of its own or one that does for several.
+        Accepted = "accepted",
+        /// Its request was known already.
+        Duplicate = "duplicate",
+        /// It is no request for this agent, and went to the dead-letter exchange.
+        Invalid = "invalid",
+        /// It came after its time.
+        Expired = "expired",
+        /// Its policy is paused.
+        Paused = "paused",
+    }
+}
+
+words! {
+    /// What became of an event.
+    pub enum EventResult {
+        /// The broker has handed it to a queue.
+        Published = "published",
+        /// No queue wanted it.
+        Unroutable = "unroutable",
+        /// It was given up, as too many were waiting.
+        Dropped = "dropped",
     }
 }

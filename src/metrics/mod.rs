@@ -27,6 +27,7 @@
 //! It has no clock: every moment is an argument. Counters start anew with the process.
 
 mod agent;
+mod broker;
 mod facts;
 mod families;
 mod handle;
@@ -45,7 +46,8 @@ pub use facts::{
 pub use families::{FAMILIES, Family};
 pub use handle::Metrics;
 pub use labels::{
-    Check, CodeClass, Direction, GcCall, GcScope, LeaseScope, MissReason, PruneFailure,
-    RepositoryClass, Side, StorageCall, TriggerSource, VerifyLevel, VerifyResult,
+    Check, CodeClass, Direction, EventResult, GcCall, GcScope, LeaseScope, MessageResult,
+    MissReason, PruneFailure, RepositoryClass, Side, StorageCall, TriggerSource, VerifyLevel,
+    VerifyResult,
 };
 pub use textfile::write_textfile;

@@ -19,9 +19,13 @@
 //! when the last slot was dealt with is not believed.
 
 mod clock;
+mod intake;
 mod message;
+mod outgoing;
 mod schedules;
 
 pub use clock::{ClockError, Seconds};
+pub use intake::{Intake, Scene, Verdict};
 pub use message::{MAX_BYTES, TriggerMessage};
+pub use outgoing::Outgoing;
 pub use schedules::Schedules;

@@ -31,7 +31,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "model", "metrics", "config", "policy", "manifest", "plan", "storage", "transfer",
-            "job", "api", "trigger",
+            "broker", "job", "api", "trigger",
         ],
     ),
     (

@@ -43,6 +43,7 @@ mod delete;
 mod pin;
 mod report;
 mod request;
+mod requests;
 mod run;
 mod survey;
 mod sweep;

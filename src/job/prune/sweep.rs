@@ -16,11 +16,11 @@ use crate::plan::{
 use crate::storage::ObjectMeta;
 
 use super::report::{StagingRoot, VerdictRow};
-use super::uploads;
+use super::{requests, uploads};
 use crate::job::{JobContext, JobError, JobResult};
 
 /// Files deleted at once, and between two looks at the lease.
-const BATCH: usize = 1000;
+pub(super) const BATCH: usize = 1000;
 
 /// How a sweep ended.
 pub(super) enum Swept {
@@ -65,6 +65,7 @@ pub(super) async fn preview(
         Ok(scan) => {
             let mut found = Found { rows: scan.rows(&references), ..Found::default() };
             uploads::find(context, (cluster, staging), now, &mut found).await?;
+            requests::find(cluster, now, &mut found).await?;
             Swept::Done(found)
         }
     })
@@ -123,6 +124,8 @@ async fn swept(
     }
     let left = uploads::find(context, (cluster, staging), now, &mut found).await?;
     uploads::abort(lease, &left, &mut found).await?;
+    let forgotten = requests::find(cluster, now, &mut found).await?;
+    requests::delete((cluster, lease), &forgotten, &mut found).await?;
     Ok(Swept::Done(found))
 }
 

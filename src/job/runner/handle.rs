@@ -61,6 +61,8 @@ pub struct Active {
 #[derive(Debug)]
 pub(super) enum Message {
     Submit(JobRequest, Busy, oneshot::Sender<Result<Submitted, SubmitError>>),
+    /// Of a request that is known and not to be done.
+    Decline(JobRequest, String, oneshot::Sender<Result<Submitted, SubmitError>>),
     /// Of a run that passed a limit, or of someone who cancels.
     Stop(JobId, Stop, Option<oneshot::Sender<bool>>),
     /// No run begins any more, and those at work are to stop.
@@ -78,8 +80,25 @@ pub struct RunnerHandle {
 impl RunnerHandle {
     /// Hands a request over. When this returns, it is on disk.
     pub async fn submit(&self, request: JobRequest, busy: Busy) -> Result<Submitted, SubmitError> {
+        self.ask(|answer| Message::Submit(request, busy, answer)).await
+    }
+
+    /// Hands a request over that is not to be done, for this reason: it is skipped, and those
+    /// who asked are told.
+    pub async fn decline(
+        &self,
+        request: JobRequest,
+        why: String,
+    ) -> Result<Submitted, SubmitError> {
+        self.ask(|answer| Message::Decline(request, why, answer)).await
+    }
+
+    async fn ask(
+        &self,
+        message: impl FnOnce(oneshot::Sender<Result<Submitted, SubmitError>>) -> Message,
+    ) -> Result<Submitted, SubmitError> {
         let (answer, answered) = oneshot::channel();
-        let sent = self.messages.send(Message::Submit(request, busy, answer)).await;
+        let sent = self.messages.send(message(answer)).await;
         sent.map_err(|_| SubmitError::Stopping)?;
         answered.await.unwrap_or(Err(SubmitError::Stopping))
     }

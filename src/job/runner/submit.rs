@@ -4,6 +4,7 @@ use super::handle::{Busy, SubmitError, Submitted};
 use super::record::{JobId, JobRecord, JobRequest};
 use super::state::{JobEvent, JobState, Stop};
 use super::task::{Open, Runner};
+use crate::model::RunOutcome;
 
 /// Messages that one job does for. More than these get another one.
 const MOST_REQUESTERS: usize = 256;
@@ -72,6 +73,27 @@ impl Runner {
         self.parts.observer.changed(&job, None);
         self.jobs.insert(id, Open { job, run: None });
         Ok(Submitted::Accepted(id))
+    }
+
+    /// Takes a request and skips it.
+    pub(super) async fn decline(
+        &mut self,
+        request: JobRequest,
+        why: String,
+    ) -> Result<Submitted, SubmitError> {
+        if self.draining {
+            return Err(SubmitError::Stopping);
+        }
+        let accepted = self.accept(request).await?;
+        if let Submitted::Accepted(id) = accepted
+            && let Some(mut job) = self.jobs.get(&id).map(|open| open.job.clone())
+        {
+            job.detail = Some(why);
+            let skipped = JobEvent::End(RunOutcome::Skipped, self.now());
+            job.apply(skipped).expect("a job that has not begun may end");
+            self.keep(job, None).await;
+        }
+        Ok(accepted)
     }
 
     /// Joins the newest job of the policy if it has not begun, else makes one more.

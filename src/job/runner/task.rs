@@ -134,6 +134,10 @@ impl Runner {
                 // Whoever asked may be gone; the job is there all the same.
                 drop(answer.send(submitted));
             }
+            Message::Decline(request, why, answer) => {
+                let declined = self.decline(request, why).await;
+                drop(answer.send(declined));
+            }
             Message::Stop(id, why, answer) => {
                 let stopped = self.stop(id, why).await;
                 if let Some(answer) = answer {

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Failure, JournalResult};
 use super::file::Journal;
-use super::tables::{REQUESTS, Tables, named, put_named};
-use crate::job::runner::record::{JobId, Requester};
-use crate::model::{Letter, RequestId};
+use super::tables::{ENDED, REQUESTS, Tables, named, put_named};
+use crate::job::runner::record::{JobId, JobRecord, Requester};
+use crate::model::RequestId;
 
 /// How long the id of a request is known, which is longer than the repository knows it.
 const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(48);
@@ -41,8 +41,6 @@ pub enum RequestState {
     },
     /// Another agent has it.
     Elsewhere,
-    /// It came too late, or to a policy that rests.
-    Passed,
 }
 
 impl Journal {
@@ -60,16 +58,17 @@ impl Journal {
         self.write(|tables| tables.settle(&id, RequestState::Held { policy, requester }, now))
     }
 
-    /// Writes down that nothing is to be done about a request, and what its sender is told.
-    pub fn settle(
-        &self,
-        id: &RequestId,
-        (state, letters): (RequestState, &[Letter]),
-        now: Timestamp,
-    ) -> JournalResult<()> {
-        self.write(|tables| {
-            tables.settle(id, state, now)?;
-            tables.post(letters)
+    /// Writes down that another agent has a request.
+    pub fn leave(&self, id: &RequestId, now: Timestamp) -> JournalResult<()> {
+        self.write(|tables| tables.settle(id, RequestState::Elsewhere, now))
+    }
+
+    /// The job that does for a request, if that is over.
+    pub fn ended_job(&self, id: JobId) -> JournalResult<Option<JobRecord>> {
+        self.with("read", |database| {
+            let table = database.begin_read()?.open_table(ENDED)?;
+            let found = table.get(id.0)?;
+            Ok(found.map(|found| serde_json::from_slice(found.value())).transpose()?)
         })
     }
 

@@ -1,0 +1,211 @@
+//! What becomes of a message.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::message::TriggerMessage;
+use crate::broker::{Incoming, Refusal};
+use crate::job::{
+    Busy, Cause, JobContext, JobError, JobRequest, JobResult, Journal, JournalError, KnownRequest,
+    RequestState, Requester, Reserved, RunnerHandle, SubmitError, Submitted, can_reserve,
+    reserve_request,
+};
+use crate::metrics::{MessageResult, Metrics, TriggerSource};
+use crate::model::{BackupName, Clock, ErrorKind, PolicyName};
+use crate::policy::{PolicySet, Trigger};
+
+/// What is to be done with a message.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Accept it: whatever it asked for is seen to.
+    Accept(MessageResult),
+    /// It is not for us.
+    Refuse(Refusal),
+    /// Give it back: it could not be seen to.
+    Later(JobError),
+}
+
+/// Turns messages into jobs: each request becomes one, or joins one that has not begun.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    /// Who runs them.
+    pub runner: RunnerHandle,
+    /// Where they are written down.
+    pub journal: Journal,
+    /// Told of triggers.
+    pub metrics: Metrics,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+    /// The agent's name among those on one repository.
+    pub agent: String,
+}
+
+/// The settings of the moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    /// What may be asked for.
+    pub policies: &'a PolicySet,
+    /// The repository, and the cluster's name.
+    pub context: &'a JobContext,
+}
+
+impl Intake {
+    /// Sees to a message. Where it is to be accepted, journal and repository know of it.
+    pub async fn take(&self, message: &Incoming, scene: Scene<'_>) -> Verdict {
+        let asked =
+            TriggerMessage::read(message).and_then(|asked| admit(&asked, scene).map(|()| asked));
+        let asked = match asked {
+            Ok(asked) => asked,
+            Err(refusal) => return Verdict::Refuse(refusal),
+        };
+        let requester = Requester {
+            id: asked.request_id,
+            reply_to: message.reply_to.clone(),
+            correlation_id: message.correlation_id.clone(),
+            not_after: asked.not_after,
+        };
+        let reason = asked.reason.unwrap_or_default();
+        match self.see_to(&requester, &asked.policy, (scene, &reason)).await {
+            Ok(result) => Verdict::Accept(result),
+            Err(error) => Verdict::Later(error),
+        }
+    }
+
+    async fn see_to(
+        &self,
+        requester: &Requester,
+        policy: &PolicyName,
+        (scene, reason): (Scene<'_>, &str),
+    ) -> JobResult<MessageResult> {
+        let id = requester.id.clone();
+        let known = self.journal.on_disk(move |journal| journal.request(&id)).await;
+        let held = match known.map_err(unwritten)?.map(|KnownRequest { state, .. }| state) {
+            None => false,
+            Some(RequestState::Held { .. }) => true,
+            Some(RequestState::Accepted { .. } | RequestState::Elsewhere) => {
+                tracing::info!(request_id = %requester.id, %policy, "a request that is known came again");
+                return Ok(MessageResult::Duplicate);
+            }
+        };
+        if !held {
+            let (name, held, now) = (policy.to_string(), requester.clone(), self.clock.now());
+            let write = move |journal: &Journal| journal.hold(&name, &held, now);
+            self.journal.on_disk(write).await.map_err(unwritten)?;
+        }
+        self.claim(requester, policy, (scene, reason)).await
+    }
+
+    /// Goes on with a request that the journal holds.
+    async fn claim(
+        &self,
+        requester: &Requester,
+        policy: &PolicyName,
+        (scene, reason): (Scene<'_>, &str),
+    ) -> JobResult<MessageResult> {
+        let asked = (&requester.id, policy.as_str());
+        if let Reserved::Elsewhere { host } =
+            reserve_request(scene.context, asked, &self.agent).await?
+        {
+            let (id, now) = (requester.id.clone(), self.clock.now());
+            let write = move |journal: &Journal| journal.leave(&id, now);
+            self.journal.on_disk(write).await.map_err(unwritten)?;
+            tracing::info!(request_id = %requester.id, %policy, host, "another agent has the request");
+            return Ok(MessageResult::Duplicate);
+        }
+        let now = self.clock.now();
+        let request = JobRequest {
+            policy: policy.to_string(),
+            cause: Cause::Message,
+            backup: backup_name(policy, now),
+            requesters: vec![requester.clone()],
+        };
+        let paused = scene.policies.get(policy.as_str()).is_some_and(|policy| policy.paused);
+        let late = requester.not_after.filter(|limit| *limit < now);
+        let (submitted, result) = if let Some(limit) = late {
+            let why = format!("the request came too late: it was not to begin after {limit}");
+            (self.runner.decline(request, why).await, MessageResult::Expired)
+        } else if paused {
+            let why = format!("the policy `{policy}` is paused");
+            (self.runner.decline(request, why).await, MessageResult::Paused)
+        } else {
+            (self.runner.submit(request, Busy::Follow).await, MessageResult::Accepted)
+        };
+        let (job, joined) = match submitted.map_err(unsubmitted)? {
+            Submitted::Accepted(job) | Submitted::Skipped(job) => (job, false),
+            Submitted::Joined(job) => (job, true),
+        };
+        self.metrics.trigger(policy.as_str(), TriggerSource::Amqp);
+        tracing::info!(
+            request_id = %requester.id, %policy, %job, joined, reason,
+            result = result.as_str(), "request taken"
+        );
+        Ok(result)
+    }
+
+    /// Goes on with the requests of which an earlier process, or an earlier try, could not
+    /// tell whose they are. Their messages may have gone to others by now.
+    pub async fn resume(&self, scene: Scene<'_>) -> JobResult<()> {
+        let held = self.journal.on_disk(Journal::held_requests).await.map_err(unwritten)?;
+        for (policy, requester) in held {
+            let policy = PolicyName::new(policy).map_err(|error| {
+                JobError::new(ErrorKind::Failed, format!("the journal is wrong: {error}"))
+            })?;
+            self.claim(&requester, &policy, (scene, "")).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a request could be taken now.
+    pub async fn is_able(&self, scene: Scene<'_>) -> JobResult<()> {
+        self.forget().await?;
+        can_reserve(scene.context).await
+    }
+
+    /// Forgets requests that nobody sends again.
+    pub async fn forget(&self) -> JobResult<()> {
+        let now = self.clock.now();
+        let write = move |journal: &Journal| journal.forget_requests(now);
+        self.journal.on_disk(write).await.map_err(unwritten)
+    }
+}
+
+/// Refuses what this agent is not for.
+fn admit(asked: &TriggerMessage, scene: Scene<'_>) -> Result<(), Refusal> {
+    let refuse = |reason, detail| Err(Refusal { reason, detail });
+    let ours = &scene.context.cluster;
+    if let Some(cluster) = asked.cluster.as_ref().filter(|cluster| *cluster != ours.as_str()) {
+        let detail = format!("it is for the cluster `{cluster}`, and this agent's is `{ours}`");
+        return refuse("other_cluster", detail);
+    }
+    let name = asked.policy.as_str();
+    let Some(policy) = scene.policies.get(name) else {
+        return refuse("unknown_policy", format!("this agent has no policy `{name}`"));
+    };
+    if !policy.triggers.contains(&Trigger::Amqp) {
+        let detail =
+            format!("messages do not start the policy `{name}`: add `triggers: [amqp]` to it");
+        return refuse("not_triggered", detail);
+    }
+    Ok(())
+}
+
+/// A name that no slot has, nor any other request.
+fn backup_name(policy: &PolicyName, now: jiff::Timestamp) -> BackupName {
+    let unique = Uuid::new_v4().simple().to_string();
+    let time = now.strftime("%Y%m%d_%H%M%S");
+    BackupName::new(format!("{}_{time}_{}", policy.backup_prefix(), &unique[..8]))
+        .expect("the name of a policy leaves room for more")
+}
+
+fn unwritten(error: JournalError) -> JobError {
+    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+    JobError::new(ErrorKind::Failed, format!("{error}{}", cause.unwrap_or_default()))
+}
+
+fn unsubmitted(error: SubmitError) -> JobError {
+    match error {
+        SubmitError::Journal(error) => unwritten(error),
+        SubmitError::Stopping => JobError::new(ErrorKind::Cancelled, "the agent is stopping"),
+    }
+}
