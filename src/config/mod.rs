@@ -31,6 +31,8 @@
 //! `$CREDENTIALS_DIRECTORY`. None is shown: not by [`Loaded::rows`], not in the line under a
 //! problem, not by `Debug`.
 
+mod amqp;
+mod amqp_url;
 mod api;
 mod environment;
 mod error;
@@ -54,6 +56,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use amqp::{Amqp, ClientCertificate};
+pub use amqp_url::{AmqpUrl, AmqpUser};
 pub use api::{Api, MetricsOutput};
 pub use environment::Environment;
 pub use error::ConfigError;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use super::amqp::{self, Amqp};
 use super::api::{self, Api, MetricsOutput};
 use super::layers::Effective;
 use super::log::{LogFormat, LogLevel};
@@ -29,6 +30,8 @@ pub struct Config {
     pub policies: PathBuf,
     /// `state`: the folder of the agent's journal.
     pub state: PathBuf,
+    /// `amqp`: the message broker, if there is one.
+    pub amqp: Option<Amqp>,
     /// `api`: where the agent answers, and whom.
     pub api: Api,
     /// `metrics`: where metrics go besides.
@@ -136,6 +139,7 @@ pub(crate) fn read(
     let repository = repository(&mut reader);
     let policies = reader.get("policies", parse::path);
     let state = reader.get("state", parse::path);
+    let amqp = amqp::read(&mut reader);
     let api = api::read(&mut reader);
     let metrics = api::read_metrics(&mut reader, api.as_ref());
     let transfer = transfer(&mut reader);
@@ -148,6 +152,7 @@ pub(crate) fn read(
             repository: repository?,
             policies: policies?,
             state: state?,
+            amqp,
             api: api?,
             metrics,
             transfer: transfer?,

@@ -283,6 +283,7 @@ fn unusable(error: &JournalError) -> JobError {
 /// The keys that change only with a restart, and are others in the new configuration.
 pub(super) fn changed_for_later(new: &Config, old: &Config) -> Vec<&'static str> {
     let differ = [
+        ("amqp.*", new.amqp != old.amqp),
         ("api.*", new.api != old.api),
         ("metrics.*", new.metrics != old.metrics),
         ("state", new.state != old.state),
@@ -294,6 +295,7 @@ pub(super) fn changed_for_later(new: &Config, old: &Config) -> Vec<&'static str>
 
 /// Keeps in the new configuration what changes only with a restart.
 pub(super) fn keep_fixed(new: &mut Config, old: &Config) {
+    new.amqp.clone_from(&old.amqp);
     new.api.clone_from(&old.api);
     new.metrics.clone_from(&old.metrics);
     new.state.clone_from(&old.state);

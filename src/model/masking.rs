@@ -9,7 +9,8 @@ fn is_secret(key: &str) -> bool {
     let plain: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
     let plain = plain.to_lowercase();
     let sounds = ["secret", "password", "token", "accesskey", "credential"];
-    sounds.iter().any(|sound| plain.contains(sound)) && !plain.ends_with("file")
+    // The address of a broker holds its password.
+    plain == "url" || sounds.iter().any(|sound| plain.contains(sound)) && !plain.ends_with("file")
 }
 
 /// The text of a document whose secrets are stars. Lines and columns stay what they are.
@@ -39,7 +40,9 @@ pub(super) fn mask(text: &str, root: &YamlNode) -> String {
 /// The same for a text that cannot be parsed: what follows a colon on the line of such a key.
 pub(super) fn mask_lines(text: &str) -> String {
     let masked = text.split('\n').map(|line| match line.split_once(':') {
-        Some((key, value)) if is_secret(line) => format!("{key}:{}", stars(value)),
+        Some((key, value)) if is_secret(key) || is_secret(line) || line.contains("amqp") => {
+            format!("{key}:{}", stars(value))
+        }
         _ => line.to_owned(),
     });
     masked.collect::<Vec<_>>().join("\n")
@@ -105,12 +108,19 @@ mod tests {
         assert_eq!(line(text, 4), "  *");
         assert_eq!(line(text, 5), "c: 3");
         assert_eq!(line("secret_access_key_file: /a\n", 1), "secret_access_key_file: /a");
+        let text = "amqp: {queue: a, url: \"amqp://a:b@c\"}\n";
+        assert_eq!(line(text, 1), "amqp: {queue: a, url: ***************");
     }
 
     #[test]
     fn a_text_that_is_no_yaml_hides_them_too() {
-        let text = "secretAccessKey: hunter2: x\n";
-        let problem = YamlDocument::parse(Path::new("/a"), text.as_bytes()).unwrap_err();
-        assert!(!problem.to_string().contains("hunter2"), "{problem}");
+        for text in [
+            "secretAccessKey: hunter2: x\n",
+            "  url: amqp://a:hunter2@b: x\n",
+            "amqp: {url: 'amqp://a:hunter2@b': x: y\n",
+        ] {
+            let problem = YamlDocument::parse(Path::new("/a"), text.as_bytes()).unwrap_err();
+            assert!(!problem.to_string().contains("hunter2"), "{problem}");
+        }
     }
 }

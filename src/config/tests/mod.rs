@@ -1,5 +1,6 @@
 //! The rules of the whole, through real files.
 
+mod amqp;
 mod api;
 mod fixture;
 mod problems;
