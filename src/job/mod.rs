@@ -32,6 +32,7 @@ mod check;
 mod context;
 mod copying;
 mod error;
+mod events;
 mod gather;
 mod held;
 mod list;
@@ -53,6 +54,10 @@ pub use backup::{BackupRequest, plan_only, run_backup};
 pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
 pub use error::{JobError, JobResult};
+pub use events::{
+    EventEnd, EventFacts, EventFailure, EventRun, EventSource, EventWord, JobChange, Requester,
+    RunsAgain, job_letters,
+};
 pub use list::{ListRow, Sizes, run_list};
 pub use once::{Made, make_once};
 pub use overview::run_overview;

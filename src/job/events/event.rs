@@ -1,0 +1,160 @@
+//! The events of one run.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::data::{Data, End, Envelope, Failure, cut, page};
+use super::facts::EventFacts;
+use super::requester::Requester;
+use super::source::EventSource;
+use super::word::EventWord;
+use crate::job::JobError;
+use crate::model::{Address, ErrorKind, Letter, RunKind, RunOutcome};
+
+/// What every `type` of ours begins with.
+const TYPE: &str = "milvus.backup.agent.v1";
+
+/// A run, or a job that ends without one, as all of its events tell it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRun {
+    /// Whose it is.
+    pub source: EventSource,
+    /// What tells it from every other.
+    pub id: String,
+    /// What it does.
+    pub kind: RunKind,
+    /// The policy; empty for none.
+    pub policy: String,
+    /// The name of its backup, where that is known.
+    pub backup: Option<String>,
+    /// What asked for it, in a word.
+    pub trigger: String,
+    /// The job that it is of.
+    pub job: Option<u64>,
+    /// Which run of the job it is, from 1.
+    pub number: Option<u32>,
+    /// When it began; none of a job that ends without a run.
+    pub started_at: Option<Timestamp>,
+    /// Who asked.
+    pub requesters: Vec<Requester>,
+}
+
+/// Whether the same is tried again without anyone asking for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunsAgain {
+    /// It is over.
+    No,
+    /// As soon as it can be.
+    Soon,
+    /// At this moment.
+    At(Timestamp),
+}
+
+/// What failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventFailure {
+    /// For scripts.
+    pub kind: ErrorKind,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl From<&JobError> for EventFailure {
+    fn from(error: &JobError) -> Self {
+        Self { kind: error.kind(), hint: error.remedy().map(str::to_owned) }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventEnd {
+    /// The word.
+    pub outcome: RunOutcome,
+    /// What is worth knowing: the error and its causes, where it failed.
+    pub detail: Option<String>,
+    /// What failed.
+    pub failure: Option<EventFailure>,
+    /// When it ended; none of a run that was killed, of which nobody knows.
+    pub ended_at: Option<Timestamp>,
+    /// What follows.
+    pub again: RunsAgain,
+    /// What it has done.
+    pub facts: Option<EventFacts>,
+}
+
+impl EventRun {
+    /// What is told when it begins.
+    pub fn started(&self, now: Timestamp) -> Letter {
+        self.letter(EventWord::Started, (None, None), self.started_at.unwrap_or(now))
+    }
+
+    /// What is told when it has ended: to everyone, and to whoever waits for an answer, unless
+    /// another run follows that will answer.
+    pub fn ended(&self, end: &EventEnd, now: Timestamp) -> Vec<Letter> {
+        let duration = self.started_at.zip(end.ended_at).map(|(started_at, ended_at)| {
+            // A clock that was set back makes it 0, not negative.
+            ended_at.duration_since(started_at).as_secs_f64().max(0.)
+        });
+        let ended = End {
+            detail: end.detail.as_deref().map(page),
+            error: end.failure.as_ref().map(|failure| Failure {
+                kind: failure.kind.as_str(),
+                hint: failure.hint.as_deref().map(page),
+            }),
+            ended_at: end.ended_at,
+            duration_seconds: duration,
+            will_run_again: end.again != RunsAgain::No,
+            retry_at: match end.again {
+                RunsAgain::At(at) => Some(at),
+                RunsAgain::No | RunsAgain::Soon => None,
+            },
+            facts: end.facts.as_ref(),
+        };
+        let what = (Some(end.outcome), Some(ended));
+        let event = self.letter(end.outcome.into(), what, end.ended_at.unwrap_or(now));
+        let mut letters = vec![event];
+        if end.again == RunsAgain::No {
+            let answers = self.requesters.iter().filter_map(|one| one.answer(&letters[0]));
+            let answers: Vec<Letter> = answers.collect();
+            letters.extend(answers);
+        }
+        letters
+    }
+
+    fn letter(
+        &self,
+        word: EventWord,
+        (outcome, ended): (Option<RunOutcome>, Option<End<'_>>),
+        time: Timestamp,
+    ) -> Letter {
+        let key = format!("{}.{word}", self.kind);
+        let id = format!("{}-{word}", self.id);
+        let policy = Some(self.policy.as_str()).filter(|policy| !policy.is_empty());
+        let envelope = Envelope {
+            specversion: "1.0",
+            id: &id,
+            source: self.source.uri(),
+            kind: format!("{TYPE}.{key}"),
+            subject: self.backup.as_deref().or(policy),
+            time,
+            datacontenttype: "application/json",
+            data: Data {
+                kind: self.kind,
+                policy: &self.policy,
+                cluster: self.source.cluster.as_str(),
+                backup: self.backup.as_deref(),
+                trigger: &self.trigger,
+                job: self.job,
+                run: self.started_at.map(|_| self.id.as_str()),
+                run_number: self.number,
+                requests_count: self.requesters.len(),
+                requests: cut(&self.requesters, |_| true, |one| one.id.clone()),
+                started_at: self.started_at,
+                outcome,
+                ended,
+            },
+        };
+        let body = serde_json::to_string(&envelope).expect("events are plain data");
+        Letter { id, to: Address::Topic { key }, body }
+    }
+}

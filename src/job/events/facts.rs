@@ -1,0 +1,158 @@
+//! What a run has done, as its last event tells it.
+
+use serde::Serialize;
+
+use super::data::{cut, page, texts};
+use crate::job::{
+    BackupReport, CollectionReport, PruneReport, RestoreReport, RestoredCollection, VerifyReport,
+};
+use crate::model::RunOutcome;
+use crate::plan::{Verdict, VerifyDepth};
+
+/// The figures of a run that came to its end.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct EventFacts(Figures);
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+enum Figures {
+    Backup {
+        rows: u64,
+        files_copied: u64,
+        files_reused: u64,
+        bytes_copied: u64,
+        bytes_reused: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        suspect: Option<String>,
+        collections_skipped: u64,
+        collections_count: usize,
+        collections: Vec<BackedUp>,
+    },
+    Prune {
+        backups_hidden: u64,
+        backups_deleted: u64,
+        files_deleted: u64,
+        bytes_deleted: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
+        deleted_count: usize,
+        deleted: Vec<String>,
+        errors_count: usize,
+        errors: Vec<String>,
+    },
+    Restore {
+        rows: u64,
+        collections_count: usize,
+        collections: Vec<Restored>,
+    },
+    Verify {
+        depth: VerifyDepth,
+        files: u64,
+        bytes: u64,
+        unchecked: u64,
+        missing_count: usize,
+        missing: Vec<String>,
+        damaged_count: usize,
+        damaged: Vec<String>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct BackedUp {
+    database: String,
+    name: String,
+    rows: u64,
+    segments: u64,
+    outcome: RunOutcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Restored {
+    from: String,
+    to: String,
+    rows_stored: u64,
+    rows_imported: u64,
+    rows_deleted: u64,
+    outcome: RunOutcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl From<&BackupReport> for EventFacts {
+    fn from(report: &BackupReport) -> Self {
+        let failed = |one: &CollectionReport| one.outcome != RunOutcome::Complete;
+        Self(Figures::Backup {
+            rows: report.rows,
+            files_copied: report.files_copied,
+            files_reused: report.files_reused,
+            bytes_copied: report.bytes_copied,
+            bytes_reused: report.bytes_reused,
+            suspect: report.suspect.as_deref().map(page),
+            collections_skipped: report.collections_skipped,
+            collections_count: report.collections.len(),
+            collections: cut(&report.collections, failed, |one| BackedUp {
+                database: one.database.clone(),
+                name: one.name.clone(),
+                rows: one.rows,
+                segments: one.segments,
+                outcome: one.outcome,
+                error: one.error.as_deref().map(page),
+            }),
+        })
+    }
+}
+
+impl From<&PruneReport> for EventFacts {
+    fn from(report: &PruneReport) -> Self {
+        let gone = report.verdicts.iter().filter(|row| row.verdict == Verdict::Delete);
+        let gone: Vec<String> = gone.map(|row| row.name.clone()).collect();
+        Self(Figures::Prune {
+            backups_hidden: report.backups_hidden,
+            backups_deleted: report.backups_deleted,
+            files_deleted: report.files_deleted,
+            bytes_deleted: report.bytes_deleted,
+            refused: report.refused.as_deref().map(page),
+            deleted_count: gone.len(),
+            deleted: texts(&gone),
+            errors_count: report.errors.len(),
+            errors: texts(&report.errors),
+        })
+    }
+}
+
+impl From<&RestoreReport> for EventFacts {
+    fn from(report: &RestoreReport) -> Self {
+        let failed = |one: &RestoredCollection| one.outcome != RunOutcome::Complete;
+        Self(Figures::Restore {
+            rows: report.collections.iter().map(|one| one.rows_imported).sum(),
+            collections_count: report.collections.len(),
+            collections: cut(&report.collections, failed, |one| Restored {
+                from: one.from.clone(),
+                to: one.to.clone(),
+                rows_stored: one.rows_stored,
+                rows_imported: one.rows_imported,
+                rows_deleted: one.rows_deleted,
+                outcome: one.outcome,
+                error: one.error.as_deref().map(page),
+            }),
+        })
+    }
+}
+
+impl From<&VerifyReport> for EventFacts {
+    fn from(report: &VerifyReport) -> Self {
+        Self(Figures::Verify {
+            depth: report.depth,
+            files: report.files,
+            bytes: report.bytes,
+            unchecked: report.unchecked,
+            missing_count: report.missing.len(),
+            missing: texts(&report.missing),
+            damaged_count: report.damaged.len(),
+            damaged: texts(&report.damaged),
+        })
+    }
+}
