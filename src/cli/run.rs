@@ -6,8 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use crate::broker::Broker;
 use crate::config::{self, Config, Environment};
-use crate::daemon::{self, Settings, Setup};
+use crate::daemon::{self, Client, Settings, Setup};
 use crate::job::{JobContext, JobError, JobResult, StagingRoot};
 use crate::storage::Access;
 
@@ -30,6 +31,11 @@ impl Setup for Files {
 
     async fn open(&self, config: &Config) -> JobResult<JobContext> {
         session::open(config, Access::Write, CancellationToken::new()).await
+    }
+
+    fn broker(&self, config: &Config, who: Client<'_>) -> JobResult<Option<Arc<dyn Broker>>> {
+        let _ = (config, who);
+        Ok(None)
     }
 
     async fn staging(

@@ -105,7 +105,8 @@ impl Agent {
             }
         }
         let world = self.worlds.now();
-        self.status.is(&status::line(&runs, &world.settings.policies, now));
+        let broker = self.broker.as_ref().map(|state| state.borrow().clone());
+        self.status.is(&status::line(&runs, &world.settings.policies, (now, broker.as_ref())));
         let beats = [self.runner.last_beat(), *self.looked.borrow()];
         if beats.iter().all(|beat| Instant::now().duration_since(*beat) < STUCK) {
             systemd::alive();

@@ -30,6 +30,7 @@
 mod agent;
 mod catalog;
 mod connection;
+mod memory;
 mod messages;
 mod observe;
 mod preflight;
@@ -45,4 +46,4 @@ mod work;
 mod world;
 
 pub use agent::run;
-pub use settings::{Settings, Setup};
+pub use settings::{Client, Settings, Setup};

@@ -7,9 +7,20 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
 
 use super::pruning::Due;
-use crate::job::{BackupReport, Done, JobId, JobRecord, JobState, Observer, Stop};
+use super::settings::Client;
+use crate::job::{
+    BackupReport, Change, Done, EventFailure, JobChange, JobId, JobRecord, JobState, Observer,
+    Stop, job_letters,
+};
 use crate::metrics::{Metrics, RunFacts, TriggerSource};
-use crate::model::{Clock, Letter, RunKind, RunOutcome};
+use crate::model::{Clock, ClusterName, Letter, RunKind, RunOutcome};
+
+impl Events {
+    pub(super) fn of(who: Client<'_>, posted: &Arc<Notify>) -> Self {
+        let (cluster, agent) = (who.cluster.clone(), who.agent.to_owned());
+        Self { cluster, agent, posted: Arc::clone(posted) }
+    }
+}
 
 /// Tells Prometheus and the log.
 #[derive(Debug)]
@@ -24,6 +35,17 @@ pub(super) struct Telling {
     doubt: Arc<Notify>,
     /// Told what is to be pruned.
     due: mpsc::UnboundedSender<Due>,
+    /// Whose events these are, if anyone is told.
+    events: Option<Events>,
+}
+
+/// What the events of an agent have in common.
+#[derive(Debug)]
+pub(super) struct Events {
+    pub(super) cluster: ClusterName,
+    pub(super) agent: String,
+    /// Told when the journal has new ones.
+    pub(super) posted: Arc<Notify>,
 }
 
 impl Telling {
@@ -31,9 +53,9 @@ impl Telling {
         metrics: Metrics,
         clock: Arc<dyn Clock>,
         (changed, doubt): (Arc<Notify>, Arc<Notify>),
-        due: mpsc::UnboundedSender<Due>,
+        (due, events): (mpsc::UnboundedSender<Due>, Option<Events>),
     ) -> Self {
-        Self { metrics, clock, begun: Mutex::default(), changed, doubt, due }
+        Self { metrics, clock, begun: Mutex::default(), changed, doubt, due, events }
     }
 
     fn begun(&self) -> MutexGuard<'_, HashMap<JobId, Timestamp>> {
@@ -72,13 +94,21 @@ impl Telling {
 }
 
 impl Observer for Telling {
-    fn letters(&self, _job: &JobRecord, _done: Option<&Done>) -> Vec<Letter> {
-        Vec::new()
+    fn letters(&self, change: &Change<'_>) -> Vec<Letter> {
+        let Some(Events { cluster, agent, .. }) = &self.events else { return Vec::new() };
+        let (before, job, now) = (change.before, change.job, self.clock.now());
+        let done = change.ended.and_then(|ended| ended.as_ref().ok());
+        let failure = change.ended.and_then(|ended| ended.as_ref().err()).map(EventFailure::from);
+        let failure = failure.as_ref();
+        job_letters(&JobChange { cluster, agent, before, job, done, failure, now })
     }
 
     fn changed(&self, job: &JobRecord, done: Option<&Done>) {
         let (id, policy, backup) = (job.id, &job.policy, &job.backup);
         let why = job.detail.as_deref().unwrap_or_default();
+        if let Some(events) = &self.events {
+            events.posted.notify_one();
+        }
         match job.progress {
             JobState::Queued { .. } => self.interrupted(job),
             JobState::Running { run, since } => {
@@ -192,7 +222,7 @@ mod tests {
             metrics.clone(),
             Arc::new(ManualClock::at(NOW)),
             notices,
-            mpsc::unbounded_channel().0,
+            (mpsc::unbounded_channel().0, None),
         );
         let backup = BackupName::new("p_1").unwrap();
         let request = JobRequest {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
+use super::connection::BrokerState;
 use super::world::Worlds;
 use crate::api::{Readiness, Waiting};
 use crate::job::{self, CheckReport, Journal};
@@ -37,6 +38,8 @@ pub(super) struct Signs {
     pub(super) journal: Journal,
     /// Told when a run has failed, or the settings are others.
     pub(super) doubt: Arc<Notify>,
+    /// What the connection to the broker is doing, if there is to be one.
+    pub(super) broker: Option<watch::Receiver<BrokerState>>,
 }
 
 /// Looks for ever, and tells the metrics, the log and `/readyz`.
@@ -57,7 +60,12 @@ pub(super) async fn keep_looking(
         loop {
             let read = *signs.catalog.borrow_and_update();
             let writes = signs.journal.is_well();
-            readiness.send_replace(waiting(found.as_ref(), (read, writes)));
+            let mut readable = waiting(found.as_ref(), (read, writes));
+            let broker = signs.broker.as_mut().map(|state| state.borrow_and_update().clone());
+            if let Some(state) = broker.filter(|state| !state.is_well()) {
+                readable.waiting.push(Waiting { what: "amqp", why: state.to_string() });
+            }
+            readiness.send_replace(readable);
             tokio::select! {
                 () = &mut again => break,
                 () = signs.doubt.notified() => {
@@ -66,8 +74,20 @@ pub(super) async fn keep_looking(
                 }
                 () = sleep(JOURNAL_EVERY) => {}
                 changed = signs.catalog.changed() => if changed.is_err() { return },
+                () = another(signs.broker.as_mut()) => {}
             }
         }
+    }
+}
+
+/// Waits until the broker's state is another.
+async fn another(state: Option<&mut watch::Receiver<BrokerState>>) {
+    let changed = match state {
+        Some(state) => state.changed().await.is_ok(),
+        None => false,
+    };
+    if !changed {
+        std::future::pending().await
     }
 }
 

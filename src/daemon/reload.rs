@@ -6,8 +6,10 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::wiring::{Agent, announce, changed_for_later, keep_fixed};
+use super::memory::announce;
+use super::wiring::Agent;
 use super::world::World;
+use crate::config::Config;
 use crate::job::{JobError, JobResult};
 use crate::metrics::Check;
 use crate::model::ErrorKind;
@@ -57,4 +59,27 @@ impl Agent {
         tracing::info!(policies, "the settings were read again");
         Ok::<(), JobError>(())
     }
+}
+
+/// The keys that change only with a restart, and are others in the new configuration.
+fn changed_for_later(new: &Config, old: &Config) -> Vec<&'static str> {
+    let differ = [
+        ("amqp.*", new.amqp != old.amqp),
+        ("api.*", new.api != old.api),
+        ("metrics.*", new.metrics != old.metrics),
+        ("state", new.state != old.state),
+        ("milvus.cluster", new.milvus.cluster != old.milvus.cluster),
+        ("log.*", new.log != old.log),
+    ];
+    differ.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+}
+
+/// Keeps in the new configuration what changes only with a restart.
+fn keep_fixed(new: &mut Config, old: &Config) {
+    new.amqp.clone_from(&old.amqp);
+    new.api.clone_from(&old.api);
+    new.metrics.clone_from(&old.metrics);
+    new.state.clone_from(&old.state);
+    new.milvus.cluster.clone_from(&old.milvus.cluster);
+    new.log = old.log;
 }

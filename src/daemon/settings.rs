@@ -1,11 +1,14 @@
 //! What an agent is made of, and can be made of anew.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::broker::Broker;
 use crate::config::Config;
 use crate::job::{JobContext, JobResult, StagingRoot};
+use crate::model::ClusterName;
 use crate::policy::PolicySet;
 
 /// A configuration and its policies, both right.
@@ -17,6 +20,15 @@ pub struct Settings {
     pub policies: PolicySet,
 }
 
+/// Who an agent is to a broker.
+#[derive(Debug, Clone, Copy)]
+pub struct Client<'a> {
+    /// The cluster that it backs up.
+    pub cluster: &'a ClusterName,
+    /// Its name among the agents on one repository.
+    pub agent: &'a str,
+}
+
 /// Where settings come from, and how the world behind them is opened.
 #[async_trait]
 pub trait Setup: Debug + Send + Sync + 'static {
@@ -25,6 +37,9 @@ pub trait Setup: Debug + Send + Sync + 'static {
 
     /// Connects to what the configuration names.
     async fn open(&self, config: &Config) -> JobResult<JobContext>;
+
+    /// The broker that the configuration names, if it does; not connected to yet.
+    fn broker(&self, config: &Config, who: Client<'_>) -> JobResult<Option<Arc<dyn Broker>>>;
 
     /// Where restores of this agent stage files, if that place is there.
     async fn staging(

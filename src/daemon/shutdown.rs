@@ -27,6 +27,10 @@ impl Agent {
         step("catalog", SHORT, self.ended("catalog")).await;
         let world = self.worlds.now();
         step("uploads", SHORT, world.context.repository.settle()).await;
+        self.stop_telling.cancel();
+        if self.broker.is_some() {
+            step("broker", SHORT, self.ended("broker")).await;
+        }
         self.stop_listening.cancel();
         step("listeners", SHORT, async { while self.tasks.join_next().await.is_some() {} }).await;
         tracing::info!("stopped");

@@ -2,17 +2,23 @@
 
 use jiff::Timestamp;
 
+use super::connection::BrokerState;
 use crate::job::Active;
 use crate::model::ByteSize;
 use crate::policy::PolicySet;
 
-/// What is at work, or what comes next.
-pub(super) fn line(runs: &[Active], policies: &PolicySet, now: Timestamp) -> String {
-    if runs.is_empty() {
-        return next(policies, now);
+/// What is at work, or what comes next; and what the broker is doing, if there is one.
+pub(super) fn line(
+    runs: &[Active],
+    policies: &PolicySet,
+    (now, broker): (Timestamp, Option<&BrokerState>),
+) -> String {
+    let mut parts: Vec<String> = runs.iter().map(run).collect();
+    if parts.is_empty() {
+        parts.push(next(policies, now));
     }
-    let runs: Vec<String> = runs.iter().map(run).collect();
-    runs.join("; ")
+    parts.extend(broker.map(|state| format!("broker: {state}")));
+    parts.join("; ")
 }
 
 fn run(run: &Active) -> String {

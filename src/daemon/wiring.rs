@@ -9,28 +9,25 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::catalog::Reading;
-use super::observe::{Telling, facts};
+use super::connection::BrokerState;
+use super::memory::{announce, remember, unusable};
+use super::messages::Messages;
+use super::observe::{Events, Telling};
 use super::preflight::{self, Signs};
 use super::pruning::{Due, Pruning};
-use super::settings::Setup;
+use super::settings::{Client, Setup};
 use super::systemd::Status;
 use super::work::AgentWork;
 use super::world::{World, Worlds};
 use crate::api::{Readiness, Server, Shown, Surface, Waiting};
-use crate::config::Config;
-use crate::job::{
-    JobError, JobResult, JobState, Journal, JournalError, Runner, RunnerHandle, RunnerParts,
-};
-use crate::metrics::{Metrics, PolicyFacts};
+use crate::broker::Broker;
+use crate::job::{JobError, JobResult, Journal, Runner, RunnerHandle, RunnerParts};
+use crate::metrics::Metrics;
 use crate::model::{Clock, ErrorKind};
-use crate::policy::{PolicySet, Retention};
-use crate::trigger::{Schedules, Seconds};
+use crate::trigger::{Intake, Outgoing, Schedules, Seconds};
 
 /// How often what follows from the time is told of policies.
 const TELL_EVERY: Duration = Duration::from_mins(5);
-
-/// Ended jobs that are looked through for the newest of each policy.
-const REMEMBERED: usize = 1000;
 
 /// An agent that is about to be ready.
 #[derive(Debug)]
@@ -52,6 +49,10 @@ pub(super) struct Agent {
     pub(super) stop: CancellationToken,
     /// Ends the look at schedules: the first thing of a shutdown.
     pub(super) stop_schedules: CancellationToken,
+    /// Ends the broker's loop, when all events are in the outbox.
+    pub(super) stop_telling: CancellationToken,
+    /// What the connection to the broker is doing, if there is to be one.
+    pub(super) broker: Option<watch::Receiver<BrokerState>>,
     /// Ends the listeners: the last.
     pub(super) stop_listening: CancellationToken,
 }
@@ -74,19 +75,27 @@ impl Agent {
         let doubt = Arc::new(Notify::new());
         let notices = (Arc::clone(&changed), Arc::clone(&doubt));
         let (due, sees_due) = mpsc::unbounded_channel();
-        let telling = Telling::new(metrics.clone(), Arc::clone(&clock), notices, due);
+        let who = Client { cluster: &worlds.now().context.cluster.clone(), agent: &agent };
+        let broker = setup.broker(&worlds.now().settings.config, who)?;
+        let posted = Arc::new(Notify::new());
+        let events = broker.is_some().then(|| Events::of(who, &posted));
+        let telling = Telling::new(metrics.clone(), Arc::clone(&clock), notices, (due, events));
         announce(&worlds.now().settings.policies, &metrics, &journal, &*clock).await?;
         remember(&metrics, &journal).await?;
         let (runner, handle) = Runner::open(RunnerParts {
             journal: journal.clone(),
-            work: Arc::new(AgentWork { worlds: worlds.clone(), metrics: metrics.clone(), agent }),
+            work: Arc::new(AgentWork {
+                worlds: worlds.clone(),
+                metrics: metrics.clone(),
+                agent: agent.clone(),
+            }),
             observer: Arc::new(telling),
             clock: Arc::clone(&clock),
         })
         .await
         .map_err(|error| unusable(&error))?;
         let (looked, sees_looked) = watch::channel(Instant::now());
-        let mut agent = Self {
+        let mut this = Self {
             setup,
             worlds,
             metrics,
@@ -99,23 +108,28 @@ impl Agent {
             tasks: JoinSet::new(),
             stop: CancellationToken::new(),
             stop_schedules: CancellationToken::new(),
+            stop_telling: CancellationToken::new(),
             stop_listening: CancellationToken::new(),
+            broker: None,
         };
         let readiness = watch::Sender::new(Readiness {
             waiting: vec![Waiting { what: "catalog", why: "it is not read yet".to_owned() }],
         });
-        agent.listen(&readiness).await?;
-        agent.status.is("reading the repository");
-        let reading = Reading::new(agent.worlds.clone(), agent.metrics.clone());
+        this.listen(&readiness).await?;
+        this.status.is("reading the repository");
+        let reading = Reading::new(this.worlds.clone(), this.metrics.clone());
         let read = reading.once().await;
-        agent.tasks.spawn(async move {
+        this.tasks.spawn(async move {
             runner.run().await;
             "runner"
         });
-        agent.look_at_schedules(looked).await?;
-        agent.keep_looking(readiness, Arc::clone(&changed), (reading, read));
-        agent.keep_pruning(sees_due, changed);
-        Ok(agent)
+        this.look_at_schedules(looked).await?;
+        if let Some(broker) = broker {
+            this.keep_connected(broker, (&agent, posted));
+        }
+        this.keep_looking(readiness, Arc::clone(&changed), (reading, read));
+        this.keep_pruning(sees_due, changed);
+        Ok(this)
     }
 
     async fn listen(&mut self, readiness: &watch::Sender<Readiness>) -> JobResult<()> {
@@ -181,6 +195,33 @@ impl Agent {
         Ok(())
     }
 
+    /// Messages in, events out.
+    fn keep_connected(&mut self, broker: Arc<dyn Broker>, (agent, posted): (&str, Arc<Notify>)) {
+        let state = watch::Sender::new(BrokerState::default());
+        self.broker = Some(state.subscribe());
+        let messages = Messages {
+            broker,
+            intake: Intake {
+                runner: self.runner.clone(),
+                journal: self.journal.clone(),
+                metrics: self.metrics.clone(),
+                clock: Arc::clone(&self.clock),
+                agent: agent.to_owned(),
+            },
+            outgoing: Outgoing::new(self.journal.clone(), self.metrics.clone()),
+            worlds: self.worlds.clone(),
+            metrics: self.metrics.clone(),
+            posted,
+            state,
+            stop_taking: self.stop_schedules.clone(),
+            stop: self.stop_telling.clone(),
+        };
+        self.tasks.spawn(async move {
+            messages.go_on().await;
+            "broker"
+        });
+    }
+
     /// Retention, after each good backup; and what else is left.
     fn keep_pruning(&mut self, due: mpsc::UnboundedReceiver<Due>, changed: Arc<Notify>) {
         let pruning = Pruning {
@@ -213,92 +254,11 @@ impl Agent {
         let (worlds, metrics, stop) =
             (self.worlds.clone(), self.metrics.clone(), self.stop.clone());
         let (journal, doubt) = (self.journal.clone(), Arc::clone(&self.doubt));
-        let signs = Signs { catalog: is_read, journal, doubt };
+        let signs = Signs { catalog: is_read, journal, doubt, broker: self.broker.clone() };
         self.tasks.spawn(async move {
             let looking = preflight::keep_looking(&worlds, &metrics, signs, readiness);
             stop.run_until_cancelled(looking).await;
             "preflight"
         });
     }
-}
-
-/// Tells the metrics which policies there are.
-pub(super) async fn announce(
-    policies: &PolicySet,
-    metrics: &Metrics,
-    journal: &Journal,
-    clock: &dyn Clock,
-) -> JobResult<()> {
-    let now = clock.now();
-    let mut all = Vec::new();
-    for policy in policies.iter() {
-        let name = policy.name.to_string();
-        let memory = journal.on_disk(move |journal| journal.policy(&name, now)).await;
-        let memory = memory.map_err(|error| unusable(&error))?;
-        let unsigned = |duration: jiff::SignedDuration| duration.unsigned_abs();
-        let interval = policy.schedule.as_ref().and_then(|schedule| schedule.longest_gap(now));
-        all.push(PolicyFacts {
-            name: policy.name.to_string(),
-            created_at: memory.first_seen,
-            max_age: policy.max_age_at(now).map(unsigned),
-            interval: interval.map(unsigned),
-            min_keep: match &policy.retention {
-                Retention::KeepAll => None,
-                Retention::Rules(rules) => Some(rules.min_keep.get()),
-            },
-        });
-    }
-    metrics.set_policies(&all);
-    Ok(())
-}
-
-/// Tells the metrics how the newest run of each policy ended before this process began.
-async fn remember(metrics: &Metrics, journal: &Journal) -> JobResult<()> {
-    let ended = journal.on_disk(|journal| journal.ended_jobs(REMEMBERED)).await;
-    let ended = ended.map_err(|error| unusable(&error))?;
-    for job in ended.iter().rev() {
-        if let JobState::Ended { outcome, at } = job.progress {
-            let begun_at = job.begun_at.unwrap_or(at);
-            metrics.run_remembered(&facts(job, outcome, (begun_at, at), None));
-        }
-    }
-    Ok(())
-}
-
-fn unusable(error: &JournalError) -> JobError {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
-    let message = format!("{error}{}", cause.unwrap_or_default());
-    match error {
-        JournalError::InUse(_) => JobError::new(ErrorKind::Locked, message)
-            .hint("stop the other agent, or give this one a `state` of its own"),
-        JournalError::TooNew { .. } => JobError::new(ErrorKind::Refused, message)
-            .hint("a newer agent wrote it: use that one, or move the file away"),
-        JournalError::Broken { .. } => JobError::new(ErrorKind::Failed, message).hint(
-            "make `state` a folder that the agent can write; if the file is broken, move it away: \
-             what was accepted and not begun is lost, backups are not",
-        ),
-    }
-}
-
-/// The keys that change only with a restart, and are others in the new configuration.
-pub(super) fn changed_for_later(new: &Config, old: &Config) -> Vec<&'static str> {
-    let differ = [
-        ("amqp.*", new.amqp != old.amqp),
-        ("api.*", new.api != old.api),
-        ("metrics.*", new.metrics != old.metrics),
-        ("state", new.state != old.state),
-        ("milvus.cluster", new.milvus.cluster != old.milvus.cluster),
-        ("log.*", new.log != old.log),
-    ];
-    differ.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
-}
-
-/// Keeps in the new configuration what changes only with a restart.
-pub(super) fn keep_fixed(new: &mut Config, old: &Config) {
-    new.amqp.clone_from(&old.amqp);
-    new.api.clone_from(&old.api);
-    new.metrics.clone_from(&old.metrics);
-    new.state.clone_from(&old.state);
-    new.milvus.cluster.clone_from(&old.milvus.cluster);
-    new.log = old.log;
 }

@@ -55,8 +55,8 @@ pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
 pub use error::{JobError, JobResult};
 pub use events::{
-    EventEnd, EventFacts, EventFailure, EventRun, EventSource, EventWord, JobChange, Requester,
-    RunsAgain, job_letters,
+    EventEnd, EventFacts, EventFailure, EventRun, EventSource, EventWord, JobChange, RunsAgain,
+    job_letters,
 };
 pub use list::{ListRow, Sizes, run_list};
 pub use once::{Made, make_once};
@@ -71,8 +71,8 @@ pub use report::{
 pub use requests::{can_reserve, reserve_request};
 pub use restore::{RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore};
 pub use runner::{
-    Active, Busy, Cause, Done, IllegalTransition, JobEvent, JobId, JobRecord, JobRequest, JobState,
-    Journal, JournalError, KnownRequest, Limits, Observer, Outbox, PolicyMemory, Posted,
+    Active, Busy, Cause, Change, Done, IllegalTransition, JobEvent, JobId, JobRecord, JobRequest,
+    JobState, Journal, JournalError, KnownRequest, Limits, Observer, Outbox, PolicyMemory, Posted,
     RequestState, Requester, Runner, RunnerHandle, RunnerParts, Scope, Stop, SubmitError,
     Submitted, Work,
 };

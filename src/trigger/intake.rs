@@ -180,7 +180,9 @@ fn admit(asked: &TriggerMessage, scene: Scene<'_>) -> Result<(), Refusal> {
     }
     let name = asked.policy.as_str();
     let Some(policy) = scene.policies.get(name) else {
-        return refuse("unknown_policy", format!("this agent has no policy `{name}`"));
+        let nearest = scene.policies.nearest(name).map(|near| format!("; is it `{near}`?"));
+        let nearest = nearest.unwrap_or_default();
+        return refuse("unknown_policy", format!("this agent has no policy `{name}`{nearest}"));
     };
     if !policy.triggers.contains(&Trigger::Amqp) {
         let detail =

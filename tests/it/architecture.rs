@@ -38,7 +38,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model", "metrics", "config", "policy", "manifest", "plan", "storage", "milvus",
-            "catalog", "transfer", "job", "daemon",
+            "broker", "catalog", "transfer", "job", "daemon",
         ],
     ),
 ];

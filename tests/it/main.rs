@@ -8,6 +8,7 @@ mod crash_restore;
 mod docs;
 mod format;
 mod histories;
+mod intake;
 mod lab;
 mod lease;
 mod live;

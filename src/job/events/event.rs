@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::data::{Data, End, Envelope, Failure, cut, page};
 use super::facts::EventFacts;
-use super::requester::Requester;
+use super::requester::answer;
 use super::source::EventSource;
 use super::word::EventWord;
 use crate::job::JobError;
+use crate::job::Requester;
 use crate::model::{Address, ErrorKind, Letter, RunKind, RunOutcome};
 
 /// What every `type` of ours begins with.
@@ -114,7 +115,7 @@ impl EventRun {
         let event = self.letter(end.outcome.into(), what, end.ended_at.unwrap_or(now));
         let mut letters = vec![event];
         if end.again == RunsAgain::No {
-            let answers = self.requesters.iter().filter_map(|one| one.answer(&letters[0]));
+            let answers = self.requesters.iter().filter_map(|one| answer(one, &letters[0]));
             let answers: Vec<Letter> = answers.collect();
             letters.extend(answers);
         }

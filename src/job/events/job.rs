@@ -4,7 +4,6 @@ use jiff::Timestamp;
 
 use super::event::{EventEnd, EventFailure, EventRun, RunsAgain};
 use super::facts::EventFacts;
-use super::requester::Requester;
 use super::source::EventSource;
 use crate::job::{Done, JobRecord, JobState};
 use crate::model::{ClusterName, ErrorKind, Letter, RunKind, RunOutcome};
@@ -20,8 +19,6 @@ pub struct JobChange<'c> {
     pub before: Option<&'c JobRecord>,
     /// The job as it is now.
     pub job: &'c JobRecord,
-    /// Who asked for it.
-    pub requesters: &'c [Requester],
     /// What its run brought, if one has just ended well.
     pub done: Option<&'c Done>,
     /// Why its run failed, if one just did and that is known.
@@ -82,7 +79,7 @@ impl JobChange<'_> {
             job: Some(job.id.0),
             number: run.map(|(number, _)| number),
             started_at: run.map(|(_, since)| since),
-            requesters: self.requesters.to_vec(),
+            requesters: job.requesters.clone(),
         }
     }
 

@@ -31,6 +31,5 @@ mod word;
 pub use event::{EventEnd, EventFailure, EventRun, RunsAgain};
 pub use facts::EventFacts;
 pub use job::{JobChange, job_letters};
-pub use requester::Requester;
 pub use source::EventSource;
 pub use word::EventWord;

@@ -4,12 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{
-    EventEnd, EventFacts, EventFailure, EventRun, EventSource, EventWord, JobChange, Requester,
-    RunsAgain, job_letters,
+    EventEnd, EventFacts, EventFailure, EventRun, EventSource, EventWord, JobChange, RunsAgain,
+    job_letters,
 };
 use crate::job::{
     BackupReport, Cause, CollectionReport, Done, JobEvent, JobId, JobRecord, JobRequest,
-    PruneReport, RestoreReport, RestoredCollection, Stop, VerdictRow, VerifyReport,
+    PruneReport, Requester, RestoreReport, RestoredCollection, Stop, VerdictRow, VerifyReport,
 };
 use crate::model::{
     Address, BackupName, ClusterName, ErrorKind, Letter, RequestId, RunKind, RunOutcome,
@@ -54,7 +54,8 @@ fn assert_is(letter: &Letter, key: &str, golden: &str) {
 fn job() -> JobRecord {
     let backup = BackupName::new("nightly_20261123_020000").unwrap();
     let cause = Cause::Schedule { slot: start() };
-    let request = JobRequest { policy: "nightly".to_owned(), cause, backup };
+    let request =
+        JobRequest { policy: "nightly".to_owned(), cause, backup, requesters: requesters() };
     JobRecord::accepted(JobId(17), request, start())
 }
 
@@ -63,6 +64,7 @@ fn requesters() -> Vec<Requester> {
         id: RequestId::new(id).unwrap(),
         reply_to: queue.map(str::to_owned),
         correlation_id: queue.map(|_| "c-1".to_owned()),
+        not_after: None,
     };
     vec![asked("r-1", None), asked("r-2", Some("answers"))]
 }
@@ -84,7 +86,6 @@ fn told(before: &JobRecord, job: &JobRecord, done: Option<&Done>, now: Timestamp
         agent: AGENT,
         before: Some(before),
         job,
-        requesters: &requesters(),
         done,
         failure: done.is_none().then_some(&failure),
         now,

@@ -59,4 +59,4 @@ pub use journal::{
 pub use record::{Cause, JobId, JobRecord, JobRequest, Requester};
 pub use state::{IllegalTransition, JobEvent, JobState, Stop};
 pub use task::{Runner, RunnerParts};
-pub use work::{Done, Limits, Observer, Scope, Work};
+pub use work::{Change, Done, Limits, Observer, Scope, Work};

@@ -113,9 +113,6 @@ pub struct JobRecord {
     pub interruptions: u32,
     /// Why it is as it is: the error of its last run.
     pub detail: Option<String>,
-    /// How its newest run ended, if another one follows.
-    #[serde(default)]
-    pub run_ended: Option<RunOutcome>,
     /// Who asked for it by messages, at first or since.
     #[serde(default)]
     pub requesters: Vec<Requester>,
@@ -135,27 +132,15 @@ impl JobRecord {
             progress: JobState::Queued { runs: 0 },
             interruptions: 0,
             detail: None,
-            run_ended: None,
             requesters,
         }
     }
 
     /// Moves the job on.
     pub fn apply(&mut self, event: JobEvent) -> Result<(), IllegalTransition> {
-        let before = self.progress;
-        self.progress = before.after(event)?;
-        match event {
-            JobEvent::Start(at) => {
-                self.begun_at = Some(at);
-                self.run_ended = None;
-            }
-            JobEvent::Retry(_) => self.run_ended = Some(RunOutcome::Failed),
-            JobEvent::Interrupt(_) if before.is_at_work() => {
-                let ordered = matches!(before, JobState::Stopping { why: Stop::Draining, .. });
-                let outcome = if ordered { RunOutcome::Cancelled } else { RunOutcome::Failed };
-                self.run_ended = Some(outcome);
-            }
-            JobEvent::Stop(..) | JobEvent::End(..) | JobEvent::Interrupt(_) => {}
+        self.progress = self.progress.after(event)?;
+        if let JobEvent::Start(at) = event {
+            self.begun_at = Some(at);
         }
         Ok(())
     }
@@ -250,20 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn how_a_run_ended_is_known_until_the_next_begins() {
+    fn a_job_is_fresh_until_its_first_run_begins() {
         let mut job = job();
         assert!(job.is_fresh());
         job.apply(JobEvent::Start(THEN)).unwrap();
         assert!(!job.is_fresh());
         job.recover(THEN);
-        assert_eq!(job.run_ended, Some(RunOutcome::Failed), "it was killed");
-        job.recover(THEN);
-        job.apply(JobEvent::Start(THEN)).unwrap();
-        assert_eq!(job.run_ended, None);
-        job.apply(JobEvent::Stop(Stop::Draining, THEN)).unwrap();
-        job.apply(JobEvent::Interrupt(THEN)).unwrap();
-        assert_eq!(job.run_ended, Some(RunOutcome::Cancelled), "it was told to stop");
-        assert!(!job.is_fresh());
+        assert_eq!(job.progress, JobState::Queued { runs: 0 });
+        assert!(!job.is_fresh(), "its run may have seen an older state");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::journal::{Journal, JournalError};
 use super::record::{JobId, JobRecord};
 use super::state::{JobEvent, JobState, Stop};
 use super::supervise::Run;
-use super::work::{Done, Limits, Observer, Scope, Work};
+use super::work::{Change, Done, Limits, Observer, Scope, Work};
 use crate::job::{JobError, JobResult};
 use crate::model::{Clock, ErrorKind, Letter, RunOutcome};
 
@@ -99,9 +99,9 @@ impl Runner {
             let mut recovered = job.clone();
             recovered.recover(runner.parts.clock.now());
             tracing::info!(job = %job.id, policy = job.policy, "a job of an earlier process goes on");
-            if recovered == job {
-                runner.jobs.insert(job.id, Open { job, run: None });
-            } else {
+            let changed = recovered != job;
+            runner.jobs.insert(job.id, Open { job, run: None });
+            if changed {
                 runner.keep(recovered, None).await;
             }
         }
@@ -227,7 +227,7 @@ impl Runner {
         if let Some(open) = self.jobs.get_mut(&id) {
             open.run = None;
         }
-        self.keep(job, ended.ok().as_ref()).await;
+        self.keep(job, Some(&ended)).await;
     }
 
     fn at_work(&self) -> impl Iterator<Item = &Open> {
@@ -235,10 +235,11 @@ impl Runner {
     }
 
     /// Takes over a changed job: on disk first, then for everyone to see.
-    pub(super) async fn keep(&mut self, job: JobRecord, done: Option<&Done>) {
-        let letters = self.parts.observer.letters(&job, done);
+    pub(super) async fn keep(&mut self, job: JobRecord, ended: Option<&JobResult<Done>>) {
+        let before = self.jobs.get(&job.id).map(|open| &open.job);
+        let letters = self.parts.observer.letters(&Change { before, job: &job, ended });
         self.save(job.clone(), letters).await;
-        self.parts.observer.changed(&job, done);
+        self.parts.observer.changed(&job, ended.and_then(|ended| ended.as_ref().ok()));
         if job.outcome().is_some() {
             self.jobs.remove(&job.id);
         } else if let Some(open) = self.jobs.get_mut(&job.id) {

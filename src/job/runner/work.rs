@@ -59,11 +59,22 @@ pub trait Work: Debug + Send + Sync + 'static {
     async fn run(&self, job: &JobRecord, scope: &Scope) -> JobResult<Done>;
 }
 
+/// A job that is about to be in another state.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'c> {
+    /// As it was; none of one that is new.
+    pub before: Option<&'c JobRecord>,
+    /// As it will be.
+    pub job: &'c JobRecord,
+    /// How its run ended, if it just did.
+    pub ended: Option<&'c JobResult<Done>>,
+}
+
 /// Told of every change of a job. Must not block.
 pub trait Observer: Debug + Send + Sync + 'static {
     /// What others are to be told of a change that is about to be written. Letters and change
     /// are in the journal together, or neither is.
-    fn letters(&self, job: &JobRecord, done: Option<&Done>) -> Vec<Letter>;
+    fn letters(&self, change: &Change<'_>) -> Vec<Letter>;
 
     /// A job is in another state than before, and the journal has it.
     /// `done` has what its run brought, if that ended.

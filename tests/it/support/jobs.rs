@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use milvus_backup_agent::job::{
-    Busy, Cause, Done, JobError, JobRecord, JobRequest, JobResult, Journal, Limits, Observer,
-    RunOutcome, Runner, RunnerHandle, RunnerParts, Scope, Submitted, Work,
+    Busy, Cause, Change, Done, JobError, JobRecord, JobRequest, JobResult, Journal, Limits,
+    Observer, RunOutcome, Runner, RunnerHandle, RunnerParts, Scope, Submitted, Work,
 };
 use milvus_backup_agent::model::{Address, BackupName, Clock, ErrorKind, Letter};
 use tempfile::TempDir;
@@ -166,7 +166,8 @@ impl Work for World {
 }
 
 impl Observer for World {
-    fn letters(&self, job: &JobRecord, _done: Option<&Done>) -> Vec<Letter> {
+    fn letters(&self, change: &Change<'_>) -> Vec<Letter> {
+        let job = change.job;
         let word = job.outcome().map_or("goes on", RunOutcome::as_str);
         let to = Address::Topic { key: word.to_owned() };
         vec![Letter { id: format!("{} {:?}", job.id, job.progress), to, body: String::new() }]

@@ -1,0 +1,68 @@
+//! What the journal remembers, told to the metrics.
+
+use super::observe::facts;
+use crate::job::{JobError, JobResult, JobState, Journal, JournalError};
+use crate::metrics::{Metrics, PolicyFacts};
+use crate::model::{Clock, ErrorKind};
+use crate::policy::{PolicySet, Retention};
+
+/// Ended jobs that are looked through for the newest of each policy.
+const REMEMBERED: usize = 1000;
+
+/// Tells the metrics which policies there are.
+pub(super) async fn announce(
+    policies: &PolicySet,
+    metrics: &Metrics,
+    journal: &Journal,
+    clock: &dyn Clock,
+) -> JobResult<()> {
+    let now = clock.now();
+    let mut all = Vec::new();
+    for policy in policies.iter() {
+        let name = policy.name.to_string();
+        let memory = journal.on_disk(move |journal| journal.policy(&name, now)).await;
+        let memory = memory.map_err(|error| unusable(&error))?;
+        let unsigned = |duration: jiff::SignedDuration| duration.unsigned_abs();
+        let interval = policy.schedule.as_ref().and_then(|schedule| schedule.longest_gap(now));
+        all.push(PolicyFacts {
+            name: policy.name.to_string(),
+            created_at: memory.first_seen,
+            max_age: policy.max_age_at(now).map(unsigned),
+            interval: interval.map(unsigned),
+            min_keep: match &policy.retention {
+                Retention::KeepAll => None,
+                Retention::Rules(rules) => Some(rules.min_keep.get()),
+            },
+        });
+    }
+    metrics.set_policies(&all);
+    Ok(())
+}
+
+/// Tells the metrics how the newest run of each policy ended before this process began.
+pub(super) async fn remember(metrics: &Metrics, journal: &Journal) -> JobResult<()> {
+    let ended = journal.on_disk(|journal| journal.ended_jobs(REMEMBERED)).await;
+    let ended = ended.map_err(|error| unusable(&error))?;
+    for job in ended.iter().rev() {
+        if let JobState::Ended { outcome, at } = job.progress {
+            let begun_at = job.begun_at.unwrap_or(at);
+            metrics.run_remembered(&facts(job, outcome, (begun_at, at), None));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn unusable(error: &JournalError) -> JobError {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    let message = format!("{error}{}", cause.unwrap_or_default());
+    match error {
+        JournalError::InUse(_) => JobError::new(ErrorKind::Locked, message)
+            .hint("stop the other agent, or give this one a `state` of its own"),
+        JournalError::TooNew { .. } => JobError::new(ErrorKind::Refused, message)
+            .hint("a newer agent wrote it: use that one, or move the file away"),
+        JournalError::Broken { .. } => JobError::new(ErrorKind::Failed, message).hint(
+            "make `state` a folder that the agent can write; if the file is broken, move it away: \
+             what was accepted and not begun is lost, backups are not",
+        ),
+    }
+}
