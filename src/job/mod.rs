@@ -53,7 +53,7 @@ pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
 pub use error::{JobError, JobResult};
 pub use events::{
-    EventEnd, EventFacts, EventFailure, EventRun, EventSource, EventWord, JobChange, Requester,
+    EventEnd, EventFacts, EventFailure, EventRun, EventSource, EventWord, JobChange, ReplyTo,
     RunsAgain, job_letters,
 };
 pub use list::{ListRow, Sizes, run_list};

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::event::{EventEnd, EventFailure, EventRun, RunsAgain};
 use super::facts::EventFacts;
-use super::requester::Requester;
+use super::reply::ReplyTo;
 use super::source::EventSource;
 use crate::job::{Done, JobRecord, JobState};
 use crate::model::{ClusterName, ErrorKind, Letter, RunKind, RunOutcome};
@@ -16,12 +16,12 @@ pub struct JobChange<'c> {
     pub cluster: &'c ClusterName,
     /// The agent's name among those on one repository.
     pub agent: &'c str,
-    /// The job as it was; none of one that has just been accepted.
-    pub before: Option<&'c JobRecord>,
     /// The job as it is now.
     pub job: &'c JobRecord,
+    /// How its newest run ended, if that was told of or is told now, and the job goes on.
+    pub run_ended: Option<RunOutcome>,
     /// Who asked for it.
-    pub requesters: &'c [Requester],
+    pub requesters: &'c [ReplyTo],
     /// What its run brought, if one has just ended well.
     pub done: Option<&'c Done>,
     /// Why its run failed, if one just did and that is known.
@@ -33,46 +33,36 @@ pub struct JobChange<'c> {
 /// What is told of it: that a run begins or has ended, or that the job ends without one.
 /// Nothing of other changes.
 pub fn job_letters(change: &JobChange<'_>) -> Vec<Letter> {
-    let at_work = change.before.and_then(|before| run_of(before.progress));
-    match (change.job.progress, at_work) {
-        (JobState::Running { run, since }, None) => {
-            vec![change.run(Some((run, since))).started(change.now)]
+    let job = change.job;
+    match (job.progress, change.run_ended) {
+        (JobState::Running { since, .. }, _) => {
+            vec![change.run(Some(since)).started(change.now)]
         }
-        (JobState::Waiting { until, .. }, Some(_)) => {
-            change.ended(at_work, (RunOutcome::Failed, RunsAgain::At(until)))
+        (JobState::Waiting { until, .. }, _) => {
+            change.ended(job.begun_at, (RunOutcome::Failed, RunsAgain::At(until)))
         }
-        (JobState::Queued { .. }, Some(_)) => {
-            // Whoever stops the agent wants no alarm by that.
-            let outcome =
-                if change.is_killed() { RunOutcome::Failed } else { RunOutcome::Cancelled };
-            change.ended(at_work, (outcome, RunsAgain::Soon))
+        (JobState::Queued { .. }, Some(outcome)) => {
+            change.ended(job.begun_at, (outcome, RunsAgain::Soon))
         }
-        (JobState::Ended { outcome, .. }, _) => change.ended(at_work, (outcome, RunsAgain::No)),
-        (JobState::Queued { .. } | JobState::Waiting { .. }, None)
-        | (JobState::Running { .. }, Some(_))
-        | (JobState::Stopping { .. }, _) => Vec::new(),
-    }
-}
-
-/// The number of a run that is at work, and when it began.
-fn run_of(state: JobState) -> Option<(u32, Timestamp)> {
-    match state {
-        JobState::Running { run, since } | JobState::Stopping { run, since, .. } => {
-            Some((run, since))
+        (JobState::Ended { outcome, .. }, None) => {
+            change.ended(job.begun_at, (outcome, RunsAgain::No))
         }
-        JobState::Queued { .. } | JobState::Waiting { .. } | JobState::Ended { .. } => None,
+        // Its newest run was told of when that ended.
+        (JobState::Ended { outcome, .. }, Some(_)) => change.ended(None, (outcome, RunsAgain::No)),
+        (JobState::Queued { .. }, None) | (JobState::Stopping { .. }, _) => Vec::new(),
     }
 }
 
 impl JobChange<'_> {
-    fn run(&self, run: Option<(u32, Timestamp)>) -> EventRun {
+    /// The run that began at this moment, or the job without one.
+    fn run(&self, since: Option<Timestamp>) -> EventRun {
         let job = self.job;
         let id = format!("{}-{}", self.agent, job.id);
         EventRun {
             source: EventSource::agent(self.cluster.clone(), self.agent),
-            id: match run {
+            id: match since {
                 // A job that was killed has two runs of one number.
-                Some((_, since)) => format!("{id}-{}", since.as_microsecond()),
+                Some(since) => format!("{id}-{}", since.as_microsecond()),
                 None => id,
             },
             kind: RunKind::Backup,
@@ -80,33 +70,29 @@ impl JobChange<'_> {
             backup: Some(job.backup.to_string()),
             trigger: job.cause.as_str().to_owned(),
             job: Some(job.id.0),
-            number: run.map(|(number, _)| number),
-            started_at: run.map(|(_, since)| since),
-            requesters: self.requesters.to_vec(),
+            started_at: since,
+            requests: self.requesters.iter().map(|one| one.request.clone()).collect(),
         }
-    }
-
-    /// Whether its process ended under it just now, other than in good order.
-    fn is_killed(&self) -> bool {
-        self.before.is_some_and(|before| before.interruptions < self.job.interruptions)
     }
 
     fn ended(
         &self,
-        run: Option<(u32, Timestamp)>,
+        since: Option<Timestamp>,
         (outcome, again): (RunOutcome, RunsAgain),
     ) -> Vec<Letter> {
         let failed = outcome == RunOutcome::Failed;
+        // Of a run that was killed nobody knows when.
+        let killed = failed && again == RunsAgain::Soon;
         let unknown = || EventFailure { kind: ErrorKind::Failed, hint: None };
         let report = self.done.and_then(|done| done.report.as_deref());
         let end = EventEnd {
             outcome,
             detail: self.job.detail.clone(),
             failure: failed.then(|| self.failure.cloned().unwrap_or_else(unknown)),
-            ended_at: Some(self.now).filter(|_| !self.is_killed()),
+            ended_at: Some(self.now).filter(|_| !killed),
             again,
             facts: report.map(EventFacts::from),
         };
-        self.run(run).ended(&end, self.now)
+        self.run(since).ended(&end, self.requesters, self.now)
     }
 }

@@ -22,7 +22,7 @@ mod data;
 mod event;
 mod facts;
 mod job;
-mod requester;
+mod reply;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -31,6 +31,6 @@ mod word;
 pub use event::{EventEnd, EventFailure, EventRun, RunsAgain};
 pub use facts::EventFacts;
 pub use job::{JobChange, job_letters};
-pub use requester::Requester;
+pub use reply::ReplyTo;
 pub use source::EventSource;
 pub use word::EventWord;
