@@ -40,8 +40,6 @@ pub(super) struct Data<'e> {
     pub(super) job: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) run: Option<&'e str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) run_number: Option<u32>,
     pub(super) requests_count: usize,
     pub(super) requests: Vec<RequestId>,
     #[serde(skip_serializing_if = "Option::is_none")]

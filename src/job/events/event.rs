@@ -5,12 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::data::{Data, End, Envelope, Failure, cut, page};
 use super::facts::EventFacts;
-use super::requester::answer;
+use super::reply::answer;
 use super::source::EventSource;
 use super::word::EventWord;
-use crate::job::JobError;
-use crate::job::Requester;
-use crate::model::{Address, ErrorKind, Letter, RunKind, RunOutcome};
+use crate::job::{JobError, Requester};
+use crate::model::{Address, ErrorKind, Letter, RequestId, RunKind, RunOutcome};
 
 /// What every `type` of ours begins with.
 const TYPE: &str = "milvus.backup.agent.v1";
@@ -32,12 +31,10 @@ pub struct EventRun {
     pub trigger: String,
     /// The job that it is of.
     pub job: Option<u64>,
-    /// Which run of the job it is, from 1.
-    pub number: Option<u32>,
     /// When it began; none of a job that ends without a run.
     pub started_at: Option<Timestamp>,
-    /// Who asked.
-    pub requesters: Vec<Requester>,
+    /// The requests that it is for.
+    pub requests: Vec<RequestId>,
 }
 
 /// Whether the same is tried again without anyone asking for it.
@@ -91,7 +88,7 @@ impl EventRun {
 
     /// What is told when it has ended: to everyone, and to whoever waits for an answer, unless
     /// another run follows that will answer.
-    pub fn ended(&self, end: &EventEnd, now: Timestamp) -> Vec<Letter> {
+    pub fn ended(&self, end: &EventEnd, replies: &[Requester], now: Timestamp) -> Vec<Letter> {
         let duration = self.started_at.zip(end.ended_at).map(|(started_at, ended_at)| {
             // A clock that was set back makes it 0, not negative.
             ended_at.duration_since(started_at).as_secs_f64().max(0.)
@@ -115,7 +112,7 @@ impl EventRun {
         let event = self.letter(end.outcome.into(), what, end.ended_at.unwrap_or(now));
         let mut letters = vec![event];
         if end.again == RunsAgain::No {
-            let answers = self.requesters.iter().filter_map(|one| answer(one, &letters[0]));
+            let answers = replies.iter().filter_map(|one| answer(one, &letters[0]));
             let answers: Vec<Letter> = answers.collect();
             letters.extend(answers);
         }
@@ -147,9 +144,8 @@ impl EventRun {
                 trigger: &self.trigger,
                 job: self.job,
                 run: self.started_at.map(|_| self.id.as_str()),
-                run_number: self.number,
-                requests_count: self.requesters.len(),
-                requests: cut(&self.requesters, |_| true, |one| one.id.clone()),
+                requests_count: self.requests.len(),
+                requests: cut(&self.requests, |_| true, RequestId::clone),
                 started_at: self.started_at,
                 outcome,
                 ended,

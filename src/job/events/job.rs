@@ -30,10 +30,10 @@ pub struct JobChange<'c> {
 /// What is told of it: that a run begins or has ended, or that the job ends without one.
 /// Nothing of other changes.
 pub fn job_letters(change: &JobChange<'_>) -> Vec<Letter> {
-    let at_work = change.before.and_then(|before| run_of(before.progress));
+    let at_work = change.before.and_then(|before| since(before.progress));
     match (change.job.progress, at_work) {
-        (JobState::Running { run, since }, None) => {
-            vec![change.run(Some((run, since))).started(change.now)]
+        (JobState::Running { since, .. }, None) => {
+            vec![change.run(Some(since)).started(change.now)]
         }
         (JobState::Waiting { until, .. }, Some(_)) => {
             change.ended(at_work, (RunOutcome::Failed, RunsAgain::At(until)))
@@ -51,25 +51,24 @@ pub fn job_letters(change: &JobChange<'_>) -> Vec<Letter> {
     }
 }
 
-/// The number of a run that is at work, and when it began.
-fn run_of(state: JobState) -> Option<(u32, Timestamp)> {
+/// When the run began that is at work.
+fn since(state: JobState) -> Option<Timestamp> {
     match state {
-        JobState::Running { run, since } | JobState::Stopping { run, since, .. } => {
-            Some((run, since))
-        }
+        JobState::Running { since, .. } | JobState::Stopping { since, .. } => Some(since),
         JobState::Queued { .. } | JobState::Waiting { .. } | JobState::Ended { .. } => None,
     }
 }
 
 impl JobChange<'_> {
-    fn run(&self, run: Option<(u32, Timestamp)>) -> EventRun {
+    /// The run that began at this moment, or the job without one.
+    fn run(&self, since: Option<Timestamp>) -> EventRun {
         let job = self.job;
         let id = format!("{}-{}", self.agent, job.id);
         EventRun {
             source: EventSource::agent(self.cluster.clone(), self.agent),
-            id: match run {
+            id: match since {
                 // A job that was killed has two runs of one number.
-                Some((_, since)) => format!("{id}-{}", since.as_microsecond()),
+                Some(since) => format!("{id}-{}", since.as_microsecond()),
                 None => id,
             },
             kind: RunKind::Backup,
@@ -77,9 +76,8 @@ impl JobChange<'_> {
             backup: Some(job.backup.to_string()),
             trigger: job.cause.as_str().to_owned(),
             job: Some(job.id.0),
-            number: run.map(|(number, _)| number),
-            started_at: run.map(|(_, since)| since),
-            requesters: job.requesters.clone(),
+            started_at: since,
+            requests: job.requesters.iter().map(|one| one.id.clone()).collect(),
         }
     }
 
@@ -90,7 +88,7 @@ impl JobChange<'_> {
 
     fn ended(
         &self,
-        run: Option<(u32, Timestamp)>,
+        since: Option<Timestamp>,
         (outcome, again): (RunOutcome, RunsAgain),
     ) -> Vec<Letter> {
         let failed = outcome == RunOutcome::Failed;
@@ -104,6 +102,6 @@ impl JobChange<'_> {
             again,
             facts: report.map(EventFacts::from),
         };
-        self.run(run).ended(&end, self.now)
+        self.run(since).ended(&end, &self.job.requesters, self.now)
     }
 }

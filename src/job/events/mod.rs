@@ -22,7 +22,7 @@ mod data;
 mod event;
 mod facts;
 mod job;
-mod requester;
+mod reply;
 mod source;
 #[cfg(test)]
 mod tests;

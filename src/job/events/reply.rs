@@ -1,4 +1,4 @@
-//! Who asked for a run.
+//! Answers to those who asked for a run.
 
 use crate::job::Requester;
 use crate::model::{Address, Letter};
