@@ -9,6 +9,8 @@
 
 mod api;
 mod error;
+mod rabbit;
 
 pub use api::{Broker, Delivery, Incoming, Link, Published, Refusal};
 pub use error::{BrokerError, BrokerFault, BrokerResult};
+pub use rabbit::RabbitBroker;
