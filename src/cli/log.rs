@@ -16,7 +16,8 @@ use crate::config::{Environment, Log, LogFormat};
 /// Starts logging. Nothing was logged before.
 pub(super) fn to_stderr(log: Log, environment: &Environment) {
     let level = log.level.as_str();
-    let filter = EnvFilter::new(format!("warn,milvus_backup_agent={level}"));
+    // What lapin logs is in the errors that it returns, and in those without a remedy.
+    let filter = EnvFilter::new(format!("warn,lapin=off,milvus_backup_agent={level}"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let journald = environment.journal_stream().is_some_and(is_stderr);
     // journald knows when a line was written, and its readers have colours of their own.

@@ -60,7 +60,7 @@ const CONFINED: &[(&[&str], &[&str])] = &[
     (&["md5"], &["transfer/checksum.rs"]),
     (&["redb"], &["job/runner/journal/"]),
     (&["tokio_cron_scheduler"], &["trigger/clock.rs"]),
-    (&["lapin"], &["broker/rabbit/"]),
+    (&["lapin", "rustls_connector"], &["broker/rabbit/"]),
     (&["sd_notify"], &["daemon/systemd.rs"]),
     (
         &["tokio", "tokio_util", "futures", "async_trait"],
