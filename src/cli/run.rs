@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, RabbitBroker};
 use crate::config::{self, Config, Environment};
 use crate::daemon::{self, Client, Settings, Setup};
 use crate::job::{JobContext, JobError, JobResult, StagingRoot};
@@ -34,8 +34,9 @@ impl Setup for Files {
     }
 
     fn broker(&self, config: &Config, who: Client<'_>) -> JobResult<Option<Arc<dyn Broker>>> {
-        let _ = (config, who);
-        Ok(None)
+        let broker =
+            |amqp| -> Arc<dyn Broker> { Arc::new(RabbitBroker::new(amqp, who.cluster, who.agent)) };
+        Ok(config.amqp.as_ref().map(broker))
     }
 
     async fn staging(

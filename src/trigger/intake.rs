@@ -7,12 +7,12 @@ use uuid::Uuid;
 use super::message::TriggerMessage;
 use crate::broker::{Incoming, Refusal};
 use crate::job::{
-    Busy, Cause, JobContext, JobError, JobRequest, JobResult, Journal, JournalError, KnownRequest,
-    RequestState, Requester, Reserved, RunnerHandle, SubmitError, Submitted, can_reserve,
-    reserve_request,
+    Busy, Cause, JobChange, JobContext, JobError, JobId, JobRecord, JobRequest, JobResult, Journal,
+    JournalError, KnownRequest, RefusedRequest, RequestState, Requester, Reserved, RunnerHandle,
+    SubmitError, Submitted, can_reserve, job_letters, reserve_request,
 };
 use crate::metrics::{MessageResult, Metrics, TriggerSource};
-use crate::model::{BackupName, Clock, ErrorKind, PolicyName};
+use crate::model::{Address, BackupName, Clock, ErrorKind, PolicyName};
 use crate::policy::{PolicySet, Trigger};
 
 /// What is to be done with a message.
@@ -57,7 +57,7 @@ impl Intake {
             TriggerMessage::read(message).and_then(|asked| admit(&asked, scene).map(|()| asked));
         let asked = match asked {
             Ok(asked) => asked,
-            Err(refusal) => return Verdict::Refuse(refusal),
+            Err(refusal) => return self.refuse(message, refusal, scene).await,
         };
         let requester = Requester {
             id: asked.request_id,
@@ -72,6 +72,24 @@ impl Intake {
         }
     }
 
+    /// Whoever waits for an answer gets one.
+    async fn refuse(&self, message: &Incoming, refusal: Refusal, scene: Scene<'_>) -> Verdict {
+        let Some(reply_to) = &message.reply_to else { return Verdict::Refuse(refusal) };
+        let refused = RefusedRequest {
+            cluster: &scene.context.cluster,
+            agent: &self.agent,
+            reason: refusal.reason,
+            detail: &refusal.detail,
+            reply_to,
+            correlation_id: message.correlation_id.as_deref(),
+        };
+        let letter = refused.letter(self.clock.now());
+        match self.journal.on_disk(move |journal| journal.post(&[letter])).await {
+            Ok(()) => Verdict::Refuse(refusal),
+            Err(error) => Verdict::Later(unwritten(error)),
+        }
+    }
+
     async fn see_to(
         &self,
         requester: &Requester,
@@ -83,9 +101,10 @@ impl Intake {
         let held = match known.map_err(unwritten)?.map(|KnownRequest { state, .. }| state) {
             None => false,
             Some(RequestState::Held { .. }) => true,
-            Some(RequestState::Accepted { .. } | RequestState::Elsewhere) => {
-                tracing::info!(request_id = %requester.id, %policy, "a request that is known came again");
-                return Ok(MessageResult::Duplicate);
+            Some(RequestState::Elsewhere) => return Ok(known_already(requester)),
+            Some(RequestState::Accepted { job }) => {
+                self.answer_again(requester, job, scene).await?;
+                return Ok(known_already(requester));
             }
         };
         if !held {
@@ -94,6 +113,32 @@ impl Intake {
             self.journal.on_disk(write).await.map_err(unwritten)?;
         }
         self.claim(requester, policy, (scene, reason)).await
+    }
+
+    /// Who asks again after the end may have lost the answer.
+    async fn answer_again(
+        &self,
+        requester: &Requester,
+        job: JobId,
+        scene: Scene<'_>,
+    ) -> JobResult<()> {
+        if requester.reply_to.is_none() {
+            return Ok(());
+        }
+        let ended = self.journal.on_disk(move |journal| journal.ended_job(job)).await;
+        let Some(ended) = ended.map_err(unwritten)? else { return Ok(()) };
+        let job = JobRecord { requesters: vec![requester.clone()], ..ended };
+        let mut letters = job_letters(&JobChange {
+            cluster: &scene.context.cluster,
+            agent: &self.agent,
+            before: None,
+            job: &job,
+            done: None,
+            failure: None,
+            now: self.clock.now(),
+        });
+        letters.retain(|letter| matches!(letter.to, Address::Reply { .. }));
+        self.journal.on_disk(move |journal| journal.post(&letters)).await.map_err(unwritten)
     }
 
     /// Goes on with a request that the journal holds.
@@ -168,6 +213,11 @@ impl Intake {
         let write = move |journal: &Journal| journal.forget_requests(now);
         self.journal.on_disk(write).await.map_err(unwritten)
     }
+}
+
+fn known_already(requester: &Requester) -> MessageResult {
+    tracing::info!(request_id = %requester.id, "a request that is known came again");
+    MessageResult::Duplicate
 }
 
 /// Refuses what this agent is not for.

@@ -57,11 +57,13 @@ impl Agent {
         Self { service, intake, context, policies: policies() }
     }
 
-    /// As SIGKILL does.
+    /// As SIGKILL does. A write that had begun ends first.
     async fn kill(self) {
         let Self { service, intake, .. } = self;
-        drop(intake);
         service.kill().await;
+        let journal = intake.journal.clone();
+        drop(intake);
+        drop(journal.on_disk(Journal::open_jobs).await);
     }
 
     fn scene(&self) -> Scene<'_> {
@@ -92,7 +94,7 @@ impl Agent {
     }
 }
 
-fn asks(policy: &str, id: &str) -> String {
+fn asks_for(policy: &str, id: &str) -> String {
     format!("{{\"policy\": \"{policy}\", \"request_id\": \"{id}\"}}")
 }
 
@@ -104,13 +106,13 @@ fn jobs() -> Jobs {
 async fn a_request_is_run_once_however_often_it_comes() {
     let (lab, jobs) = (Lab::new(), jobs());
     let agent = Agent::start(&jobs, lab.context()).await;
-    assert_eq!(agent.take(&asks("nightly", "a")).await, "accepted");
-    assert_eq!(agent.take(&asks("nightly", "a")).await, "duplicate", "while it waits");
+    assert_eq!(agent.take(&asks_for("nightly", "a")).await, "accepted");
+    assert_eq!(agent.take(&asks_for("nightly", "a")).await, "duplicate", "while it waits");
     agent.service.settled().await;
-    assert_eq!(agent.take(&asks("nightly", "a")).await, "duplicate", "after its end");
+    assert_eq!(agent.take(&asks_for("nightly", "a")).await, "duplicate", "after its end");
     agent.kill().await;
     let agent = Agent::start(&jobs, lab.context()).await;
-    assert_eq!(agent.take(&asks("nightly", "a")).await, "duplicate", "after a restart");
+    assert_eq!(agent.take(&asks_for("nightly", "a")).await, "duplicate", "after a restart");
     assert_eq!(jobs.world.made().len(), 1);
     let ended = agent.service.journal.ended_jobs(9).expect("they are read");
     assert_eq!(ended[0].requesters[0].id.as_str(), "a");
@@ -124,15 +126,15 @@ async fn a_request_that_another_agent_has_is_left_to_it() {
     let (lab, here, there) = (Lab::new(), jobs(), jobs());
     let (ours, theirs) =
         (Agent::start(&here, lab.context()).await, Agent::start(&there, lab.context()).await);
-    assert_eq!(ours.take(&asks("nightly", "a")).await, "accepted");
-    assert_eq!(theirs.take(&asks("nightly", "a")).await, "duplicate");
+    assert_eq!(ours.take(&asks_for("nightly", "a")).await, "accepted");
+    assert_eq!(theirs.take(&asks_for("nightly", "a")).await, "duplicate");
     assert_eq!(theirs.known("a"), Some(RequestState::Elsewhere));
     assert_eq!(theirs.open_jobs(), []);
     // An agent of another cluster on the same repository has requests of its own.
     let elsewhere = jobs();
     let cluster = ClusterName::new("c2").expect("a name");
     let third = Agent::start(&elsewhere, JobContext { cluster, ..lab.context() }).await;
-    assert_eq!(third.take(&asks("nightly", "a")).await, "accepted");
+    assert_eq!(third.take(&asks_for("nightly", "a")).await, "accepted");
 }
 
 /// The journal has it, and then the process is killed: before the repository was asked, or
@@ -144,14 +146,14 @@ async fn an_agent_that_is_killed_over_a_request_still_has_it_if_it_ever_had() {
         let (lab, here, there) = (Lab::new(), jobs(), jobs());
         let store = Arc::new(FaultyStore::new(Arc::new(lab.repository.clone())));
         let ours = Agent::start(&here, lab.context_over(Arc::<FaultyStore>::clone(&store))).await;
-        assert_eq!(ours.take(&asks("other", "before")).await, "accepted");
+        assert_eq!(ours.take(&asks_for("other", "before")).await, "accepted");
         ours.service.settled().await;
         // What is written last before the kill.
         if !reserved {
             store.fail(StoreOp::Put, "_requests/a.json", StoreErrorKind::Transient, 99);
         }
         let killed = {
-            let body = asks("nightly", "a");
+            let body = asks_for("nightly", "a");
             let taking = ours.take(&body);
             let held = async {
                 while ours.known("a").is_none() || reserved && !is_reserved(&lab).await {
@@ -170,11 +172,11 @@ async fn an_agent_that_is_killed_over_a_request_still_has_it_if_it_ever_had() {
         let theirs = Agent::start(&there, lab.context()).await;
         let mut said = Vec::new();
         if first == "theirs" {
-            said.push(theirs.take(&asks("nightly", "a")).await);
+            said.push(theirs.take(&asks_for("nightly", "a")).await);
         }
         ours.intake.resume(ours.scene()).await.expect("it goes on");
-        said.push(ours.take(&asks("nightly", "a")).await);
-        said.push(theirs.take(&asks("nightly", "a")).await);
+        said.push(ours.take(&asks_for("nightly", "a")).await);
+        said.push(theirs.take(&asks_for("nightly", "a")).await);
         ours.service.settled().await;
         theirs.service.settled().await;
         let made = |jobs: &Jobs| {
@@ -201,17 +203,17 @@ async fn what_nobody_could_see_to_stays_with_the_broker() {
     let context = lab.context_over(Arc::<FaultyStore>::clone(&store));
     let agent = Agent::start(&jobs, context).await;
     store.fail(StoreOp::Put, "_requests/", StoreErrorKind::Transient, 2);
-    let said = agent.take(&asks("nightly", "a")).await;
+    let said = agent.take(&asks_for("nightly", "a")).await;
     assert!(said.starts_with("later: the repository cannot be used"), "{said}");
     assert_eq!(agent.open_jobs(), [], "it is not known to be ours");
     assert!(agent.intake.resume(agent.scene()).await.is_err());
     agent.intake.resume(agent.scene()).await.expect("the store is back");
     assert_eq!(agent.open_jobs().len(), 1);
-    assert_eq!(agent.take(&asks("nightly", "a")).await, "duplicate");
+    assert_eq!(agent.take(&asks_for("nightly", "a")).await, "duplicate");
     agent.service.settled().await;
 
     agent.service.runner.drain().await;
-    let said = agent.take(&asks("nightly", "b")).await;
+    let said = agent.take(&asks_for("nightly", "b")).await;
     assert_eq!(said, "later: the agent is stopping");
     // The repository says that it is ours, so it is done when we are back.
     agent.kill().await;
@@ -227,11 +229,11 @@ async fn a_message_that_is_not_for_this_agent_is_refused_with_the_reason() {
     let agent = Agent::start(&jobs, lab.context()).await;
     for (body, said) in [
         (
-            asks("nigthly", "a"),
+            asks_for("nigthly", "a"),
             "unknown_policy: this agent has no policy `nigthly`; is it `nightly`?",
         ),
         (
-            asks("quiet", "a"),
+            asks_for("quiet", "a"),
             "not_triggered: messages do not start the policy `quiet`: add `triggers: [amqp]` to it",
         ),
         (
@@ -259,7 +261,7 @@ async fn what_comes_too_late_or_to_a_paused_policy_is_skipped_and_told() {
     // It is 02:00:00.
     assert_eq!(agent.take(&late("a", "2026-11-23T01:59:59Z")).await, "expired");
     assert_eq!(agent.take(&late("a", "2026-11-23T01:59:59Z")).await, "duplicate");
-    assert_eq!(agent.take(&asks("resting", "b")).await, "paused");
+    assert_eq!(agent.take(&asks_for("resting", "b")).await, "paused");
     // One that is in time, and then waits behind a run for too long.
     agent.service.submit("nightly", 1, Busy::Join).await;
     sleep(Duration::from_secs(1)).await;
@@ -283,6 +285,43 @@ async fn what_comes_too_late_or_to_a_paused_policy_is_skipped_and_told() {
     assert_eq!(jobs.world.made().len(), 1);
 }
 
+/// The answers that are in the outbox: to whom, and what.
+fn answers(agent: &Agent) -> Vec<(String, String, String)> {
+    let letters = agent.service.journal.outbox(99).expect("it is read").first;
+    let answers = letters.into_iter().filter_map(|posted| match posted.letter.to {
+        Address::Reply { queue, correlation_id } => {
+            let body: serde_json::Value = serde_json::from_str(&posted.letter.body).expect("JSON");
+            let kind = body["type"].as_str().expect("a type").to_owned();
+            Some((queue, correlation_id.unwrap_or_default(), kind))
+        }
+        Address::Topic { .. } => None,
+    });
+    answers.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_an_answer_hears_of_a_refusal_and_of_an_end_that_was_missed() {
+    let (lab, jobs) = (Lab::new(), jobs());
+    let agent = Agent::start(&jobs, lab.context()).await;
+    let asks = |body: String, correlation: &str| Incoming {
+        body: body.into_bytes(),
+        reply_to: Some("answers".to_owned()),
+        correlation_id: Some(correlation.to_owned()),
+        ..Incoming::default()
+    };
+    agent.take_message(&asks(asks_for("nightly", "a"), "1")).await;
+    agent.take_message(&asks(asks_for("nothing", "b"), "2")).await;
+    let refused = "milvus.backup.agent.v1.request.refused";
+    let answer = |id: &str, kind: &str| ("answers".to_owned(), id.to_owned(), kind.to_owned());
+    assert_eq!(answers(&agent), [answer("2", refused)]);
+    agent.take_message(&asks(asks_for("nightly", "a"), "3")).await;
+    assert_eq!(answers(&agent).len(), 1, "its end is not known yet");
+    agent.service.settled().await;
+    agent.take_message(&asks(asks_for("nightly", "a"), "4")).await;
+    let ended = "milvus.backup.agent.v1.backup.succeeded";
+    assert_eq!(answers(&agent)[1..], [answer("4", ended)]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_joins_a_job_that_has_not_begun_and_no_other() {
     let (lab, jobs) = (Lab::new(), jobs());
@@ -293,7 +332,7 @@ async fn a_request_joins_a_job_that_has_not_begun_and_no_other() {
     sleep(Duration::from_secs(1)).await;
     // The run that is at work may have seen the state of before.
     for id in ["a", "b", "c"] {
-        assert_eq!(agent.take(&asks("nightly", id)).await, "accepted");
+        assert_eq!(agent.take(&asks_for("nightly", id)).await, "accepted");
     }
     let open = agent.open_jobs();
     assert_eq!(open.iter().map(|job| job.requesters.len()).collect::<Vec<_>>(), [0, 3]);
@@ -315,7 +354,7 @@ async fn whoever_asked_for_a_job_that_is_replaced_is_served_by_the_other() {
     let lab = Lab::new();
     let jobs = Jobs::new(&[("nightly", SHORT)]);
     let agent = Agent::start(&jobs, lab.context()).await;
-    assert_eq!(agent.take(&asks("nightly", "a")).await, "accepted");
+    assert_eq!(agent.take(&asks_for("nightly", "a")).await, "accepted");
     sleep(Duration::from_secs(2)).await;
     let Submitted::Accepted(second) = agent.service.submit("nightly", 1, Busy::Replace).await
     else {
@@ -336,7 +375,7 @@ async fn one_job_does_for_so_many_requests_and_then_another_follows() {
     agent.service.submit("nightly", 1, Busy::Join).await;
     sleep(Duration::from_secs(1)).await;
     for number in 0..300 {
-        assert_eq!(agent.take(&asks("nightly", &number.to_string())).await, "accepted");
+        assert_eq!(agent.take(&asks_for("nightly", &number.to_string())).await, "accepted");
     }
     let waiting: Vec<_> = agent.open_jobs().iter().map(|job| job.requesters.len()).collect();
     assert_eq!(waiting, [0, 256, 44]);
@@ -386,7 +425,7 @@ async fn every_change_of_a_job_is_in_the_outbox_with_it() {
 async fn requests_are_known_for_two_days() {
     let (lab, jobs) = (Lab::new(), jobs());
     let agent = Agent::start(&jobs, lab.context()).await;
-    assert_eq!(agent.take(&asks("nightly", "a")).await, MessageResult::Accepted.as_str());
+    assert_eq!(agent.take(&asks_for("nightly", "a")).await, MessageResult::Accepted.as_str());
     agent.service.settled().await;
     sleep(Duration::from_hours(47)).await;
     agent.intake.forget().await.expect("it is written");
@@ -404,12 +443,12 @@ async fn an_answer_that_is_lost_does_not_lose_the_request() {
     // An earlier try was put, and its answer never came.
     let store: Arc<dyn ObjectStore> = Arc::new(lab.repository.clone());
     let name = agent.intake.agent.clone();
-    assert_eq!(agent.take(&asks("other", "before")).await, "accepted");
+    assert_eq!(agent.take(&asks_for("other", "before")).await, "accepted");
     let mark = format!(
         r#"{{"version":1,"request_id":"a","policy":"nightly","agent":"{name}","host":"h","received_at":"2026-11-23T02:00:00Z"}}"#
     );
     let key = milvus_backup_agent::model::ObjectKey::new("c1/_requests/a.json").expect("a key");
     let mode = milvus_backup_agent::storage::PutMode::IfAbsent;
     store.put(&key, mark.into(), mode).await.expect("it is put");
-    assert_eq!(agent.take(&asks("nightly", "a")).await, "accepted");
+    assert_eq!(agent.take(&asks_for("nightly", "a")).await, "accepted");
 }

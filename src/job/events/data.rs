@@ -14,7 +14,7 @@ const PAGE: usize = 2000;
 
 /// An event in CloudEvents' own form.
 #[derive(Debug, Serialize)]
-pub(super) struct Envelope<'e> {
+pub(super) struct Envelope<'e, D> {
     pub(super) specversion: &'static str,
     pub(super) id: &'e str,
     pub(super) source: String,
@@ -24,7 +24,7 @@ pub(super) struct Envelope<'e> {
     pub(super) subject: Option<&'e str>,
     pub(super) time: Timestamp,
     pub(super) datacontenttype: &'static str,
-    pub(super) data: Data<'e>,
+    pub(super) data: D,
 }
 
 /// What is ours in it.

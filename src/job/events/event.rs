@@ -12,7 +12,7 @@ use crate::job::{JobError, Requester};
 use crate::model::{Address, ErrorKind, Letter, RequestId, RunKind, RunOutcome};
 
 /// What every `type` of ours begins with.
-const TYPE: &str = "milvus.backup.agent.v1";
+pub(super) const TYPE: &str = "milvus.backup.agent.v1";
 
 /// A run, or a job that ends without one, as all of its events tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -22,6 +22,7 @@ mod data;
 mod event;
 mod facts;
 mod job;
+mod refused;
 mod reply;
 mod source;
 #[cfg(test)]
@@ -31,5 +32,6 @@ mod word;
 pub use event::{EventEnd, EventFailure, EventRun, RunsAgain};
 pub use facts::EventFacts;
 pub use job::{JobChange, job_letters};
+pub use refused::RefusedRequest;
 pub use source::EventSource;
 pub use word::EventWord;
