@@ -94,6 +94,7 @@ def launch(node, wanted, timeout):
         node.kill(process.pid)
         fail("\n".join([*tail(log, offset), f"rabbitmq in {d} did not start: {problem}"]))
     print(json.dumps({
+        "dir": str(d),
         "url": f"amqp://guest:guest@127.0.0.1:{ports['amqp']}",
         "port": ports["amqp"],
         "tls_port": ports["tls"] if certificates else None,
