@@ -12,6 +12,7 @@ mod intake;
 mod lab;
 mod lease;
 mod live;
+mod messages;
 mod metrics;
 mod milvus_fake;
 mod milvus_live;

@@ -38,18 +38,24 @@ class Server:
         (LAB / "ports").mkdir(parents=True, exist_ok=True)
         owner = [str(watched), process_birth(watched), str(self.d)]
         fixed = wanted or self.port_base()
-        for base in [fixed] if fixed else range(FIRST_PORT_BASE, 32000, PORT_STEP):
-            lock = os.open(LAB / "ports" / str(base), os.O_RDWR | os.O_CREAT, 0o666)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        # What a server that was just killed has started may hold its ports for a moment longer.
+        deadline = time.monotonic() + (10 if fixed else 0)
+        while True:
+            for base in [fixed] if fixed else range(FIRST_PORT_BASE, 32000, PORT_STEP):
+                lock = os.open(LAB / "ports" / str(base), os.O_RDWR | os.O_CREAT, 0o666)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    os.close(lock)
+                    continue
+                if not self.busy_ports(base) and not self.is_owned_by_another(lock):
+                    os.ftruncate(lock, 0)
+                    os.pwrite(lock, json.dumps(owner).encode(), 0)
+                    return base, lock
                 os.close(lock)
-                continue
-            if not self.busy_ports(base) and not self.is_owned_by_another(lock):
-                os.ftruncate(lock, 0)
-                os.pwrite(lock, json.dumps(owner).encode(), 0)
-                return base, lock
-            os.close(lock)
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(0.2)
         if fixed:
             fail(f"ports {fixed} to {fixed + self.ports - 1} are in use: {self.busy_ports(fixed)}")
         fail("no free ports")

@@ -130,6 +130,9 @@ impl MilvusApi for FakeMilvus {
 
     async fn flush(&self, namespace: &Namespace) -> MilvusResult<FlushAnswer> {
         self.enter(MilvusCall::Flush)?;
+        if !self.flush_takes.is_zero() {
+            tokio::time::sleep(self.flush_takes).await;
+        }
         let flushed = self.cluster().flush(namespace);
         let (answer, files) = flushed.ok_or_else(|| absent(namespace))?;
         self.write(files).await?;

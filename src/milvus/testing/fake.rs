@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use crate::milvus::{CollectionSpec, MilvusError, MilvusErrorKind, MilvusResult};
 use crate::model::{KeyPrefix, Namespace};
@@ -20,6 +21,7 @@ pub struct FakeMilvus {
     mounts: Vec<(String, Arc<dyn ObjectStore>)>,
     cluster: Mutex<Cluster>,
     script: Mutex<Script>,
+    pub(super) flush_takes: Duration,
 }
 
 impl FakeMilvus {
@@ -32,6 +34,7 @@ impl FakeMilvus {
             store,
             cluster: Mutex::default(),
             script: Mutex::default(),
+            flush_takes: Duration::ZERO,
         }
     }
 
@@ -48,6 +51,13 @@ impl FakeMilvus {
     #[must_use]
     pub fn with_version(mut self, version: &str) -> Self {
         version.clone_into(&mut self.version);
+        self
+    }
+
+    /// Takes its time for each flush.
+    #[must_use]
+    pub fn with_slow_flush(mut self, takes: Duration) -> Self {
+        self.flush_takes = takes;
         self
     }
 

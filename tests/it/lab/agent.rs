@@ -20,6 +20,8 @@ pub(crate) struct Agent {
     repository: Place,
     cluster: String,
     config: String,
+    /// How long a flush of the fake Milvus takes that is behind it, if one is.
+    fake: Option<Duration>,
 }
 
 /// Where backups go.
@@ -76,7 +78,13 @@ impl Agent {
             folder.path().join("state").display(),
         );
         fs::write(folder.path().join("config.yaml"), &config).unwrap();
-        Self { folder, repository, cluster: cluster.to_owned(), config }
+        Self { folder, repository, cluster: cluster.to_owned(), config, fake: None }
+    }
+
+    /// Lets `run` have a Milvus of its own, in its memory, whose flushes take so long: see
+    /// [`super::fake`]. Every other command is as ever.
+    pub(crate) fn with_fake_milvus(self, flush_takes: Duration) -> Self {
+        Self { fake: Some(flush_takes), ..self }
     }
 
     /// Adds to the configuration, in the place of what was added before.
@@ -86,13 +94,19 @@ impl Agent {
 
     /// Makes it one that can `run`: on a free port, with these policies.
     pub(crate) fn serve(&self, policies: &[(&str, &str)]) {
+        self.serve_with(policies, "");
+    }
+
+    /// The same with more in its configuration.
+    pub(crate) fn serve_with(&self, policies: &[(&str, &str)], more: &str) {
         let folder = self.path("policies");
         fs::create_dir_all(&folder).unwrap();
         for (name, policy) in policies {
             fs::write(folder.join(format!("{name}.yaml")), policy).unwrap();
         }
         let folder = folder.display();
-        self.configure(&format!("policies: {folder}\napi: {{listen: \"127.0.0.1:0\"}}\n"));
+        let api = "api: {listen: \"127.0.0.1:0\"}";
+        self.configure(&format!("policies: {folder}\n{api}\n{more}"));
     }
 
     /// The names of the backups that are complete.
@@ -150,6 +164,11 @@ impl Agent {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        if let (Some(flush_takes), ["run"]) = (self.fake, arguments) {
+            let mut command = super::fake::command(&self.path("config.yaml"), flush_takes);
+            command.current_dir(self.folder.path()).stdin(Stdio::null());
+            return command;
+        }
         let mut command = Command::new(env!("CARGO_BIN_EXE_milvus-backup-agent"));
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command.args(["--config", "config.yaml", "--output", "json"]).args(arguments);

@@ -6,6 +6,7 @@
 mod agent;
 mod bucket;
 mod client;
+pub(crate) mod fake;
 pub(crate) mod moto;
 mod proxy;
 mod rabbit;
@@ -18,7 +19,7 @@ use std::process::{Command, Stdio};
 
 pub(crate) use agent::{Agent, Ended};
 pub(crate) use bucket::Bucket;
-pub(crate) use client::Client;
+pub(crate) use client::{Client, Message};
 pub(crate) use proxy::{Proxy, Way, Weather};
 pub(crate) use rabbit::{Rabbit, rabbit};
 pub(crate) use running::Running;

@@ -5,6 +5,7 @@
 mod agent;
 mod hang;
 mod kill;
+pub(crate) mod requests;
 mod resume;
 mod retention;
 mod share;

@@ -1,0 +1,3 @@
+//! The agent and a real RabbitMQ, with a fake Milvus behind the agent: see `lab::fake`.
+
+mod requests;
