@@ -204,9 +204,13 @@ impl Messages {
 
     /// Tells whether the broker takes events. Never ends.
     async fn watch(&self, link: &dyn Link) {
-        let mut pulse = interval(PULSE);
+        let (mut pulse, mut looks) = (interval(PULSE), interval(LOOK));
         loop {
-            pulse.tick().await;
+            tokio::select! {
+                _ = pulse.tick() => {}
+                // Those who wait for a broker that takes nothing are counted, too.
+                _ = looks.tick() => drop(self.outgoing.look().await),
+            }
             let blocked = link.blocked();
             self.metrics.broker_blocked(blocked.is_some());
             self.tell(|state| state.blocked = blocked);

@@ -50,7 +50,9 @@ fn the_agent_with_a_fake_milvus() {
     let config = PathBuf::from(read(CONFIG));
     let millis = read(FLUSH_MILLIS).to_str().and_then(|text| text.parse().ok());
     let flush_takes = Duration::from_millis(millis.expect("a number"));
-    tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
+    let filter = tracing_subscriber::EnvFilter::new("warn,lapin=off,milvus_backup_agent=info");
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    log.with_ansi(false).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Runtime::new().expect("threads");
     let ended = runtime.block_on(async {
         let stop = CancellationToken::new();

@@ -1,3 +1,4 @@
 //! The agent and a real RabbitMQ, with a fake Milvus behind the agent: see `lab::fake`.
 
 mod requests;
+mod troubles;

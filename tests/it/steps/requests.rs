@@ -39,6 +39,8 @@ pub(crate) struct Storm {
 pub(crate) struct Outcome {
     pub(crate) jobs: usize,
     pub(crate) joined: usize,
+    /// Agents that ran some of them.
+    pub(crate) agents: usize,
     pub(crate) redelivered_events: usize,
     pub(crate) duplicates_counted: i64,
 }
@@ -263,7 +265,10 @@ fn assert_once(events: &[Value], agents: &[Agent], storm: Storm) -> Outcome {
     for backup in backups.iter().take(5) {
         agents[0].verify(backup);
     }
+    let sources: BTreeSet<&str> =
+        told().filter(of_kind).map(|event| text(&event["source"])).collect();
     Outcome {
+        agents: sources.len(),
         jobs: backups.len(),
         joined: storm.requests - backups.len(),
         redelivered_events: again,
@@ -275,7 +280,7 @@ fn assert_once(events: &[Value], agents: &[Agent], storm: Storm) -> Outcome {
 pub(crate) fn tell(who: &str, storm: Storm, outcome: &Outcome) {
     say(&format!(
         "{who}: {} requests, {} of them sent twice, and {} bad messages; broker restarted {} times, \
-         agents killed {} times: {} jobs, each with one backup, {} requests joined one; {} messages \
+         agents killed {} times: {} jobs, each with one backup and by {} agents in all, {} requests joined one; {} messages \
          were known already, {} events came twice",
         storm.requests,
         storm.duplicates,
@@ -283,6 +288,7 @@ pub(crate) fn tell(who: &str, storm: Storm, outcome: &Outcome) {
         storm.restarts,
         storm.kills,
         outcome.jobs,
+        outcome.agents,
         outcome.joined,
         outcome.duplicates_counted,
         outcome.redelivered_events,
