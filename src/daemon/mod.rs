@@ -28,6 +28,7 @@
 //! runner's and the schedules', go round.
 
 mod agent;
+mod besides;
 mod catalog;
 mod observe;
 mod preflight;

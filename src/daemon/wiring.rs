@@ -8,6 +8,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::besides::Besides;
 use super::catalog::Reading;
 use super::observe::{Telling, facts};
 use super::preflight::{self, Signs};
@@ -70,6 +71,7 @@ impl Agent {
         let journal = journal?.map_err(|error| unusable(&error))?;
         let agent = journal.on_disk(Journal::agent).await.map_err(|error| unusable(&error))?;
         let worlds = Worlds::new(World { settings, context });
+        let besides = Besides::of(&worlds.now(), agent);
         let changed = Arc::new(Notify::new());
         let doubt = Arc::new(Notify::new());
         let notices = (Arc::clone(&changed), Arc::clone(&doubt));
@@ -79,7 +81,7 @@ impl Agent {
         remember(&metrics, &journal).await?;
         let (runner, handle) = Runner::open(RunnerParts {
             journal: journal.clone(),
-            work: Arc::new(AgentWork { worlds: worlds.clone(), metrics: metrics.clone(), agent }),
+            work: Arc::new(AgentWork::of(&worlds, &metrics, &besides)),
             observer: Arc::new(telling),
             clock: Arc::clone(&clock),
         })
@@ -114,7 +116,7 @@ impl Agent {
         });
         agent.look_at_schedules(looked).await?;
         agent.keep_looking(readiness, Arc::clone(&changed), (reading, read));
-        agent.keep_pruning(sees_due, changed);
+        agent.keep_pruning(besides, sees_due, changed);
         Ok(agent)
     }
 
@@ -182,11 +184,17 @@ impl Agent {
     }
 
     /// Retention, after each good backup; and what else is left.
-    fn keep_pruning(&mut self, due: mpsc::UnboundedReceiver<Due>, changed: Arc<Notify>) {
+    fn keep_pruning(
+        &mut self,
+        besides: Besides,
+        due: mpsc::UnboundedReceiver<Due>,
+        changed: Arc<Notify>,
+    ) {
         let pruning = Pruning {
             setup: Arc::clone(&self.setup),
             worlds: self.worlds.clone(),
             metrics: self.metrics.clone(),
+            besides,
             changed,
             stop: self.stop.clone(),
         };

@@ -84,11 +84,12 @@ pub struct EventEnd {
 impl EventEnd {
     /// Of a run that came to its end.
     pub fn reported(outcome: RunOutcome, ended_at: Timestamp, facts: EventFacts) -> Self {
-        let failed = outcome == RunOutcome::Failed;
+        let failed = (outcome == RunOutcome::Failed).then_some(ErrorKind::Failed);
+        let failure = facts.failure().or(failed);
         Self {
             outcome,
             detail: None,
-            failure: failed.then_some(EventFailure { kind: ErrorKind::Failed, hint: None }),
+            failure: failure.map(|kind| EventFailure { kind, hint: None }),
             ended_at: Some(ended_at),
             again: RunsAgain::No,
             facts: Some(facts),

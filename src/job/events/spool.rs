@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, File, Permissions, TryLockError};
+use std::fs::{self, File, Metadata, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -57,6 +57,12 @@ impl Spool {
     /// The spool of an agent with this state. Nothing is read or made yet.
     pub fn of(state: &Path) -> Self {
         Self { folder: Arc::new(state.join("outbox")), stuck: Arc::default() }
+    }
+
+    /// The spool of an agent that has one.
+    pub fn if_any(state: &Path) -> Option<Self> {
+        let spool = Self::of(state);
+        spool.folder.exists().then_some(spool)
     }
 
     /// Leaves what is to be told of the beginning of a run, and of its end should it be killed.
@@ -115,8 +121,7 @@ impl Spool {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
             made => made?,
         }
-        let owner = fs::metadata(state)?;
-        let given = chown(folder, Some(owner.uid()), Some(owner.gid()))
+        let given = give(folder, &fs::metadata(state)?)
             .and_then(|()| fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE)));
         if given.is_err() {
             // Nobody could take away what is left in it.
@@ -158,4 +163,13 @@ impl Spool {
     pub(super) fn stuck(&self) -> MutexGuard<'_, BTreeSet<OsString>> {
         self.stuck.lock().expect("no holder of this lock panics")
     }
+}
+
+/// Gives a new folder to an owner. A service may not even try to, and need not.
+fn give(folder: &Path, owner: &Metadata) -> io::Result<()> {
+    let (theirs, made) = ((owner.uid(), owner.gid()), fs::metadata(folder)?);
+    if (made.uid(), made.gid()) == theirs {
+        return Ok(());
+    }
+    chown(folder, Some(theirs.0), Some(theirs.1))
 }
