@@ -8,7 +8,7 @@ use crate::storage::Access;
 
 use super::args::BackupArguments;
 use super::output::{Output, size, table};
-use super::textfile::{Ended, Told};
+use super::told::{Done, Ended, Told};
 use super::{ExitStatus, policy};
 
 /// A plan writes nothing, so it opens what is there or nothing at all.
@@ -29,13 +29,23 @@ pub(super) async fn run(
     }
     let report = job::run_backup(context, request).await?;
     output.print(&report, || report_text(&report));
-    Ok(Ended { status: report.outcome.into(), backup: Some(report.figures()), outcome: None })
+    Ok(Ended {
+        status: report.outcome.into(),
+        outcome: None,
+        figures: Some(report.figures()),
+        done: Some(Done {
+            backup: Some(report.name.clone()),
+            detail: report.failures(),
+            facts: (&report).into(),
+        }),
+    })
 }
 
-/// What is told of it where nobody runs the agent; nothing of a plan.
+/// What others are told of it; nothing of a plan.
 pub(super) fn told(arguments: &BackupArguments) -> Option<Told> {
     let policy = arguments.policy.clone().unwrap_or_default();
-    (!arguments.plan).then_some(Told { kind: RunKind::Backup, policy })
+    let backup = arguments.name.as_ref().map(ToString::to_string);
+    (!arguments.plan).then_some(Told { kind: RunKind::Backup, policy, backup })
 }
 
 /// What a policy says, unless the arguments say it.

@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{self, Config, Environment, Loaded};
 use crate::job::{JobContext, JobError, JobResult};
 use crate::metrics::Metrics;
-use crate::model::{ErrorKind, RunKind};
+use crate::model::ErrorKind;
 use crate::storage::Access;
 
 use super::args::{Arguments, BackupArguments, Command, Format, PruneArguments};
 use super::output::{Output, talk};
-use super::textfile::{Told, told};
+use super::told::told;
 use super::{
     ExitStatus, backup, check, cluster, delete, list, log, pin, progress, prune, restore, run,
     session, unlock, verify,
@@ -109,11 +109,11 @@ async fn dispatch(
             list::show(&open(Access::Read).await?, &arguments, output).await
         }
         Command::Verify(arguments) => {
+            let run = verify::told(&arguments);
             let work = async move |context: JobContext, metrics: &Metrics| {
                 shown(&context, verify::run(&context, &arguments, (output, metrics))).await
             };
-            let run = Some(Told::without_policy(RunKind::Verify));
-            told(config, run, open(Access::WriteIfAllowed).await, work).await
+            told(config, Some(run), open(Access::WriteIfAllowed).await, work).await
         }
         Command::Delete(arguments) => {
             let context = open(delete::access(&arguments)).await?;
@@ -139,13 +139,13 @@ async fn dispatch(
         }
         Command::Backup(arguments) => back_up(config, arguments, output, cancel).await,
         Command::Restore(arguments) => {
-            let kind = (!arguments.plan).then_some(RunKind::Restore);
+            let run = restore::told(&arguments);
             let context = open(restore::access(&arguments)).await;
             let work = async move |context: JobContext, metrics: &Metrics| {
                 let work = restore::run(config, &context, arguments, output, metrics);
                 shown(&context, Box::pin(work)).await
             };
-            told(config, kind.map(Told::without_policy), context, work).await
+            told(config, run, context, work).await
         }
     }
 }

@@ -13,6 +13,7 @@ mod check;
 mod cluster;
 mod config;
 mod delete;
+mod events;
 mod exit;
 mod list;
 mod log;
@@ -28,6 +29,7 @@ mod run;
 mod session;
 mod staging;
 mod textfile;
+mod told;
 mod unlock;
 mod verify;
 

@@ -12,7 +12,7 @@ use crate::storage::Access;
 
 use super::args::PruneArguments;
 use super::output::{Output, size, table};
-use super::textfile::{Ended, Told};
+use super::told::{Done, Ended, Told};
 use super::{policy, staging};
 
 /// A plan writes nothing.
@@ -20,10 +20,10 @@ pub(super) fn access(arguments: &PruneArguments) -> Access {
     if arguments.apply { Access::WriteExisting } else { Access::Read }
 }
 
-/// What is told of it where nobody runs the agent; nothing of a plan.
+/// What others are told of it; nothing of a plan.
 pub(super) fn told(arguments: &PruneArguments) -> Option<Told> {
     let policy = arguments.policy.clone().unwrap_or_default();
-    arguments.apply.then_some(Told { kind: RunKind::Prune, policy })
+    arguments.apply.then_some(Told { kind: RunKind::Prune, policy, backup: None })
 }
 
 pub(super) async fn run(
@@ -57,7 +57,8 @@ pub(super) async fn run(
     let outcome = report.outcome();
     let refused = report.refused.is_some();
     let status = if refused { ErrorKind::Refused.into() } else { outcome.into() };
-    Ok(Ended { status, backup: None, outcome: Some(outcome) })
+    let done = Done { backup: None, detail: None, facts: (&report).into() };
+    Ok(Ended { status, outcome: Some(outcome), figures: None, done: Some(done) })
 }
 
 /// Whoever has no policies prunes what deletes and crashes have left.

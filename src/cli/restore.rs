@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::job::{self, JobContext, JobResult, RestoreOptions, RestoreReport, Wanted};
 use crate::metrics::Metrics;
+use crate::model::RunKind;
 use crate::plan::RestoreRequest;
 use crate::storage::Access;
 
@@ -11,10 +12,18 @@ use super::args::RestoreArguments;
 use super::backup::{plan_text, selector};
 use super::output::{Output, table};
 use super::staging;
+use super::told::{Done, Ended, Told};
 
 /// There is nothing to restore from a repository that would have to be made first.
 pub(super) fn access(arguments: &RestoreArguments) -> Access {
     if arguments.plan { Access::Read } else { Access::WriteExisting }
+}
+
+/// What others are told of it; nothing of a plan.
+pub(super) fn told(arguments: &RestoreArguments) -> Option<Told> {
+    let backup = Some(arguments.backup.name.to_string());
+    let told = Told { kind: RunKind::Restore, policy: String::new(), backup };
+    (!arguments.plan).then_some(told)
 }
 
 pub(super) async fn run(
@@ -23,7 +32,7 @@ pub(super) async fn run(
     arguments: RestoreArguments,
     output: Output,
     metrics: &Metrics,
-) -> JobResult<ExitStatus> {
+) -> JobResult<Ended> {
     let unless = |skip| if skip { Wanted::No } else { Wanted::Yes };
     let options = RestoreOptions {
         backup: arguments.backup.name,
@@ -40,12 +49,13 @@ pub(super) async fn run(
     if arguments.plan {
         let plan = job::plan_restore_only(context, &options).await?;
         output.print(&plan, || plan_text(&plan));
-        return Ok(ExitStatus::OK);
+        return Ok(ExitStatus::OK.into());
     }
     let staging = staging::staging(config, context).await?.metered(metrics);
     let report = job::run_restore(context, &staging, &options).await?;
     output.print(&report, || report_text(&report));
-    Ok(report.outcome.into())
+    let done = Done { backup: Some(report.name.clone()), detail: None, facts: (&report).into() };
+    Ok(Ended { status: report.outcome.into(), outcome: None, figures: None, done: Some(done) })
 }
 
 fn report_text(report: &RestoreReport) -> String {

@@ -2,18 +2,25 @@
 
 use crate::job::{self, JobContext, JobResult, RunOutcome, VerifyReport};
 use crate::metrics::Metrics;
-use crate::model::ErrorKind;
+use crate::model::{ErrorKind, RunKind};
 use crate::plan::VerifyDepth;
 
 use super::ExitStatus;
 use super::args::{Depth, VerifyArguments};
 use super::output::{Output, size};
+use super::told::{Done, Ended, Told};
+
+/// What others are told of it.
+pub(super) fn told(arguments: &VerifyArguments) -> Told {
+    let backup = Some(arguments.backup.name.to_string());
+    Told { kind: RunKind::Verify, policy: String::new(), backup }
+}
 
 pub(super) async fn run(
     context: &JobContext,
     arguments: &VerifyArguments,
     (output, metrics): (Output, &Metrics),
-) -> JobResult<ExitStatus> {
+) -> JobResult<Ended> {
     let depth = match arguments.depth {
         Depth::Manifest => VerifyDepth::Manifest,
         Depth::Size => VerifyDepth::Size,
@@ -26,7 +33,9 @@ pub(super) async fn run(
     }
     output.print(&report, || text(&report));
     let good = report.outcome == RunOutcome::Complete;
-    Ok(if good { ExitStatus::OK } else { ErrorKind::Damaged.into() })
+    let status = if good { ExitStatus::OK } else { ErrorKind::Damaged.into() };
+    let done = Done { backup: Some(report.name.clone()), detail: None, facts: (&report).into() };
+    Ok(Ended { status, outcome: None, figures: None, done: Some(done) })
 }
 
 fn text(report: &VerifyReport) -> String {

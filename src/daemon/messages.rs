@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::connection::{BrokerState, LinkState};
+use super::spooled::Spooled;
 use super::world::{World, Worlds};
 use crate::broker::{Broker, BrokerError, Link};
 use crate::job::{JobError, JobResult};
@@ -48,6 +49,8 @@ pub(super) struct Messages {
     pub(super) outgoing: Outgoing,
     pub(super) worlds: Worlds,
     pub(super) metrics: Metrics,
+    /// Events that others have left.
+    pub(super) spooled: Spooled,
     /// Told when there are events.
     pub(super) posted: Arc<Notify>,
     pub(super) state: watch::Sender<BrokerState>,
@@ -58,9 +61,19 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    /// Connects, and connects again, until it is told to stop.
+    /// Takes messages in and sends events out, until it is told to stop.
     pub(super) async fn go_on(self) {
         self.metrics.broker_configured();
+        tokio::select! {
+            () = self.keep_connected() => {}
+            () = self.spooled.go_on() => unreachable!("it never ends"),
+        }
+        self.metrics.broker_connected(false);
+        self.take_up_the_last().await;
+    }
+
+    /// Connects, and connects again, until it is told to stop.
+    async fn keep_connected(&self) {
         let (mut pause, mut was_connected) = (FIRST_PAUSE, false);
         while let Some(connected) = self.stop.run_until_cancelled(self.broker.connect()).await {
             let error = match connected {
@@ -84,7 +97,13 @@ impl Messages {
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        self.metrics.broker_connected(false);
+    }
+
+    /// What is not sent any more is in the journal, at least.
+    async fn take_up_the_last(&self) {
+        if let Err(error) = self.spooled.take_up().await {
+            tracing::warn!(error, "the last events wait in the outbox's folder");
+        }
     }
 
     /// Uses a link until it is lost, or until it is told to stop.
@@ -95,6 +114,7 @@ impl Messages {
             error = self.send_out(link) => Err(error),
             () = self.watch(link) => Ok(()),
             () = self.stop.cancelled() => {
+                self.take_up_the_last().await;
                 match timeout(LAST_WORDS, self.outgoing.send(link)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::warn!(%error, "the last events stay in the outbox"),

@@ -28,6 +28,7 @@
 //! runner's and the schedules', go round.
 
 mod agent;
+mod besides;
 mod catalog;
 mod connection;
 mod memory;
@@ -39,6 +40,7 @@ mod pruning;
 mod reload;
 mod settings;
 mod shutdown;
+mod spooled;
 mod status;
 mod systemd;
 mod wiring;

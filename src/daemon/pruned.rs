@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::job::{JobResult, PruneReport};
+use jiff::Timestamp;
+
+use crate::job::{EventEnd, JobResult, PruneReport, RunsAgain};
 use crate::metrics::PruneFacts;
 use crate::model::{ErrorKind, Guard, RunOutcome};
 use crate::plan::Verdict;
@@ -65,6 +67,22 @@ pub(super) fn told(policy: &str, done: &JobResult<PruneReport>, before: &mut Tol
         "pruned"
     );
     report.outcome()
+}
+
+/// The same for an event.
+pub(super) fn end(
+    done: &JobResult<PruneReport>,
+    outcome: RunOutcome,
+    ended_at: Timestamp,
+) -> EventEnd {
+    match done {
+        Ok(report) => EventEnd::reported(outcome, ended_at, report.into()),
+        Err(error) => {
+            let locked = error.kind() == ErrorKind::Locked;
+            let again = if locked { RunsAgain::Soon } else { RunsAgain::No };
+            EventEnd { again, ..EventEnd::broken_off(outcome, ended_at, error) }
+        }
+    }
 }
 
 /// The same for metrics.

@@ -10,7 +10,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::pruned::{Told, facts, told};
+use super::besides::{Begun, Besides};
+use super::pruned::{Told, end, facts, told};
 use super::settings::Setup;
 use super::world::{World, Worlds};
 use crate::job::{self, JobContext, JobError, JobResult, Prune, PruneRequest, Sweeping};
@@ -49,6 +50,7 @@ pub(super) struct Pruning {
     pub(super) setup: Arc<dyn Setup>,
     pub(super) worlds: Worlds,
     pub(super) metrics: Metrics,
+    pub(super) besides: Besides,
     /// Told when the repository has changed.
     pub(super) changed: Arc<Notify>,
     pub(super) stop: CancellationToken,
@@ -137,6 +139,7 @@ impl Pruning {
         let context = JobContext { cancel: self.stop.clone(), ..world.context.clone() };
         let started_at = context.clock.now();
         self.metrics.run_started(policy, RunKind::Prune, started_at);
+        let events = self.besides.begin(begun(policy)).await;
         let work = async {
             let staging = self.setup.staging(&world.settings.config, &context).await?;
             job::run_prune(&context, staging.as_ref(), request).await
@@ -145,18 +148,25 @@ impl Pruning {
             let message = format!("it took longer than {} h", PATIENCE.as_secs() / 3600);
             Err(JobError::new(ErrorKind::Failed, message))
         });
+        let (outcome, ended_at) = (told(policy, &done, before), context.clock.now());
+        events.end(None, &end(&done, outcome, ended_at), ended_at).await;
         self.metrics.pruned(&facts(&done));
         self.metrics.run_ended(&RunFacts {
             policy: policy.to_owned(),
             kind: RunKind::Prune,
-            outcome: told(policy, &done, before),
+            outcome,
             started_at,
-            ended_at: context.clock.now(),
+            ended_at,
             stages: Vec::new(),
             backup: None,
         });
         done.map(|report| report.swept).map_err(|error| error.kind())
     }
+}
+
+fn begun(policy: &str) -> Begun<'_> {
+    let trigger = if policy.is_empty() { "upkeep" } else { "after_backup" };
+    Begun { kind: RunKind::Prune, policy, backup: None, trigger, job: None }
 }
 
 /// Whether it is time again to look for files of no backup. A short grace wants them sooner.

@@ -8,6 +8,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::besides::Besides;
 use super::catalog::Reading;
 use super::connection::BrokerState;
 use super::memory::{announce, remember, unusable};
@@ -16,6 +17,7 @@ use super::observe::{Events, Telling};
 use super::preflight::{self, Signs};
 use super::pruning::{Due, Pruning};
 use super::settings::{Client, Setup};
+use super::spooled::Spooled;
 use super::systemd::Status;
 use super::work::AgentWork;
 use super::world::{World, Worlds};
@@ -71,11 +73,12 @@ impl Agent {
         let journal = journal?.map_err(|error| unusable(&error))?;
         let agent = journal.on_disk(Journal::agent).await.map_err(|error| unusable(&error))?;
         let worlds = Worlds::new(World { settings, context });
+        let besides = Besides::of(&worlds.now(), agent);
         let changed = Arc::new(Notify::new());
         let doubt = Arc::new(Notify::new());
         let notices = (Arc::clone(&changed), Arc::clone(&doubt));
         let (due, sees_due) = mpsc::unbounded_channel();
-        let who = Client { cluster: &worlds.now().context.cluster.clone(), agent: &agent };
+        let who = Client { cluster: &worlds.now().context.cluster.clone(), agent: &besides.agent };
         let broker = setup.broker(&worlds.now().settings.config, who)?;
         let posted = Arc::new(Notify::new());
         let events = broker.is_some().then(|| Events::of(who, &posted));
@@ -84,11 +87,7 @@ impl Agent {
         remember(&metrics, &journal).await?;
         let (runner, handle) = Runner::open(RunnerParts {
             journal: journal.clone(),
-            work: Arc::new(AgentWork {
-                worlds: worlds.clone(),
-                metrics: metrics.clone(),
-                agent: agent.clone(),
-            }),
+            work: Arc::new(AgentWork::of(&worlds, &metrics, &besides)),
             observer: Arc::new(telling),
             clock: Arc::clone(&clock),
         })
@@ -125,10 +124,10 @@ impl Agent {
         });
         this.look_at_schedules(looked).await?;
         if let Some(broker) = broker {
-            this.keep_connected(broker, (&agent, posted));
+            this.keep_connected(broker, &besides, posted);
         }
         this.keep_looking(readiness, Arc::clone(&changed), (reading, read));
-        this.keep_pruning(sees_due, changed);
+        this.keep_pruning(besides, sees_due, changed);
         Ok(this)
     }
 
@@ -196,7 +195,8 @@ impl Agent {
     }
 
     /// Messages in, events out.
-    fn keep_connected(&mut self, broker: Arc<dyn Broker>, (agent, posted): (&str, Arc<Notify>)) {
+    fn keep_connected(&mut self, broker: Arc<dyn Broker>, besides: &Besides, posted: Arc<Notify>) {
+        let Some(spool) = besides.spool.clone() else { return };
         let state = watch::Sender::new(BrokerState::default());
         self.broker = Some(state.subscribe());
         let messages = Messages {
@@ -206,11 +206,17 @@ impl Agent {
                 journal: self.journal.clone(),
                 metrics: self.metrics.clone(),
                 clock: Arc::clone(&self.clock),
-                agent: agent.to_owned(),
+                agent: besides.agent.clone(),
             },
             outgoing: Outgoing::new(self.journal.clone(), self.metrics.clone()),
             worlds: self.worlds.clone(),
             metrics: self.metrics.clone(),
+            spooled: Spooled {
+                spool,
+                journal: self.journal.clone(),
+                clock: Arc::clone(&self.clock),
+                posted: Arc::clone(&posted),
+            },
             posted,
             state,
             stop_taking: self.stop_schedules.clone(),
@@ -223,11 +229,17 @@ impl Agent {
     }
 
     /// Retention, after each good backup; and what else is left.
-    fn keep_pruning(&mut self, due: mpsc::UnboundedReceiver<Due>, changed: Arc<Notify>) {
+    fn keep_pruning(
+        &mut self,
+        besides: Besides,
+        due: mpsc::UnboundedReceiver<Due>,
+        changed: Arc<Notify>,
+    ) {
         let pruning = Pruning {
             setup: Arc::clone(&self.setup),
             worlds: self.worlds.clone(),
             metrics: self.metrics.clone(),
+            besides,
             changed,
             stop: self.stop.clone(),
         };

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 
+use super::besides::{Begun, Besides};
 use super::world::Worlds;
 use crate::job::{
-    self, BackupReport, BackupRequest, Done, JobContext, JobError, JobRecord, JobResult, Limits,
-    Made, RunOutcome, Scope, Sizes, Work,
+    self, BackupRequest, Done, EventEnd, JobContext, JobError, JobRecord, JobResult, Limits, Made,
+    RunOutcome, Scope, Sizes, Work,
 };
 use crate::manifest::ManifestOutcome;
 use crate::metrics::{Metrics, RunFacts};
@@ -20,10 +21,9 @@ use crate::transfer::Stage;
 /// The agent's own work.
 #[derive(Debug)]
 pub(super) struct AgentWork {
-    pub(super) worlds: Worlds,
-    pub(super) metrics: Metrics,
-    /// The agent's name among those on one repository.
-    pub(super) agent: String,
+    worlds: Worlds,
+    metrics: Metrics,
+    besides: Besides,
 }
 
 #[async_trait]
@@ -54,7 +54,7 @@ impl Work for AgentWork {
             policy: Some(policy.name.clone()),
             selector: policy.collections.clone(),
             trigger: job.cause.as_str().to_owned(),
-            job: Some(format!("{}/{}", self.agent, job.id)),
+            job: Some(format!("{}/{}", self.besides.agent, job.id)),
         };
         let made = match job::make_once(&context, &job.backup, request).boxed().await {
             Err(error) if error.kind() == ErrorKind::NothingToDo => {
@@ -69,7 +69,7 @@ impl Work for AgentWork {
         Ok(match made {
             Made::Now(report) => Done {
                 outcome: report.outcome,
-                detail: failures(&report),
+                detail: report.failures(),
                 stages: scope.progress.stages(),
                 report: Some(report),
             },
@@ -84,6 +84,10 @@ impl Work for AgentWork {
 }
 
 impl AgentWork {
+    pub(super) fn of(worlds: &Worlds, metrics: &Metrics, besides: &Besides) -> Self {
+        Self { worlds: worlds.clone(), metrics: metrics.clone(), besides: besides.clone() }
+    }
+
     /// Reads a new backup to its last byte. One that is not as it was written fails the job.
     async fn verify(
         &self,
@@ -94,6 +98,14 @@ impl AgentWork {
         let (name, started_at) = (policy.name.as_str(), context.clock.now());
         context.progress.enter(Stage::Verify, 0);
         self.metrics.run_started(name, RunKind::Verify, started_at);
+        let begun = Begun {
+            kind: RunKind::Verify,
+            policy: name,
+            backup: Some(job.backup.as_str()),
+            trigger: "after_backup",
+            job: Some(job.id.0),
+        };
+        let events = self.besides.begin(begun).await;
         let cluster = Some(&context.cluster);
         let verified = context
             .cancel
@@ -107,12 +119,18 @@ impl AgentWork {
             Err(error) if error.kind() == ErrorKind::Cancelled => RunOutcome::Cancelled,
             Err(_) => RunOutcome::Failed,
         };
+        let ended_at = context.clock.now();
+        let end = match &verified {
+            Ok(report) => EventEnd::reported(outcome, ended_at, report.into()),
+            Err(error) => EventEnd::broken_off(outcome, ended_at, error),
+        };
+        events.end(None, &end, ended_at).await;
         self.metrics.run_ended(&RunFacts {
             policy: name.to_owned(),
             kind: RunKind::Verify,
             outcome,
             started_at,
-            ended_at: context.clock.now(),
+            ended_at,
             stages: Vec::new(),
             backup: None,
         });
@@ -151,23 +169,3 @@ fn without(outcome: RunOutcome, detail: &str) -> Done {
 }
 
 const MADE_BEFORE: &str = "made by a run of this job that was ended right after it";
-
-/// Failed collections that are named.
-const NAMED: usize = 5;
-
-/// Why collections are not in a backup: the first few, and how many more.
-fn failures(report: &BackupReport) -> Option<String> {
-    let failed = report.collections.iter().filter_map(|collection| {
-        let error = collection.error.as_ref()?;
-        Some(format!("{}.{}: {error}", collection.database, collection.name))
-    });
-    let mut failed: Vec<String> = failed.collect();
-    if failed.is_empty() {
-        return None;
-    }
-    if let Some(more @ 1..) = failed.len().checked_sub(NAMED) {
-        failed.truncate(NAMED);
-        failed.push(format!("and {more} more"));
-    }
-    Some(failed.join("; "))
-}

@@ -55,8 +55,8 @@ pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
 pub use error::{JobError, JobResult};
 pub use events::{
-    EventEnd, EventFacts, EventFailure, EventRun, EventSource, EventWord, JobChange,
-    RefusedRequest, RunsAgain, job_letters,
+    AtWork, Collected, EventEnd, EventFacts, EventFailure, EventRun, EventSource, EventWord,
+    JobChange, RefusedRequest, RunEvents, RunsAgain, Spool, job_letters,
 };
 pub use list::{ListRow, Sizes, run_list};
 pub use once::{Made, make_once};

@@ -75,6 +75,28 @@ impl BackupReport {
     }
 }
 
+/// Failed collections that are named.
+const NAMED: usize = 5;
+
+impl BackupReport {
+    /// Why collections are not in the backup: the first few, and how many more.
+    pub fn failures(&self) -> Option<String> {
+        let failed = self.collections.iter().filter_map(|collection| {
+            let error = collection.error.as_ref()?;
+            Some(format!("{}.{}: {error}", collection.database, collection.name))
+        });
+        let mut failed: Vec<String> = failed.collect();
+        if failed.is_empty() {
+            return None;
+        }
+        if let Some(more @ 1..) = failed.len().checked_sub(NAMED) {
+            failed.truncate(NAMED);
+            failed.push(format!("and {more} more"));
+        }
+        Some(failed.join("; "))
+    }
+}
+
 /// `backup --plan` and `restore --plan`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlanReport {

@@ -1,5 +1,7 @@
 //! The README says what the program does.
 
+use std::collections::BTreeSet;
+
 use assert_cmd::cargo::cargo_bin_cmd;
 use milvus_backup_agent::config::KEYS;
 use milvus_backup_agent::metrics::FAMILIES;
@@ -102,6 +104,34 @@ fn every_command_and_option_is_in_the_readme() {
 fn help(command: &[String]) -> String {
     let output = cargo_bin_cmd!("milvus-backup-agent").args(command).arg("--help").output();
     String::from_utf8(output.expect("the program runs").stdout).expect("help is text")
+}
+
+/// Every field of an event has a row, and the sample is one that is made.
+#[test]
+fn every_field_of_an_event_is_in_the_readme() {
+    let sample = include_str!("../fixtures/events/backup.partial.json");
+    assert!(README.contains(sample), "README.md wants this event:\n\n{sample}");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/events");
+    let mut told = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).expect("there are events") {
+        let text = std::fs::read_to_string(entry.expect("an event").path()).expect("it is text");
+        let body: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+        let fields = |value: &serde_json::Value| {
+            value.as_object().map(|fields| fields.keys().cloned().collect()).unwrap_or_default()
+        };
+        let attributes: Vec<String> = fields(&body);
+        told.extend(attributes.into_iter().filter(|attribute| attribute != "data"));
+        let data: Vec<String> = fields(&body["data"]);
+        told.extend(data.into_iter().map(|field| format!("data.{field}")));
+    }
+    let rows: Vec<&str> = README.lines().filter(|line| line.starts_with("| `")).collect();
+    for field in &told {
+        let cell = format!("`{field}`");
+        let row =
+            rows.iter().find(|row| row.split(" | ").next().is_some_and(|it| it.contains(&cell)));
+        assert!(row.is_some(), "README.md lacks {cell} of events");
+    }
+    assert!(told.len() > 30, "{told:?}");
 }
 
 /// The layers are drawn once and shown twice.

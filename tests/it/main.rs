@@ -6,6 +6,7 @@ mod crash;
 mod crash_folder;
 mod crash_restore;
 mod docs;
+mod events;
 mod format;
 mod histories;
 mod intake;

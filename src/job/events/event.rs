@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::data::{Data, End, Envelope, Failure, cut, page};
 use super::facts::EventFacts;
@@ -80,7 +81,62 @@ pub struct EventEnd {
     pub facts: Option<EventFacts>,
 }
 
+impl EventEnd {
+    /// Of a run that came to its end.
+    pub fn reported(outcome: RunOutcome, ended_at: Timestamp, facts: EventFacts) -> Self {
+        let failed = (outcome == RunOutcome::Failed).then_some(ErrorKind::Failed);
+        let failure = facts.failure().or(failed);
+        Self {
+            outcome,
+            detail: None,
+            failure: failure.map(|kind| EventFailure { kind, hint: None }),
+            ended_at: Some(ended_at),
+            again: RunsAgain::No,
+            facts: Some(facts),
+        }
+    }
+
+    /// Of a run that ended with an error.
+    pub fn broken_off(outcome: RunOutcome, ended_at: Timestamp, error: &JobError) -> Self {
+        Self {
+            outcome,
+            detail: Some(error.chain()),
+            failure: (outcome == RunOutcome::Failed).then(|| error.into()),
+            ended_at: Some(ended_at),
+            again: RunsAgain::No,
+            facts: None,
+        }
+    }
+
+    /// Of a run that was killed. Nobody knows when.
+    pub(super) fn killed() -> Self {
+        Self {
+            outcome: RunOutcome::Failed,
+            detail: Some("it was killed while it was at work".to_owned()),
+            failure: Some(EventFailure { kind: ErrorKind::Failed, hint: None }),
+            ended_at: None,
+            again: RunsAgain::No,
+            facts: None,
+        }
+    }
+}
+
 impl EventRun {
+    /// A run that begins, and is none of a job. Its id is new, and later than those before.
+    pub fn begun(source: EventSource, kind: RunKind, started_at: Timestamp) -> Self {
+        Self {
+            source,
+            id: Uuid::now_v7().to_string(),
+            kind,
+            policy: String::new(),
+            backup: None,
+            trigger: String::new(),
+            job: None,
+            started_at: Some(started_at),
+            requests: Vec::new(),
+        }
+    }
+
     /// What is told when it begins.
     pub fn started(&self, now: Timestamp) -> Letter {
         self.letter(EventWord::Started, (None, None), self.started_at.unwrap_or(now))

@@ -6,7 +6,7 @@ use super::data::{cut, page, texts};
 use crate::job::{
     BackupReport, CollectionReport, PruneReport, RestoreReport, RestoredCollection, VerifyReport,
 };
-use crate::model::RunOutcome;
+use crate::model::{ErrorKind, RunOutcome};
 use crate::plan::{Verdict, VerifyDepth};
 
 /// The figures of a run that came to its end.
@@ -79,6 +79,21 @@ struct Restored {
     outcome: RunOutcome,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+impl EventFacts {
+    /// What kind of failure they are of, where they tell of one.
+    pub(super) fn failure(&self) -> Option<ErrorKind> {
+        match &self.0 {
+            Figures::Prune { refused: Some(_), .. } => Some(ErrorKind::Refused),
+            Figures::Verify { missing_count: 1.., .. }
+            | Figures::Verify { damaged_count: 1.., .. } => Some(ErrorKind::Damaged),
+            Figures::Backup { .. }
+            | Figures::Prune { .. }
+            | Figures::Restore { .. }
+            | Figures::Verify { .. } => None,
+        }
+    }
 }
 
 impl From<&BackupReport> for EventFacts {

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{
+use crate::job::events::{
     EventEnd, EventFacts, EventFailure, EventRun, EventSource, EventWord, JobChange, RunsAgain,
     job_letters,
 };
@@ -379,7 +379,7 @@ fn a_clock_that_is_set_back_makes_no_negative_duration() {
 mod golden {
     macro_rules! golden {
         ($name:literal) => {
-            include_str!(concat!("../../../tests/fixtures/events/", $name, ".json"))
+            include_str!(concat!("../../../../tests/fixtures/events/", $name, ".json"))
         };
     }
 

@@ -1,0 +1,4 @@
+//! Tests of what is told, and of how it gets to the agent.
+
+mod bodies;
+mod spool;
