@@ -24,6 +24,7 @@ mod prune_cli;
 mod prune_crash;
 mod prune_plan;
 mod prune_race;
+mod rabbit;
 mod restore;
 mod restore_failures;
 mod restore_in_place;

@@ -16,18 +16,15 @@ import lzma
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 import sysconfig
 import time
 import urllib.request
 from pathlib import Path
 
+from server import LAB, Server, fail, tail
+
 VERSION = "2.3.5"
-LAB = Path(os.environ.get("MBA_LAB", "/var/tmp/mba-lab"))
-FIRST_PORT_BASE, PORT_STEP = 19530, 20
 
 # The offset of each port from the port base; the names are the placeholders of the template.
 PORTS = {
@@ -57,13 +54,9 @@ def main():
     p.add_argument("--timeout", type=float, default=180)
     p = commands.add_parser("stop")
     p.add_argument("--dir", required=True, type=Path)
-    p = commands.add_parser("watch")  # internal: what start --watch leaves running
-    p.add_argument("--dir", required=True, type=Path)
-    p.add_argument("--server", required=True, type=int)
-    p.add_argument("--parent", required=True, type=int)
     args = parser.parse_args()
     args.dir = args.dir.absolute()
-    {"start": start, "stop": stop, "watch": watch}[args.command](args)
+    {"start": start, "stop": stop}[args.command](args)
 
 
 # ---- start ------------------------------------------------------------------------------------------
@@ -71,12 +64,13 @@ def main():
 
 def start(args):
     d = args.dir
-    if running_pid(d):
-        fail(f"a server already runs in {d} (pid {running_pid(d)})")
+    milvus = Server(d, "milvus", len(PORTS))
+    if milvus.running_pid():
+        fail(f"a server already runs in {d} (pid {milvus.running_pid()})")
     binaries = unpack_binaries()
     for sub in ("configs", "data", "logs", "run"):
         (d / sub).mkdir(parents=True, exist_ok=True)
-    base, lock = reserve_ports(args.port_base, saved_port_base(d), owner=[str(args.watch), process_birth(args.watch), str(d)])
+    base, lock = milvus.reserve_ports(args.port_base, args.watch)
     ports = {name: base + offset for name, offset in PORTS.items()}
     config = render_config(d, ports, args.set)
 
@@ -90,35 +84,19 @@ def start(args):
         MILVUSCONF=str(d / "configs"),
     )
     log = d / "milvus.log"
-    with open(log, "ab") as out:
-        offset = out.tell()
-        server = subprocess.Popen(
-            [str(binaries / "milvus"), "run", "standalone"],
-            cwd=d, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-            start_new_session=True, pass_fds=[lock],  # the server holds the lock on its ports as long as it lives
-        )  # fmt: skip
-    os.close(lock)
-    (d / "milvus.pid").write_text(str(server.pid))
-    (d / "port_base").write_text(str(base))
-    if args.watch:
-        subprocess.Popen(
-            [sys.executable, __file__, "watch", "--dir", str(d), "--server", str(server.pid), "--parent", str(args.watch)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+    command = [str(binaries / "milvus"), "run", "standalone"]
+    process, offset = milvus.launch(command, env, log, base, lock, args.watch)
 
-    problem = wait_until_ready(server, ports, time.monotonic() + args.timeout)
+    problem = wait_until_ready(process, ports, time.monotonic() + args.timeout)
     if problem:
-        kill(d, server.pid)
-        with open(log, "rb") as f:
-            f.seek(offset)
-            tail = f.read().decode(errors="replace").splitlines()[-60:]
-        fail("\n".join([*(line[:500] for line in tail), f"milvus in {d} did not start: {problem}"]))
+        milvus.kill(process.pid)
+        fail("\n".join([*tail(log, offset), f"milvus in {d} did not start: {problem}"]))
     print(json.dumps({
         "address": f"http://127.0.0.1:{ports['proxy_port']}",
         "management": f"http://127.0.0.1:{ports['metrics']}",
         "data": str(d / "data"),
         "config": str(config),
-        "pid": server.pid,
+        "pid": process.pid,
     }), flush=True)  # fmt: skip
 
 
@@ -149,58 +127,6 @@ def unpack_binaries():
 
 def wheel_data():
     return Path(sysconfig.get_paths()["purelib"]) / "milvus" / "data"  # not by import: this file has the same name
-
-
-def saved_port_base(d):
-    try:
-        return int((d / "port_base").read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def reserve_ports(wanted, before, owner):
-    """Returns a port base and the descriptor of the lock on it, which the server inherits. A stopped server's ports
-    stay its own while the process that watches it lives: whoever waits for it must not meet another."""
-    (LAB / "ports").mkdir(parents=True, exist_ok=True)
-    if wanted or before:
-        candidates = [wanted or before]
-    else:
-        candidates = range(FIRST_PORT_BASE, 32000, PORT_STEP)
-    for base in candidates:
-        lock = os.open(LAB / "ports" / str(base), os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            continue
-        if not busy_ports(base) and not is_owned_by_another(lock, owner[2]):
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, json.dumps(owner).encode(), 0)
-            return base, lock
-        os.close(lock)
-    if wanted or before:
-        fail(f"ports {wanted or before} to {(wanted or before) + len(PORTS) - 1} are in use: {busy_ports(wanted or before)}")
-    fail("no free ports")
-
-
-def is_owned_by_another(lock, d):
-    try:
-        parent, born, theirs = json.loads(os.pread(lock, 10000, 0))
-        return theirs != d and Path(theirs).is_dir() and born is not None and process_birth(parent) == born
-    except ValueError:  # nobody ever had it
-        return False
-
-
-def busy_ports(base):
-    busy = []
-    for port in range(base, base + len(PORTS)):
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Go does: only listeners count, not TIME_WAIT
-            try:
-                s.bind(("0.0.0.0", port))
-            except OSError:
-                busy.append(port)
-    return busy
 
 
 def render_config(d, ports, overrides):
@@ -288,73 +214,8 @@ def wait_until_ready(server, ports, deadline):
     return problem
 
 
-# ---- stop -------------------------------------------------------------------------------------------
-
-
 def stop(args):
-    pid = running_pid(args.dir)
-    kill(args.dir, pid)
-    if not pid:
-        return  # its ports may be another server's by now
-    base, deadline = saved_port_base(args.dir), time.monotonic() + 30
-    while base and busy_ports(base):
-        if time.monotonic() > deadline:
-            fail(f"ports still in use: {busy_ports(base)}")
-        time.sleep(0.05)
-
-
-def kill(d, pid):
-    """SIGKILL, because Milvus takes minutes over a SIGTERM; returns when the process is gone."""
-    while pid and is_server(pid):
-        try:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, os.WNOHANG)  # in case it is our own child
-        except (ProcessLookupError, ChildProcessError):
-            pass
-        time.sleep(0.02)
-    (d / "milvus.pid").unlink(missing_ok=True)
-
-
-def running_pid(d):
-    try:
-        pid = int((d / "milvus.pid").read_text())
-    except (OSError, ValueError):
-        return None
-    return pid if is_server(pid) and os.readlink(f"/proc/{pid}/cwd") == str(d.resolve()) else None
-
-
-def is_server(pid):
-    """Whether this process is a Milvus and not a zombie or another one that got the number."""
-    try:
-        return Path(os.readlink(f"/proc/{pid}/exe")).name == "milvus"
-    except OSError:
-        return False
-
-
-# ---- watch ------------------------------------------------------------------------------------------
-
-
-def watch(args):
-    born = process_birth(args.parent)
-    while is_server(args.server):
-        if born is None or process_birth(args.parent) != born:
-            kill(args.dir, args.server)
-            return
-        time.sleep(0.5)
-
-
-def process_birth(pid):
-    """The start time of a process in ticks, None if there is none (a zombie is none)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[19])
-
-
-def fail(message):
-    print(message, file=sys.stderr)
-    sys.exit(1)
+    Server(args.dir, "milvus", len(PORTS)).end()  # SIGKILL, because Milvus takes minutes over a SIGTERM
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the lab: a virtual environment with the real Milvus server and pymilvus, or with
-# argument `s3` the one with moto's S3 server; their requirements do not fit together.
-# With argument `promtool` or `systemd-analyze` it sees to that program. Safe to call any
+# argument `s3` the one with moto's S3 server; their requirements do not fit together. With
+# argument `rabbitmq` one with a client, and Debian's rabbitmq-server. With argument `promtool` or `systemd-analyze` it sees to that program. Safe to call any
 # number of times and from several processes; prints the path of its python, or the program's.
 set -euo pipefail
 
@@ -32,6 +32,17 @@ unpack_promtool() { # out of its package, which when installed would start a Pro
     echo "$found"
 }
 
+# A service that nobody asked for is neither started nor enabled. Should its veto stay behind, it has no say any more.
+install_idle() { (
+    local veto=/usr/sbin/policy-rc.d
+    if [[ ! -e "$veto" ]]; then
+        trap 'rm -f "$veto"' EXIT
+        printf '#!/bin/sh\n[ ! -d /proc/%s ] || exit 101\n' "$$" >"$veto" && chmod 755 "$veto"
+    fi
+    apt_get "$1" install -y -q --no-install-recommends "$1"
+    update-rc.d "$1" disable >&2
+) }
+
 case "${1:-milvus}" in
     promtool) command -v promtool || { lock; unpack_promtool; }; exit ;;
     systemd-analyze)
@@ -41,6 +52,14 @@ case "${1:-milvus}" in
         command -v systemd-analyze; exit ;;
     milvus) requirements="$here/requirements.txt" venv="$lab/venv" modules="pymilvus, milvus" ;;
     s3) requirements="$here/requirements-s3.txt" venv="$lab/venv-s3" modules="moto.server" ;;
+    rabbitmq)
+        requirements="$here/requirements-rabbitmq.txt" venv="$lab/venv-rabbitmq" modules="pika"
+        server=/usr/lib/rabbitmq/bin/rabbitmq-server
+        if [[ ! -x "$server" ]]; then
+            lock
+            [[ -x "$server" ]] || install_idle rabbitmq-server
+            flock -u 9
+        fi ;;
     *) echo "setup.sh: no environment \`$1\`" >&2; exit 2 ;;
 esac
 stamp="$venv/.requirements.sha256"

@@ -1,10 +1,14 @@
-//! A real Milvus, and the real program working on it. Shared by `it` and `soak`.
+//! A real Milvus, a real RabbitMQ, and the real program working on them. Shared by `it` and
+//! `soak`.
 
 #![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
 
 mod agent;
 mod bucket;
+mod client;
 pub(crate) mod moto;
+mod proxy;
+mod rabbit;
 mod running;
 mod server;
 mod wait;
@@ -14,6 +18,9 @@ use std::process::{Command, Stdio};
 
 pub(crate) use agent::{Agent, Ended};
 pub(crate) use bucket::Bucket;
+pub(crate) use client::Client;
+pub(crate) use proxy::{Proxy, Way, Weather};
+pub(crate) use rabbit::{Rabbit, rabbit};
 pub(crate) use running::Running;
 pub(crate) use server::{LabServer, assert_equal, lab, milvus};
 pub(crate) use wait::{imported, until};

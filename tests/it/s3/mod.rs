@@ -8,7 +8,6 @@ mod faults;
 pub(crate) mod faulty_server;
 mod limits;
 mod many;
-mod proxy;
 mod storm;
 mod stormy;
 mod unfinished;

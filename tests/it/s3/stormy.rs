@@ -15,8 +15,8 @@ use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, S3Limits, S3Stor
 
 use super::faulty_server::FaultyServer;
 use super::limits::{PARTS, key, open, settings};
-use super::proxy::Proxy;
-use crate::lab::say;
+use super::storm::Storm;
+use crate::lab::{Proxy, Weather, say};
 use crate::support::{Lab, backup_name, request};
 
 /// `make soak` takes more.
@@ -27,6 +27,17 @@ fn seeds() -> u64 {
 
 /// A network that stalls is given up soon.
 const LIMITS: S3Limits = S3Limits { patience: Duration::from_secs(1), ..PARTS };
+
+/// A client keeps its good connections, so there are none: a large answer is always cut.
+fn weather(storm: &mut Storm) -> Weather {
+    let bytes = 600 + storm.below(6000);
+    match storm.below(8) {
+        0..3 => Weather::Cut(bytes),
+        3 => Weather::Stall(bytes),
+        4..6 => Weather::Slow(bytes),
+        _ => Weather::Cut(bytes * 2),
+    }
+}
 
 /// Files of two collections, in memory or in bucket `one`.
 async fn world(source: Option<Arc<dyn ObjectStore>>) -> Lab {
@@ -158,8 +169,11 @@ async fn the_network_cuts_stalls_and_slows() {
     for seed in 1..=seeds {
         let prefix = format!("network-{seed}");
         let lab = world(None).await;
-        let proxy = Proxy::start(&server.address, seed).await;
-        let addresses = (proxy.address.as_str(), server.address.as_str());
+        let mut storm = Storm::new(seed);
+        let host = server.address.trim_start_matches("http://");
+        let proxy = Proxy::start_in(host, move || weather(&mut storm)).await;
+        let address = format!("http://{}", proxy.address);
+        let addresses = (address.as_str(), server.address.as_str());
         *ends.entry(one(&lab, addresses, &prefix, || {}).await).or_default() += 1;
         assert!(proxy.faults() > 0, "{prefix}: the network was fine");
         faults += proxy.faults();
