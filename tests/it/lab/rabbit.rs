@@ -119,16 +119,17 @@ impl Rabbit {
     }
 
     /// How many messages a queue has: those that are ready, and those that someone holds.
-    /// `None` while the node does not answer.
+    /// `None` while the node, or the queue after a start, does not answer yet.
     pub(crate) fn depth(&self, url: &str, queue: &str) -> Option<u64> {
         let vhost = vhost_of(url);
         // What rabbitmqctl lists of a quorum queue is up to 5 s old.
         let depth = self.try_eval(&format!(
-            "{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"{vhost}\">>, queue, <<\"{queue}\">>)), \
-             case amqqueue:get_type(Q) of \
+            "case rabbit_amqqueue:lookup(rabbit_misc:r(<<\"{vhost}\">>, queue, <<\"{queue}\">>)) of \
+             {{ok, Q}} -> case amqqueue:get_type(Q) of \
              rabbit_quorum_queue -> {{ok, Depth, _}} = ra:consistent_query(amqqueue:get_pid(Q), \
              fun rabbit_fifo:query_messages_total/1), Depth; \
-             _ -> proplists:get_value(messages, rabbit_amqqueue:info(Q, [messages])) end."
+             _ -> proplists:get_value(messages, rabbit_amqqueue:info(Q, [messages])) end; \
+             {{error, not_found}} -> no_such_queue end."
         ));
         depth.ok().map(|depth| depth.parse().unwrap_or_else(|_| panic!("{queue}: {depth}")))
     }
