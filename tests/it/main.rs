@@ -2,6 +2,7 @@
 
 mod architecture;
 mod backup;
+mod broker;
 mod crash;
 mod crash_folder;
 mod crash_restore;

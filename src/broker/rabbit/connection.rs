@@ -53,24 +53,22 @@ impl Connection {
         what: &str,
         until: Until,
     ) -> BrokerResult<Self> {
-        let broken = |error: &io::Error| faults::no_connection(setup, error);
+        let broken = |error: io::Error| faults::no_connection(setup, &error);
         let runtime =
             default_runtime().map_err(|error| faults::failed(setup, Doing::Login, &error))?;
-        let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host has no address");
-        let mut plain = None;
+        let mut found = Err(broken(io::ErrorKind::AddrNotAvailable.into()));
         for (address, until) in addresses(setup, until).await? {
             let connecting = AsyncTcpStream::connect(&runtime, address);
-            match until.wait(setup, "nobody answers", connecting).await {
-                Ok(Ok(stream)) => {
-                    plain = Some(stream);
-                    break;
-                }
-                Ok(Err(error)) => last = error,
-                Err(late) => last = io::Error::new(io::ErrorKind::TimedOut, late.message),
+            let connected = until.wait(setup, "nobody answered", connecting).await;
+            found = connected.and_then(|connected| connected.map_err(broken));
+            if found.is_ok() {
+                break;
             }
         }
-        let Some(AsyncTcpStream::Plain(plain)) = plain else { return Err(broken(&last)) };
-        let socket = Socket::of(plain.get_ref()).map_err(|error| broken(&error))?;
+        let AsyncTcpStream::Plain(plain) = found? else {
+            return Err(broken(io::ErrorKind::Unsupported.into()));
+        };
+        let socket = Socket::of(plain.get_ref()).map_err(broken)?;
         let stream = encrypted(setup, until, AsyncTcpStream::Plain(plain)).await?;
 
         // It is asked for once: nothing is repaired in place.

@@ -133,8 +133,7 @@ pub(super) fn failed(setup: &Setup, doing: Doing, error: &Error) -> BrokerError 
         return told(setup, Unreachable, format!("the connection ended: {io}"), LOST);
     }
     if let ErrorKind::ParsingError(_) | ErrorKind::InvalidProtocolVersion(_) = error.kind() {
-        let message = format!("it says what is not AMQP 0-9-1: {error}");
-        return told(setup, Protocol, message, PERHAPS_TLS);
+        return told(setup, Protocol, "what it says is not AMQP 0-9-1", PERHAPS_TLS);
     }
     if let ErrorKind::MissingHeartbeatError = error.kind() {
         let silence = 2 * setup.heartbeat();

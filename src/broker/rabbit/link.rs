@@ -13,7 +13,7 @@ use super::outbox::Outbox;
 use super::patience::Until;
 use super::setup::Setup;
 use super::topology;
-use crate::broker::{BrokerError, BrokerResult, Delivery, Link, Published};
+use crate::broker::{BrokerError, BrokerFault, BrokerResult, Delivery, Link, Published};
 use crate::model::Letter;
 
 /// Two connections, until something on one of them fails.
@@ -42,6 +42,14 @@ impl RabbitLink {
         let prepared = until.wait(setup, "it does not answer", fate.or_lost(prepare)).await??;
         let (inbox, outbox, dead_letters) = prepared?;
         Ok(Self { fate, inbox, outbox, dead_letters, consuming, publishing })
+    }
+}
+
+/// Whoever still waits for something hears that it will not come.
+impl Drop for RabbitLink {
+    fn drop(&mut self) {
+        let error = BrokerError::new(BrokerFault::Unreachable, "the link to RabbitMQ was given up");
+        self.fate.failed(error);
     }
 }
 

@@ -8,14 +8,14 @@
 //!
 //! A link is two connections. A broker that is short of memory or disk stops reading from those
 //! that publish, and what is accepted must still be told to it. The first thing that fails on
-//! either decides the fate of the link: [`Fate`] keeps it, and every call that waits hears of
+//! either decides the fate of the link: `Fate` keeps it, and every call that waits hears of
 //! it. lapin's own recovery is off: it repairs some failures, waits for ever on others, and
 //! hides both.
 //!
 //! # How a connection ends
 //!
 //! lapin runs each connection in a thread of its own, which no future of ours reaches: a
-//! connection that is dropped while the broker says nothing would stay. So [`Socket`] keeps
+//! connection that is dropped while the broker says nothing would stay. So `Socket` keeps
 //! the other end of the thread's socket and shuts it down.
 //!
 //! # What we found out about lapin 4.12
@@ -49,6 +49,3 @@ mod tls;
 mod topology;
 
 pub use broker::RabbitBroker;
-
-#[cfg(doc)]
-use {fate::Fate, socket::Socket};

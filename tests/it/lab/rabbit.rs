@@ -140,9 +140,14 @@ impl Rabbit {
 
     /// As `rabbitmqctl eval`, in milliseconds.
     fn try_eval(&self, expression: &str) -> Result<String, String> {
+        // Two of one name are not let in at once.
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
         let Node { dist_port, cookie, .. } = &*self.0;
+        let number = CALLS.fetch_add(1, Ordering::Relaxed);
+        let name = format!("call{}x{number}", std::process::id());
+        let address = format!("127.0.0.1:{dist_port}");
         let mut call = Command::new("erl_call")
-            .args(["-address", &format!("127.0.0.1:{dist_port}"), "-c", cookie, "-e"])
+            .args(["-address", &address, "-h", &name, "-c", cookie, "-e"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
