@@ -17,8 +17,8 @@ work="" pid="" log="" starting=""
 finish() {
     code=$?
     trap - EXIT INT TERM
-    if [[ -n "$pid" ]] && kill -KILL "$pid" 2>/dev/null; then
-        wait "$pid" 2>/dev/null || true
+    if [[ -n "$pid" ]]; then
+        kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
         [[ $code == 0 ]] || tail -n 20 "$log" >&2
     fi
     if [[ -n "$starting" ]] && kill "$starting" 2>/dev/null; then wait "$starting" 2>/dev/null || true; fi
