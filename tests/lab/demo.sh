@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole job on a real Milvus: back up, change, back up, lose, restore, compare; then the agent does it by
-# itself, through a failure. Everything happens in a temporary folder; agent and server are stopped and the
-# folder removed in any case.
+# itself, through a failure, and where RabbitMQ is installed, on a message. Everything happens in a temporary
+# folder; agent and servers are stopped and the folder removed in any case.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -11,16 +11,20 @@ rows=20000 added=150 deleted=50 # together 1 % of the rows
 more=100                        # while the agent works
 collection=default.products
 
-work="" pid=""
+install_rabbitmq="apt-get install -y rabbitmq-server"
+
+work="" pid="" log="" starting=""
 finish() {
     code=$?
     trap - EXIT INT TERM
-    if [[ -n "$pid" ]] && kill -KILL "$pid" 2>/dev/null; then
-        wait "$pid" 2>/dev/null || true
-        [[ $code == 0 ]] || tail -n 20 "$work/agent.log" >&2
+    if [[ -n "$pid" ]]; then
+        kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
+        [[ $code == 0 ]] || tail -n 20 "$log" >&2
     fi
+    if [[ -n "$starting" ]] && kill "$starting" 2>/dev/null; then wait "$starting" 2>/dev/null || true; fi
     if [[ -n "$work" ]]; then
         "$python" "$here/milvus.py" stop --dir "$work/milvus" || true
+        [[ -z "$pika" ]] || "$pika" "$here/rabbitmq.py" kill --dir "$work/rabbitmq" || true
         rm -rf "$work"
     fi
     case $code in
@@ -68,15 +72,36 @@ shown() {
     scrape
     for name in "$@"; do grep -F "milvus_backup_$name " "$work/metrics" | sed 's/^/   | /'; done
 }
+run_agent() { # into this log, until it is ready
+    log="$work/$1"
+    echo "   \$ milvus-backup-agent run &"
+    MBA__LOG__LEVEL=info "$binary" --config "$work/config.yaml" run 2>"$log" &
+    pid=$!
+    await 30 "the agent is ready" grep -q ' ready ' "$log"
+}
+stop_agent() {
+    kill -TERM "$pid"
+    for ((i = 0; i < 300; i++)); do ended && break || sleep 0.1; done
+    ended || { echo "the agent did not end within 30 s" >&2; return 1; }
+    wait "$pid" || { echo "the agent ended with exit $?" >&2; return 1; }
+    pid=""
+}
+ended() { ! kill -0 "$pid" 2>/dev/null; }
 since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f s", (b - a) / 1e9 }'; }
 
 echo "preparing: Python, the Milvus server from PyPI (the first time a few minutes), and the agent"
-python="$("$here/setup.sh")"
+python="$("$here/setup.sh")" pika=""
+if [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]]; then pika="$("$here/setup.sh" rabbitmq)"; fi
 cargo build --locked
 target="$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')"
 binary="$target/debug/milvus-backup-agent"
 work="$(mktemp -d "${TMPDIR:-/tmp}/mba-demo.XXXXXX")"
 begun=$(now)
+if [[ -n "$pika" ]]; then
+    mkdir "$work/rabbitmq"
+    "$pika" "$here/rabbitmq.py" start --dir "$work/rabbitmq" --watch $$ >"$work/rabbitmq.json" 2>"$work/rabbitmq.err" &
+    starting=$!
+fi
 
 step "A real Milvus 2.3.5 starts in $work (compaction is off, so that the numbers below count only what we change)"
 "$python" "$here/milvus.py" start --dir "$work/milvus" --watch $$ --set dataCoord.enableCompaction=false >"$work/server.json"
@@ -153,10 +178,7 @@ retention: {keep_last: 2}
 YAML
 sed 's/^/   | /' "$work/policies/often.yaml"
 agent policy check
-echo "   \$ milvus-backup-agent run &"
-MBA__LOG__LEVEL=info "$binary" --config "$work/config.yaml" run 2>"$work/agent.log" &
-pid=$!
-await 30 "the agent is ready" grep -q ' ready ' "$work/agent.log"
+run_agent agent.log
 api="$(sed -n 's/.* listening address=//p' "$work/agent.log")"
 
 step "Back in time, while the agent waits for its first slot: the first backup, beside the live collection"
@@ -188,12 +210,7 @@ await 75 "a backup with the new rows" reached 'last_backup_rows{policy="often"}'
 shown "$(ends complete)" "$(last complete)" 'last_backup_rows{policy="often"}' "${figures[@]}"
 
 step "SIGTERM ends the agent"
-kill -TERM "$pid"
-ended() { ! kill -0 "$pid" 2>/dev/null; }
-for ((i = 0; i < 300; i++)); do ended && break || sleep 0.1; done
-ended || { echo "the agent did not end within 30 s" >&2; exit 1; }
-wait "$pid" || { echo "the agent ended with exit $?" >&2; exit 1; }
-pid=""
+stop_agent
 grep -E ' backup (complete|failed) | stopped$' "$work/agent.log" | cut -c1-110 | sed 's/^/   | /'
 
 step "Its rule keeps the last 2: the agent hid the older ones after each good backup, for 48 hours. What stays, and why"
@@ -211,6 +228,25 @@ data dump --collections "${collection}_often" --out "$work/often.json"
 "$python" "$here/data.py" compare "$work/live.json" "$work/often.json" \
     --rename "$collection=${collection}_often" --ignore aliases | sed 's/^/   /'
 
+if [[ -n "$pika" ]]; then
+    step "A real RabbitMQ, and the agent again: a message asks for a backup, and its events come back"
+    wait "$starting" || { cat "$work/rabbitmq.err" >&2; exit 1; }
+    starting=""
+    url="$(field "$work/rabbitmq.json" url)"
+    printf 'amqp:\n  url: %s\n  declare: true                                 # queues and exchanges\n' "$url" >"$work/amqp.yaml"
+    cat "$work/amqp.yaml" >>"$work/config.yaml"
+    rm "$work/policies/often.yaml"
+    printf 'collections: [%s]\ntriggers: [amqp]\nretention: {keep_last: 2}\n' "$collection" >"$work/policies/asked.yaml"
+    sed 's/^/   | /' "$work/amqp.yaml" "$work/policies/asked.yaml"
+    run_agent asked.log
+    t=$(now)
+    "$pika" "$here/message.py" --url "$url" --cluster demo --policy asked | sed 's/^/   /'
+    message_time="$(since "$t")"
+    stop_agent
+else
+    printf '\nWithout RabbitMQ there is no message that asks for a backup, as the last step would show: %s\n' "$install_rabbitmq"
+fi
+
 after="$((rows + added - deleted))"
 line() { printf '   %-15s %-52s %8s\n' "$@" | sed 's/ *$//'; }
 rule="$(printf '=%.0s' {1..80})"
@@ -225,5 +261,6 @@ line "" "schema, index, alias and load state, too" ""
 line "back in time" "the first backup beside it: all $rows rows equal" ""
 line "agent" "backups by schedule, one failed while Milvus was down" ""
 line "" "the newest of them restored: all $((after + more)) rows equal" ""
+[[ -z "$pika" ]] || line "message" "a backup was asked for, and told of, over RabbitMQ" "$message_time"
 line "all of it" "without the build" "$(since "$begun")"
 echo "$rule"
