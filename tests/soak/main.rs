@@ -7,6 +7,7 @@ mod garbage;
 #[path = "../it/lab/mod.rs"]
 mod lab;
 mod memory;
+mod messages;
 #[path = "../it/model/mod.rs"]
 mod model;
 #[expect(unused_imports, reason = "the tests of `it` need the rest")]

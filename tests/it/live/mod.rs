@@ -10,6 +10,7 @@ mod alias;
 mod incremental;
 mod kill;
 mod many;
+mod messages;
 mod resume;
 mod retention;
 mod s3;

@@ -2,28 +2,14 @@
 
 use std::time::Duration;
 
-use crate::lab::{Agent, LabServer, Rabbit, rabbit};
-use crate::steps::requests::{Storm, deliver, serve, tell};
-
-/// A fake Milvus: nothing connects to it, and its files are in memory.
-pub(super) fn fake(folder: &std::path::Path) -> LabServer {
-    LabServer {
-        address: "http://127.0.0.1:9".to_owned(),
-        management: "http://127.0.0.1:9".to_owned(),
-        data: folder.to_owned(),
-        bucket: None,
-    }
-}
-
-pub(super) fn policies(count: usize) -> Vec<(String, String)> {
-    (1..=count).map(|number| (format!("p{number}"), format!("default.c{number}"))).collect()
-}
+use crate::lab::{Agent, Rabbit, rabbit};
+use crate::steps::requests::{Storm, deliver, fake_server, policies, serve, tell};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_request_is_done_once_through_kills_and_restarts() {
     let (data, rabbit) = (tempfile::tempdir().expect("a folder"), Rabbit::start(&[]));
     let url = rabbit.vhost();
-    let agent = Agent::new(&fake(data.path()), "messages");
+    let agent = Agent::new(&fake_server(data.path()), "messages");
     let agents = [agent.with_fake_milvus(Duration::from_millis(300))];
     serve(&agents, &url, &policies(4));
     let storm = Storm {
@@ -43,7 +29,7 @@ async fn each_request_is_done_once_through_kills_and_restarts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_agents_on_one_queue_double_nothing() {
     let (data, rabbit) = (tempfile::tempdir().expect("a folder"), rabbit());
-    let (url, server) = (rabbit.vhost(), fake(data.path()));
+    let (url, server) = (rabbit.vhost(), fake_server(data.path()));
     let slow = Duration::from_millis(500);
     let first = Agent::new(&server, "shared");
     let second = first.beside(&server, "shared").with_fake_milvus(slow);

@@ -7,8 +7,8 @@ use lapin::BasicProperties;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::requests::fake;
 use crate::lab::{Agent, Client, Message, Proxy, Rabbit, Running, Way, rabbit};
+use crate::steps::requests::fake_server;
 
 const QUEUE: &str = "milvus-backup.troubles";
 const EVENTS: &str = "events";
@@ -27,7 +27,8 @@ impl Scene {
     /// Starts an agent whose broker is in whatever state it is.
     fn start(url: &str, more: &str) -> Self {
         let data = tempfile::tempdir().expect("a folder");
-        let agent = Agent::new(&fake(data.path()), "troubles").with_fake_milvus(Duration::ZERO);
+        let agent =
+            Agent::new(&fake_server(data.path()), "troubles").with_fake_milvus(Duration::ZERO);
         let amqp = format!("amqp: {{url: \"{url}\"{more}}}\n");
         agent.serve_with(&[("often", OFTEN), ("asked", ASKED)], &amqp);
         let running = Running::start(&agent);

@@ -1,13 +1,14 @@
 //! Requests by messages, while the broker is restarted and the agent is killed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lapin::BasicProperties;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::lab::{Agent, Client, Message, Rabbit, Running, say};
+use crate::lab::{Agent, Client, LabServer, Message, Rabbit, Running, say};
 
 /// What no scenario takes.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -43,6 +44,21 @@ pub(crate) struct Outcome {
     pub(crate) agents: usize,
     pub(crate) redelivered_events: usize,
     pub(crate) duplicates_counted: i64,
+}
+
+/// A fake Milvus: nothing connects to it, and its files are in memory.
+pub(crate) fn fake_server(folder: &Path) -> LabServer {
+    LabServer {
+        address: "http://127.0.0.1:9".to_owned(),
+        management: "http://127.0.0.1:9".to_owned(),
+        data: folder.to_owned(),
+        bucket: None,
+    }
+}
+
+/// Policies `p1` and so on, each of one collection of the fake Milvus.
+pub(crate) fn policies(count: usize) -> Vec<(String, String)> {
+    (1..=count).map(|number| (format!("p{number}"), format!("default.c{number}"))).collect()
 }
 
 /// Gives agents on one repository a broker and policies that messages start.
