@@ -50,7 +50,7 @@ pub async fn forgotten_requests(
     let mut listing = cluster.repository.store().list(&cluster.layout.requests());
     let mut forgotten = Vec::new();
     while let Some(meta) = listing.try_next().await? {
-        let ours = meta.key.as_str().ends_with(".json");
+        let ours = cluster.layout.is_request(&meta.key);
         if ours && now.duration_since(meta.modified) > REQUESTS_KNOWN_FOR {
             forgotten.push(meta.key);
         }

@@ -1,5 +1,9 @@
 //! What the journal remembers, told to the metrics.
 
+use std::path::PathBuf;
+
+use tokio::task::spawn_blocking;
+
 use super::observe::facts;
 use crate::job::{JobError, JobResult, JobState, Journal, JournalError};
 use crate::metrics::{Metrics, PolicyFacts};
@@ -8,6 +12,16 @@ use crate::policy::{PolicySet, Retention};
 
 /// Ended jobs that are looked through for the newest of each policy.
 const REMEMBERED: usize = 1000;
+
+/// Opens the journal of a state folder; the agent's name in it.
+pub(super) async fn open_journal(state: PathBuf) -> JobResult<(Journal, String)> {
+    let journal = spawn_blocking(move || Journal::open(&state)).await;
+    let journal =
+        journal.map_err(|_| JobError::new(ErrorKind::Failed, "the journal cannot be opened"));
+    let journal = journal?.map_err(|error| unusable(&error))?;
+    let agent = journal.on_disk(Journal::agent).await.map_err(|error| unusable(&error))?;
+    Ok((journal, agent))
+}
 
 /// Tells the metrics which policies there are.
 pub(super) async fn announce(

@@ -87,7 +87,7 @@ async fn another(state: Option<&mut watch::Receiver<BrokerState>>) {
         None => false,
     };
     if !changed {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::besides::Besides;
 use super::catalog::Reading;
 use super::connection::BrokerState;
-use super::memory::{announce, remember, unusable};
+use super::memory::{announce, open_journal, remember, unusable};
 use super::messages::Messages;
 use super::observe::{Events, Telling};
 use super::preflight::{self, Signs};
@@ -66,12 +66,7 @@ impl Agent {
         let metrics = Metrics::default();
         let context = setup.open(&settings.config).await?.metered(&metrics);
         let clock = Arc::clone(&context.clock);
-        let state = settings.config.state.clone();
-        let journal = spawn_blocking(move || Journal::open(&state)).await;
-        let journal =
-            journal.map_err(|_| JobError::new(ErrorKind::Failed, "the journal cannot be opened"));
-        let journal = journal?.map_err(|error| unusable(&error))?;
-        let agent = journal.on_disk(Journal::agent).await.map_err(|error| unusable(&error))?;
+        let (journal, agent) = open_journal(settings.config.state.clone()).await?;
         let worlds = Worlds::new(World { settings, context });
         let besides = Besides::of(&worlds.now(), agent);
         let changed = Arc::new(Notify::new());
@@ -111,24 +106,36 @@ impl Agent {
             stop_listening: CancellationToken::new(),
             broker: None,
         };
+        this.begin(runner, looked, (changed, sees_due), (broker, besides, posted)).await?;
+        Ok(this)
+    }
+
+    /// Starts its loops. The repository is read before anything is done.
+    async fn begin(
+        &mut self,
+        runner: Runner,
+        looked: watch::Sender<Instant>,
+        (changed, due): (Arc<Notify>, mpsc::UnboundedReceiver<Due>),
+        (broker, besides, posted): (Option<Arc<dyn Broker>>, Besides, Arc<Notify>),
+    ) -> JobResult<()> {
         let readiness = watch::Sender::new(Readiness {
             waiting: vec![Waiting { what: "catalog", why: "it is not read yet".to_owned() }],
         });
-        this.listen(&readiness).await?;
-        this.status.is("reading the repository");
-        let reading = Reading::new(this.worlds.clone(), this.metrics.clone());
+        self.listen(&readiness).await?;
+        self.status.is("reading the repository");
+        let reading = Reading::new(self.worlds.clone(), self.metrics.clone());
         let read = reading.once().await;
-        this.tasks.spawn(async move {
+        self.tasks.spawn(async move {
             runner.run().await;
             "runner"
         });
-        this.look_at_schedules(looked).await?;
+        self.look_at_schedules(looked).await?;
         if let Some(broker) = broker {
-            this.keep_connected(broker, &besides, posted);
+            self.keep_connected(broker, &besides, posted);
         }
-        this.keep_looking(readiness, Arc::clone(&changed), (reading, read));
-        this.keep_pruning(besides, sees_due, changed);
-        Ok(this)
+        self.keep_looking(readiness, Arc::clone(&changed), (reading, read));
+        self.keep_pruning(besides, due, changed);
+        Ok(())
     }
 
     async fn listen(&mut self, readiness: &watch::Sender<Readiness>) -> JobResult<()> {

@@ -106,6 +106,13 @@ impl ClusterLayout {
         self.requests().key(format_args!("{id}.json"))
     }
 
+    /// Whether this is a request, and not what someone else has put there.
+    pub fn is_request(&self, key: &ObjectKey) -> bool {
+        let name = key.as_str().strip_prefix(self.requests().as_str());
+        let id = name.and_then(|name| name.strip_suffix(".json"));
+        id.is_some_and(|id| RequestId::new(id).is_ok())
+    }
+
     /// Local staging that Milvus can read.
     pub fn staging(&self) -> KeyPrefix {
         self.root.join("_staging")

@@ -86,7 +86,7 @@ impl Intake {
         let letter = refused.letter(self.clock.now());
         match self.journal.on_disk(move |journal| journal.post(&[letter])).await {
             Ok(()) => Verdict::Refuse(refusal),
-            Err(error) => Verdict::Later(unwritten(error)),
+            Err(error) => Verdict::Later(unwritten(&error)),
         }
     }
 
@@ -98,19 +98,21 @@ impl Intake {
     ) -> JobResult<MessageResult> {
         let id = requester.id.clone();
         let known = self.journal.on_disk(move |journal| journal.request(&id)).await;
-        let held = match known.map_err(unwritten)?.map(|KnownRequest { state, .. }| state) {
-            None => false,
-            Some(RequestState::Held { .. }) => true,
-            Some(RequestState::Elsewhere) => return Ok(known_already(requester)),
-            Some(RequestState::Accepted { job }) => {
-                self.answer_again(requester, job, scene).await?;
-                return Ok(known_already(requester));
-            }
-        };
+        let held =
+            match known.map_err(|error| unwritten(&error))?.map(|KnownRequest { state, .. }| state)
+            {
+                None => false,
+                Some(RequestState::Held { .. }) => true,
+                Some(RequestState::Elsewhere) => return Ok(known_already(requester)),
+                Some(RequestState::Accepted { job }) => {
+                    self.answer_again(requester, job, scene).await?;
+                    return Ok(known_already(requester));
+                }
+            };
         if !held {
             let (name, held, now) = (policy.to_string(), requester.clone(), self.clock.now());
             let write = move |journal: &Journal| journal.hold(&name, &held, now);
-            self.journal.on_disk(write).await.map_err(unwritten)?;
+            self.journal.on_disk(write).await.map_err(|error| unwritten(&error))?;
         }
         self.claim(requester, policy, (scene, reason)).await
     }
@@ -126,7 +128,7 @@ impl Intake {
             return Ok(());
         }
         let ended = self.journal.on_disk(move |journal| journal.ended_job(job)).await;
-        let Some(ended) = ended.map_err(unwritten)? else { return Ok(()) };
+        let Some(ended) = ended.map_err(|error| unwritten(&error))? else { return Ok(()) };
         let job = JobRecord { requesters: vec![requester.clone()], ..ended };
         let mut letters = job_letters(&JobChange {
             cluster: &scene.context.cluster,
@@ -138,7 +140,10 @@ impl Intake {
             now: self.clock.now(),
         });
         letters.retain(|letter| matches!(letter.to, Address::Reply { .. }));
-        self.journal.on_disk(move |journal| journal.post(&letters)).await.map_err(unwritten)
+        self.journal
+            .on_disk(move |journal| journal.post(&letters))
+            .await
+            .map_err(|error| unwritten(&error))
     }
 
     /// Goes on with a request that the journal holds.
@@ -154,7 +159,7 @@ impl Intake {
         {
             let (id, now) = (requester.id.clone(), self.clock.now());
             let write = move |journal: &Journal| journal.leave(&id, now);
-            self.journal.on_disk(write).await.map_err(unwritten)?;
+            self.journal.on_disk(write).await.map_err(|error| unwritten(&error))?;
             tracing::info!(request_id = %requester.id, %policy, host, "another agent has the request");
             return Ok(MessageResult::Duplicate);
         }
@@ -191,7 +196,11 @@ impl Intake {
     /// Goes on with the requests of which an earlier process, or an earlier try, could not
     /// tell whose they are. Their messages may have gone to others by now.
     pub async fn resume(&self, scene: Scene<'_>) -> JobResult<()> {
-        let held = self.journal.on_disk(Journal::held_requests).await.map_err(unwritten)?;
+        let held = self
+            .journal
+            .on_disk(Journal::held_requests)
+            .await
+            .map_err(|error| unwritten(&error))?;
         for (policy, requester) in held {
             let policy = PolicyName::new(policy).map_err(|error| {
                 JobError::new(ErrorKind::Failed, format!("the journal is wrong: {error}"))
@@ -211,7 +220,7 @@ impl Intake {
     pub async fn forget(&self) -> JobResult<()> {
         let now = self.clock.now();
         let write = move |journal: &Journal| journal.forget_requests(now);
-        self.journal.on_disk(write).await.map_err(unwritten)
+        self.journal.on_disk(write).await.map_err(|error| unwritten(&error))
     }
 }
 
@@ -250,14 +259,14 @@ fn backup_name(policy: &PolicyName, now: jiff::Timestamp) -> BackupName {
         .expect("the name of a policy leaves room for more")
 }
 
-fn unwritten(error: JournalError) -> JobError {
-    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+fn unwritten(error: &JournalError) -> JobError {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
     JobError::new(ErrorKind::Failed, format!("{error}{}", cause.unwrap_or_default()))
 }
 
 fn unsubmitted(error: SubmitError) -> JobError {
     match error {
-        SubmitError::Journal(error) => unwritten(error),
+        SubmitError::Journal(error) => unwritten(&error),
         SubmitError::Stopping => JobError::new(ErrorKind::Cancelled, "the agent is stopping"),
     }
 }

@@ -78,7 +78,7 @@ struct Fake {
 
 impl Fake {
     /// The same Milvus in each process.
-    async fn milvus(&self) -> (Arc<dyn MilvusApi>, Arc<dyn ObjectStore>) {
+    fn milvus(&self) -> (Arc<dyn MilvusApi>, Arc<dyn ObjectStore>) {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new(clock));
         let milvus = FakeMilvus::new(Arc::clone(&store)).with_slow_flush(self.flush_takes);
@@ -110,7 +110,7 @@ impl Setup for Fake {
     }
 
     async fn open(&self, config: &Config) -> JobResult<JobContext> {
-        let (milvus, source) = self.milvus().await;
+        let (milvus, source) = self.milvus();
         let Place::Folder(repository) = &config.repository.place else { panic!("no folder") };
         let repository = LocalStore::open(repository).await?;
         Ok(JobContext {

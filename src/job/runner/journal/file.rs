@@ -31,7 +31,10 @@ impl Journal {
         })?;
         let database = Arc::new(Mutex::new(Some(opened(&place)?)));
         let journal = Self { database, place: Arc::new(place) };
-        let known = journal.write(|tables| tables.version())?;
+        let known = journal.write(|tables| {
+            let known = tables.version()?;
+            Ok(known)
+        })?;
         match known {
             VERSION => Ok(journal),
             found => Err(JournalError::TooNew { place: journal.place.to_path_buf(), found }),
