@@ -7,12 +7,20 @@
 //! Should one of its own tasks end, that is a bug, and the process ends with it, for systemd
 //! to start anew; the journal knows what was at work.
 //!
+//! # Messages and events
+//!
+//! Where the configuration names a broker, one loop connects to it, takes messages in and sends
+//! out what the journal's outbox has, for ever: whatever fails, the link is dropped and made
+//! anew after a pause. Nothing else waits for it. Messages are taken in only while journal and
+//! repository can be written; else they stay in the queue. What commands, prunes and
+//! verifications tell comes by a folder into the same outbox.
+//!
 //! # Reload
 //!
 //! SIGHUP reads configuration and policies again. If anything is wrong with them, everything
 //! stays as it is, the log has every problem, and a metric says so. Runs that are at work end
-//! with the settings that they began with. Listeners, the journal, the cluster's name and the
-//! log's form are those of the start.
+//! with the settings that they began with. Listeners, the broker, the journal, the cluster's
+//! name and the log's form are those of the start.
 //!
 //! # Stopping
 //!

@@ -21,7 +21,7 @@ impl Metrics {
         }
     }
 
-    /// Whether messages can come and events can go.
+    /// Whether the agent is connected.
     pub fn broker_connected(&self, connected: bool) {
         set(&self.families().amqp_connected, NONE, u64::from(connected));
     }

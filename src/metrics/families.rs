@@ -214,7 +214,7 @@ families! {
     /// Bytes that passed through the agent: `read` or `written`.
     transferred_bytes_total: Counter[direction];
 
-    /// 1 while messages can come and events can go, else 0. Absent without `amqp.url`, as the others of `amqp_` are.
+    /// 1 while the agent is connected to the broker, else 0. Absent without `amqp.url`, as the others of `amqp_` are.
     amqp_connected: Gauge[];
     /// Connections to the broker that were there again after one was lost.
     amqp_reconnects_total: Counter[];

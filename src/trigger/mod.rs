@@ -1,4 +1,4 @@
-//! What starts jobs by itself: so far the schedules of policies.
+//! What starts jobs by itself: the schedules of policies, and messages.
 //!
 //! A trigger says "look", not "do": it names a policy, and the run reads the world itself. A
 //! slot is a moment at which a policy is due. It is dealt with when the journal says so, which
@@ -17,6 +17,27 @@
 //! together, inside the policy's `catch_up`. A slot of a paused policy is passed over, so that
 //! a policy that goes on does not catch up on its pause. A clock that was a day or more ahead
 //! when the last slot was dealt with is not believed.
+//!
+//! # Messages
+//!
+//! A message is a request with an id, and each request becomes one job or joins one, however
+//! often its message comes, on whichever agent, and whoever dies in between:
+//!
+//! | step of [`Intake::take`] | killed after it | who goes on |
+//! | --- | --- | --- |
+//! | 1 read; refused to the dead-letter exchange if it is not for us | nothing is known | whoever gets it next |
+//! | 2 the journal holds it | held, not known to be ours | this agent by step 3 at its next start or try; another one if it gets the message first |
+//! | 3 `_requests/<id>.json`, put if absent | ours, and held | this agent, at its next start or try; others see that it is ours |
+//! | 4 the journal has the job, and says so of the request | ours, and accepted | the runner |
+//! | 5 the message is acknowledged | done | – |
+//!
+//! A request joins the newest job of its policy if no run of that has begun: a run that is at
+//! work may have read the state of before the request.
+//!
+//! # Events
+//!
+//! What others are told is in the journal's outbox before it is true for anyone. [`Outgoing`]
+//! sends it in order and takes away what the broker has confirmed: at least once.
 
 mod clock;
 mod intake;

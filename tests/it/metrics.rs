@@ -49,6 +49,7 @@ fn populated() -> Metrics {
     metrics.catalog(catalog());
     metrics.storage_request(Side::Source, StorageCall::Get, CodeClass::Success);
     metrics.transferred(Direction::Read, 10);
+    metrics.broker_configured();
     metrics.lease_taken(LeaseScope::Run);
     metrics.lease_taken_over();
     metrics.gc_paused(GcScope::Cluster, at(3000));

@@ -28,7 +28,12 @@
 //!
 //! At most four runs are at work, at most one of a policy, in the order of acceptance. So a
 //! policy that fails or hangs is in nobody's way. A policy that has a job does not get another
-//! by chance: see [`Busy`].
+//! by chance: see [`Busy`]. Who asks by a message joins a job that has not begun ([`Busy::Follow`]),
+//! and where a job is replaced, those who asked for it are served by the one in its place.
+//!
+//! # What others are told
+//!
+//! The letters that tell of a change are written with it, in one transaction.
 //!
 //! # Limits
 //!

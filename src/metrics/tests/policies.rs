@@ -38,6 +38,7 @@ fn the_first_event_is_an_increase() {
 fn what_is_not_configured_is_absent() {
     let metrics = Metrics::default();
     for gauge in [
+        "amqp_",
         "repository_free_bytes",
         "repository_bytes",
         "catalog_refresh_timestamp_seconds",
