@@ -8,7 +8,7 @@ use crate::storage::Access;
 
 use super::args::CheckArguments;
 use super::output::Output;
-use super::{ExitStatus, policy, session, staging};
+use super::{ExitStatus, broker, policy, session, staging};
 
 pub(super) async fn run(
     config: &Config,
@@ -20,6 +20,9 @@ pub(super) async fn run(
     let staging =
         if arguments.restore { Some(staging::staging(config, &context).await?) } else { None };
     let mut report = job::run_check(&context, staging.as_ref()).await;
+    if let Some(amqp) = &config.amqp {
+        report.add("amqp", broker::check(amqp, &context.cluster).await);
+    }
     report.add("policies", policy::overview(config, context.clock.now()));
     output.print(&report, || text(&report));
     Ok(report.failure.map_or(ExitStatus::OK, ExitStatus::from))

@@ -9,6 +9,7 @@
 
 mod args;
 mod backup;
+mod broker;
 mod check;
 mod cluster;
 mod config;

@@ -12,11 +12,11 @@ use milvus_backup_agent::job::run_backup;
 use milvus_backup_agent::manifest::{
     Attempt, AttemptEnd, Boundary, ClusterMark, CollectionContent, CollectionOutcome,
     CollectionRecord, DocumentError, FileEntry, FileList, Holder, LeaseRecord, LogKind, Manifest,
-    ManifestOutcome, RepositoryMark, RestoreItem, RestoreLedger, RestoreStep, SegmentFiles,
-    SingleAgentMark, Tombstone, decode, encode,
+    ManifestOutcome, RepositoryMark, RequestMark, RestoreItem, RestoreLedger, RestoreStep,
+    SegmentFiles, SingleAgentMark, Tombstone, decode, encode,
 };
 use milvus_backup_agent::milvus::{IndexDescription, KeyValue, LoadState, Partition};
-use milvus_backup_agent::model::ClusterName;
+use milvus_backup_agent::model::{ClusterName, RequestId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -157,6 +157,15 @@ fn marks_are_written_as_ever() {
         host: "db1".to_owned(),
     };
     assert_golden("_single_agent.json", &single);
+    let request = RequestMark {
+        version: 1,
+        request_id: RequestId::new("load-42").expect("an id"),
+        policy: "nightly".to_owned(),
+        agent: "5b1c6a0f3e2d4c77".to_owned(),
+        host: "db1".to_owned(),
+        received_at: time("2026-11-26T06:00:00Z"),
+    };
+    assert_golden("request.json", &request);
 }
 
 #[test]

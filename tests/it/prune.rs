@@ -8,14 +8,14 @@ use milvus_backup_agent::catalog::{
     BackupState, Cluster, Lease, Repository, Reservation, Run, Unfinished,
 };
 use milvus_backup_agent::job::{
-    JobContext, Prune, PruneReport, Removal, RunOutcome, Sizes, StagingRoot, VerdictRow,
-    run_backup, run_delete, run_list, run_prune, run_restore, run_undelete,
+    JobContext, Prune, PruneReport, Removal, Reserved, RunOutcome, Sizes, StagingRoot, VerdictRow,
+    reserve_request, run_backup, run_delete, run_list, run_prune, run_restore, run_undelete,
 };
 use milvus_backup_agent::manifest::FileList;
-use milvus_backup_agent::model::{Clock, ClusterName, ErrorKind, ObjectKey};
+use milvus_backup_agent::model::{Clock, ClusterName, ErrorKind, ObjectKey, RequestId};
 use milvus_backup_agent::plan::Verdict;
 use milvus_backup_agent::storage::testing::FaultyStore;
-use milvus_backup_agent::storage::{ObjectStore, PutMode, StoreErrorKind, StoreOp};
+use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind, StoreOp};
 
 use crate::support::{
     Lab, Process, Stop, assert_sound, assert_verifies, backup_name, keys, leases, ledgers,
@@ -224,6 +224,30 @@ async fn dead_attempts_go_after_a_while_with_plan_and_lease() {
     prune(&lab).await;
     assert_sound(&lab).await;
     assert_eq!(shared(&lab).await.0, 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_known_for_a_day_and_then_swept() {
+    let lab = two_backups().await;
+    let reserve = async |id: &str, agent: &str| {
+        let asked = (&RequestId::new(id).unwrap(), "nightly");
+        reserve_request(&lab.context(), asked, agent).await.unwrap()
+    };
+    assert_eq!(reserve("old", "a").await, Reserved::Ours);
+    let strange = ObjectKey::new("c1/_requests/notes.txt").unwrap();
+    lab.repository.put(&strange, "mine".into(), PutMode::IfAbsent).await.unwrap();
+    hours(&lab, 23);
+    assert_eq!(reserve("new", "a").await, Reserved::Ours);
+    prune(&lab).await;
+    assert!(matches!(reserve("old", "b").await, Reserved::Elsewhere { .. }), "it is 23 h old");
+    hours(&lab, 2);
+    let plan = run_prune(&lab.context(), None, Prune::Plan).await.unwrap();
+    let (gone, why) = verdict(&plan, "_requests");
+    assert_eq!((gone, why), (Verdict::Delete, "1 request older than 24h"));
+    prune(&lab).await;
+    assert_eq!(reserve("old", "b").await, Reserved::Ours, "nobody remembers it");
+    assert!(matches!(reserve("new", "b").await, Reserved::Elsewhere { .. }));
+    assert!(lab.repository.find_bytes(&strange).await.unwrap().is_some(), "that is not ours");
 }
 
 #[tokio::test(start_paused = true)]
