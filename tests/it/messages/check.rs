@@ -21,7 +21,7 @@ async fn a_check_tells_whether_the_agent_would_find_its_broker() {
     let missing = looked(&url, "");
     assert_eq!(missing["ok"], false);
     let detail = missing["detail"].as_str().expect("text");
-    assert!(detail.contains("milvus-backup.checked"), "{detail}");
+    assert!(detail.contains("there is no exchange `milvus-backup`"), "{detail}");
     assert!(missing["hint"].as_str().expect("a remedy").contains("amqp.declare"), "{missing}");
     let made = looked(&url, ", declare: true");
     assert_eq!(made["ok"], true, "{made}");
