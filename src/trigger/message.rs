@@ -4,13 +4,17 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::broker::{Incoming, Refusal};
-use crate::model::{PolicyName, RequestId};
+use crate::model::{ClusterName, PolicyName, RequestId, plain};
 
 /// A message has to name a policy and a few words; what is longer is something else.
 pub const MAX_BYTES: usize = 64 * 1024;
 
 /// How long the words of a reason may be.
 const MAX_REASON: usize = 1024;
+
+/// How long the words of a refusal may be: they go into a header, and it is not for whoever
+/// sends messages to say how much we log.
+const MAX_DETAIL: usize = 1000;
 
 /// A request as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +28,7 @@ pub struct TriggerMessage {
     /// When it is of no use any more.
     pub not_after: Option<Timestamp>,
     /// The cluster that it is for; without one, the cluster of whoever reads it.
-    pub cluster: Option<String>,
+    pub cluster: Option<ClusterName>,
 }
 
 #[derive(Deserialize)]
@@ -44,6 +48,10 @@ impl TriggerMessage {
         if size > MAX_BYTES {
             let detail = format!("it has {size} bytes, and a trigger may have {MAX_BYTES}");
             return Err(Refusal { reason: "too_large", detail });
+        }
+        let body = message.body.trim_ascii_start();
+        if body.first().is_some_and(|first| *first != b'{') {
+            return Err(malformed(format!("it is no JSON object; it has to be like {EXAMPLE}")));
         }
         let body: Body = serde_json::from_slice(&message.body).map_err(|error| {
             malformed(format!("it is no trigger: {error}; it has to be like {EXAMPLE}"))
@@ -68,12 +76,13 @@ impl TriggerMessage {
                 malformed(format!("its `not_after` is `{text}`, and has to be like {example}"))
             })
         });
+        let cluster = body.cluster.map(ClusterName::new).transpose();
         Ok(Self {
             request_id: request_id?,
             policy: policy?,
             reason: body.reason,
             not_after: not_after.transpose()?,
-            cluster: body.cluster,
+            cluster: cluster.map_err(|error| malformed(error.to_string()))?,
         })
     }
 }
@@ -81,13 +90,14 @@ impl TriggerMessage {
 const EXAMPLE: &str = r#"{"policy": "nightly", "request_id": "load-42"}"#;
 
 fn malformed(detail: String) -> Refusal {
-    Refusal { reason: "malformed", detail }
+    Refusal { reason: "malformed", detail: plain(&detail, MAX_DETAIL) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_BYTES, TriggerMessage};
+    use super::{MAX_BYTES, MAX_DETAIL, TriggerMessage};
     use crate::broker::Incoming;
+    use crate::model::ClusterName;
 
     fn read(body: &str, message_id: Option<&str>) -> Result<TriggerMessage, (String, String)> {
         let message_id = message_id.map(str::to_owned);
@@ -104,7 +114,7 @@ mod tests {
         assert_eq!(message.policy.as_str(), "nightly");
         assert_eq!(message.reason.as_deref(), Some("loaded"));
         assert_eq!(message.not_after, "2026-11-26T05:00:00Z".parse().ok());
-        assert_eq!(message.cluster.as_deref(), Some("prod"));
+        assert_eq!(message.cluster.as_ref().map(ClusterName::as_str), Some("prod"));
     }
 
     #[test]
@@ -119,8 +129,10 @@ mod tests {
             format!(r#"{{"policy": "p", "request_id": "a", "reason": "{}"}}"#, "x".repeat(1025));
         let cases = [
             ("", "malformed", "EOF while parsing"),
-            ("nightly", "malformed", "line 1 column 2"),
-            ("[]", "malformed", "it has to be like {\"policy\""),
+            ("nightly", "malformed", "it is no JSON object; it has to be like {\"policy\""),
+            ("{nightly}", "malformed", "line 1 column 2"),
+            // Serde would take the values of a list for those of the keys.
+            (r#"["p", "a", null, null, null]"#, "malformed", "it is no JSON object"),
             (r#"{"request_id": "a"}"#, "malformed", "missing field `policy`"),
             (r#"{"policy": "p"}"#, "malformed", "neither `request_id` nor"),
             (r#"{"policy": "p", "request_id": ""}"#, "malformed", "`` is not a request id"),
@@ -137,6 +149,11 @@ mod tests {
                 "malformed",
                 "its `not_after` is `soon`",
             ),
+            (
+                r#"{"policy": "p", "request_id": "a", "cluster": "a/b"}"#,
+                "malformed",
+                "`a/b` is not a cluster name",
+            ),
             (&long, "malformed", "`reason` has 1025 bytes"),
             (&" ".repeat(MAX_BYTES + 1), "too_large", "it has 65537 bytes"),
         ];
@@ -146,5 +163,24 @@ mod tests {
             assert!(found.1.contains(part), "{text}: {}", found.1);
         }
         assert_eq!(read(&" ".repeat(MAX_BYTES), Some("a")).unwrap_err().0, "malformed");
+    }
+
+    #[test]
+    fn a_refusal_is_one_short_line_whatever_was_sent() {
+        let key = format!(r#"{{"policy": "p", "a\n\u001b[2J{}": 1}}"#, "x".repeat(60_000));
+        let moment = format!(
+            r#"{{"policy": "p", "request_id": "a", "not_after": "\r\n{}"}}"#,
+            "x".repeat(60_000)
+        );
+        let id = format!(r#"{{"policy": "p", "request_id": "\u202e\n{}"}}"#, "x".repeat(60_000));
+        for (text, part) in [
+            (key, r"unknown field `a\n\u{1b}[2Jxxx"),
+            (moment, r"its `not_after` is `\r\nxxx"),
+            (id, r"`\u{202e}\nxxx"),
+        ] {
+            let (_, detail) = read(&text, None).unwrap_err();
+            assert!(detail.contains(part), "{detail}");
+            assert!(detail.len() <= MAX_DETAIL && !detail.contains(char::is_control));
+        }
     }
 }
