@@ -16,6 +16,9 @@ const MAX_REASON: usize = 1024;
 /// sends messages to say how much we log.
 const MAX_DETAIL: usize = 1000;
 
+/// How much of them may be quoted, so that there is room for the remedy.
+const MAX_QUOTED: usize = 500;
+
 /// A request as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TriggerMessage {
@@ -51,29 +54,30 @@ impl TriggerMessage {
         }
         let body = message.body.trim_ascii_start();
         if body.first().is_some_and(|first| *first != b'{') {
-            return Err(malformed(format!("it is no JSON object; it has to be like {EXAMPLE}")));
+            return Err(malformed(&format!("it is no JSON object; it has to be like {EXAMPLE}")));
         }
         let body: Body = serde_json::from_slice(&message.body).map_err(|error| {
-            malformed(format!("it is no trigger: {error}; it has to be like {EXAMPLE}"))
+            let error = plain(&error.to_string(), MAX_QUOTED);
+            malformed(&format!("it is no trigger: {error}; it has to be like {EXAMPLE}"))
         })?;
         let Some(request_id) = body.request_id.or_else(|| message.message_id.clone()) else {
             return Err(malformed(
                 "it has neither `request_id` nor the property `message_id`, and without one \
-                 a message that comes twice would be run twice"
-                    .to_owned(),
+                 a message that comes twice would be run twice",
             ));
         };
-        let request_id = RequestId::new(request_id).map_err(|error| malformed(error.to_string()));
-        let policy = PolicyName::new(body.policy).map_err(|error| malformed(error.to_string()));
+        let request_id = RequestId::new(request_id).map_err(|error| malformed(&error.to_string()));
+        let policy = PolicyName::new(body.policy).map_err(|error| malformed(&error.to_string()));
         let long = body.reason.as_ref().map(String::len).filter(|long| *long > MAX_REASON);
         if let Some(long) = long {
             let detail = format!("its `reason` has {long} bytes, and may have {MAX_REASON}");
-            return Err(malformed(detail));
+            return Err(malformed(&detail));
         }
         let not_after = body.not_after.map(|text| {
             let example = "2026-11-26T06:00:00Z";
             text.parse().map_err(|_| {
-                malformed(format!("its `not_after` is `{text}`, and has to be like {example}"))
+                let text = plain(&text, MAX_QUOTED);
+                malformed(&format!("its `not_after` is `{text}`, and has to be like {example}"))
             })
         });
         let cluster = body.cluster.map(ClusterName::new).transpose();
@@ -82,15 +86,15 @@ impl TriggerMessage {
             policy: policy?,
             reason: body.reason,
             not_after: not_after.transpose()?,
-            cluster: cluster.map_err(|error| malformed(error.to_string()))?,
+            cluster: cluster.map_err(|error| malformed(&error.to_string()))?,
         })
     }
 }
 
 const EXAMPLE: &str = r#"{"policy": "nightly", "request_id": "load-42"}"#;
 
-fn malformed(detail: String) -> Refusal {
-    Refusal { reason: "malformed", detail: plain(&detail, MAX_DETAIL) }
+fn malformed(detail: &str) -> Refusal {
+    Refusal { reason: "malformed", detail: plain(detail, MAX_DETAIL) }
 }
 
 #[cfg(test)]
@@ -173,13 +177,13 @@ mod tests {
             "x".repeat(60_000)
         );
         let id = format!(r#"{{"policy": "p", "request_id": "\u202e\n{}"}}"#, "x".repeat(60_000));
-        for (text, part) in [
-            (key, r"unknown field `a\n\u{1b}[2Jxxx"),
-            (moment, r"its `not_after` is `\r\nxxx"),
-            (id, r"`\u{202e}\nxxx"),
+        for (text, part, remedy) in [
+            (key, r"unknown field `a\n\u{1b}[2Jxxx", "has to be like {"),
+            (moment, r"its `not_after` is `\r\nxxx", "has to be like 2026"),
+            (id, r"`\u{202e}\nxxx", "use 1 to 128 letters"),
         ] {
             let (_, detail) = read(&text, None).unwrap_err();
-            assert!(detail.contains(part), "{detail}");
+            assert!(detail.contains(part) && detail.contains(remedy), "{detail}");
             assert!(detail.len() <= MAX_DETAIL && !detail.contains(char::is_control));
         }
     }
