@@ -1,10 +1,11 @@
 //! The files of policies. What is in them is for `policy` to say.
 
 use std::ffi::OsStr;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::model::{Diagnostic, ReadFile};
+use crate::model::{Diagnostic, MAX_POLICY_BYTES, ReadFile};
 
 /// What the names of policies end in.
 const ENDINGS: [&str; 2] = ["yaml", "yml"];
@@ -26,13 +27,20 @@ pub fn policy_files(folder: &Path) -> Result<Vec<ReadFile>, Diagnostic> {
     Ok(read_policy_files(files))
 }
 
-/// Reads these files, whatever their names.
+/// Reads these files, whatever their names; of one that is too long, no more than shows it.
 pub fn read_policy_files(files: impl IntoIterator<Item = PathBuf>) -> Vec<ReadFile> {
     let read = |file: PathBuf| {
-        let content = std::fs::read(&file);
+        let content = start(&file);
         (file, content)
     };
     files.into_iter().map(read).collect()
+}
+
+fn start(file: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let most = u64::try_from(MAX_POLICY_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(file)?.take(most).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 fn is_policy(file: &Path) -> bool {
@@ -43,7 +51,8 @@ fn is_policy(file: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::policy_files;
+    use super::{policy_files, read_policy_files};
+    use crate::model::MAX_POLICY_BYTES;
 
     #[test]
     fn only_policies_are_read_in_the_order_of_their_names() {
@@ -58,6 +67,9 @@ mod tests {
             .map(|(file, content)| (file.file_name().unwrap().to_str().unwrap(), content.is_ok()))
             .collect();
         assert_eq!(read, [("a.yaml", true), ("b.yml", true), ("c.yaml", false)]);
+        std::fs::write(folder.path().join("b.yml"), "#".repeat(1_000_000)).unwrap();
+        let b = folder.path().join("b.yml");
+        assert_eq!(read_policy_files([b])[0].1.as_ref().unwrap().len(), MAX_POLICY_BYTES + 1);
         let problem = policy_files(&folder.path().join("none")).unwrap_err().to_string();
         assert!(problem.contains("cannot be read: No such file") && problem.contains("`policies`"));
     }

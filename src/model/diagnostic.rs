@@ -3,6 +3,14 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::plain::{is_seen, plain};
+
+/// How long the words of a problem may be, each: what it quotes may be long.
+const LONGEST: usize = 1000;
+
+/// How much of a line is shown on each side of the place that it is about.
+const AROUND: usize = 100;
+
 /// A place in a text: line and column from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
@@ -15,12 +23,9 @@ pub struct Position {
 impl Position {
     /// The position of the byte `offset` of `text`.
     pub fn of_offset(text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Self {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        let before = lines(text.get(..offset).unwrap_or(text));
+        let (line, last) = before.enumerate().last().unwrap_or_default();
+        Self { line: line + 1, column: last.chars().count() + 1 }
     }
 }
 
@@ -30,6 +35,18 @@ impl fmt::Display for Position {
     }
 }
 
+/// The lines of a text as YAML counts them: a `\r` alone ends one, too.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = text.find(['\n', '\r']).unwrap_or(text.len());
+        let (line, from) = text.split_at(end);
+        rest = from.strip_prefix("\r\n").or_else(|| from.get(1..));
+        Some(line)
+    })
+}
+
 /// A position in a file, with the line as it reads there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceLine {
@@ -37,17 +54,29 @@ pub struct SourceLine {
     pub file: PathBuf,
     /// Where in the file.
     pub position: Position,
-    /// The text of that line.
+    /// The text of that line; of a long one, what is around the position.
     pub text: String,
+    /// How many characters of it are before the position.
+    before: usize,
 }
 
 impl SourceLine {
     /// Takes the line at `position` out of the `text` of `file`.
     pub fn new(file: &Path, text: &str, position: Position) -> Self {
-        let line = text.lines().nth(position.line.saturating_sub(1)).unwrap_or_default();
-        // A tab or another control character as one blank keeps the caret in its column.
-        let visible = |c: char| if c.is_control() { ' ' } else { c };
-        Self { file: file.to_owned(), position, text: line.chars().map(visible).collect() }
+        let line = lines(text).nth(position.line.saturating_sub(1)).unwrap_or_default();
+        let before = position.column.saturating_sub(1);
+        let from = before.saturating_sub(AROUND);
+        // A tab or another character that is not seen as one blank keeps the caret in its column.
+        let seen = line.chars().map(|c| if is_seen(c) { c } else { ' ' });
+        let mut text: String = seen.skip(from).take(2 * AROUND).collect();
+        if from > 0 {
+            text.insert(0, '…');
+        }
+        if line.chars().nth(from + 2 * AROUND).is_some() {
+            text.push('…');
+        }
+        let before = before - from + usize::from(from > 0);
+        Self { file: file.to_owned(), position, text, before }
     }
 }
 
@@ -87,7 +116,8 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A problem without a place.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: Place::Nowhere, label: None, hint: None }
+        let message = plain(&message.into(), LONGEST);
+        Self { message, place: Place::Nowhere, label: None, hint: None }
     }
 
     /// Points at a line of a file.
@@ -107,14 +137,14 @@ impl Diagnostic {
     /// Says something beside the caret, or in the hint's place where there is no caret.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(label.into());
+        self.label = Some(plain(&label.into(), LONGEST));
         self
     }
 
     /// Says what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(plain(&hint.into(), LONGEST));
         self
     }
 
@@ -142,7 +172,7 @@ impl fmt::Display for Diagnostic {
             Place::Named(name) => write!(f, "\n{gutter}--> {name}")?,
             Place::Line(line) => {
                 write!(f, "\n{gutter}--> {line}\n{gutter} |\n{number} | {}", line.text)?;
-                let indent = " ".repeat(line.position.column.saturating_sub(1));
+                let indent = " ".repeat(line.before);
                 write!(f, "\n{gutter} | {indent}^")?;
             }
         }
@@ -200,6 +230,36 @@ error: unknown variable
     fn a_tab_takes_one_column() {
         let problem = Diagnostic::new("tab").at(line("a:\n\tb: 1\n", 2, 2));
         assert_eq!(problem.to_string(), "error: tab\n --> /etc/a.yaml:2:2\n  |\n2 |  b: 1\n  |  ^");
+    }
+
+    #[test]
+    fn a_long_line_is_shown_around_its_place() {
+        let text = format!("{}x{}", "a".repeat(5000), "b".repeat(5000));
+        let problem = Diagnostic::new("long").at(line(&text, 1, 5001)).to_string();
+        let (a, b) = ("a".repeat(100), "b".repeat(99));
+        let (excerpt, indent) = (format!("1 | …{a}x{b}…"), " ".repeat(101));
+        let expected =
+            format!("error: long\n --> /etc/a.yaml:1:5001\n  |\n{excerpt}\n  | {indent}^");
+        assert_eq!(problem, expected);
+    }
+
+    #[test]
+    fn what_is_quoted_is_neither_long_nor_a_line_of_its_own() {
+        let quoted = format!("`a\n{}\u{1b}`", "x".repeat(2000));
+        let problem = Diagnostic::new(&quoted).label(&quoted).hint(&quoted);
+        let cut = format!("`a\\n{}…", "x".repeat(993));
+        assert_eq!(problem.message(), cut);
+        assert_eq!(problem.to_string(), format!("error: {cut}\n  = {cut}\n  = hint: {cut}"));
+    }
+
+    #[test]
+    fn a_carriage_return_ends_a_line_as_it_does_in_yaml() {
+        let text = "a: 1\rb: 2\r\n\rc: 3";
+        for (at, (number, expected)) in [('b', (2, "b: 2")), ('c', (4, "c: 3"))] {
+            let position = Position::of_offset(text, text.find(at).unwrap());
+            assert_eq!(position, Position { line: number, column: 1 });
+            assert_eq!(line(text, number, 1).text, expected);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::diagnostic::lines;
 use super::{Position, YamlNode, YamlValue};
 
 /// Whether the value of a key of this name is a secret, whatever the key is for.
@@ -22,7 +23,7 @@ pub(super) fn mask(text: &str, root: &YamlNode) -> String {
     }
     let mut hides = false;
     let mut shown = String::with_capacity(text.len());
-    for (number, line) in text.split('\n').enumerate() {
+    for (number, line) in lines(text).enumerate() {
         if number > 0 {
             shown.push('\n');
         }
@@ -39,7 +40,7 @@ pub(super) fn mask(text: &str, root: &YamlNode) -> String {
 
 /// The same for a text that cannot be parsed: what follows a colon on the line of such a key.
 pub(super) fn mask_lines(text: &str) -> String {
-    let masked = text.split('\n').map(|line| match line.split_once(':') {
+    let masked = lines(text).map(|line| match line.split_once(':') {
         Some((key, value)) if is_secret(key) || is_secret(line) || line.contains("amqp") => {
             format!("{key}:{}", stars(value))
         }
@@ -107,6 +108,7 @@ mod tests {
         assert_eq!(line(text, 3), "  ******");
         assert_eq!(line(text, 4), "  *");
         assert_eq!(line(text, 5), "c: 3");
+        assert_eq!(line("a: 1\rpassword: hunter2\r", 2), "password: *******");
         assert_eq!(line("secret_access_key_file: /a\n", 1), "secret_access_key_file: /a");
         let text = "amqp: {queue: a, url: \"amqp://a:b@c\"}\n";
         assert_eq!(line(text, 1), "amqp: {queue: a, url: ***************");

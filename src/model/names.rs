@@ -5,9 +5,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::plain;
+
+/// How much is quoted of what is no name: no name is longer.
+const QUOTED: usize = 200;
+
 /// Why a string is not a name of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{value}` is not a {what}: {rule}")]
+#[error("`{}` is not a {what}: {rule}", plain(value, QUOTED))]
 pub struct InvalidName {
     what: &'static str,
     value: String,

@@ -5,12 +5,21 @@
 /// Near enough is at most two changes in five characters, so that `x` suggests nothing.
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word = word.to_lowercase();
+    let length = word.chars().count();
+    // Each change adds or takes one character at most; a long word is not looked at further.
+    let changes_least = |candidate: &str| candidate.chars().count().abs_diff(length);
     candidates
         .into_iter()
+        .filter(|candidate| changes_least(candidate) * 5 <= limit(candidate, &word))
         .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
-        .filter(|(changes, candidate)| changes * 5 <= candidate.len().max(word.len()) * 2)
+        .filter(|(changes, candidate)| changes * 5 <= limit(candidate, &word))
         .min_by_key(|(changes, _)| *changes)
         .map(|(_, candidate)| candidate)
+}
+
+/// Five times as many changes as are near enough.
+fn limit(candidate: &str, word: &str) -> usize {
+    candidate.len().max(word.len()) * 2
 }
 
 /// How many characters must be added, removed or replaced (Levenshtein).
@@ -52,8 +61,10 @@ mod tests {
             ("stat", Some("state")),
             ("x", None),
             ("schedule", None),
+            ("retent\u{1f389}on", Some("retention")),
         ] {
             assert_eq!(nearest(word, known), expected, "{word}");
         }
+        assert_eq!(nearest(&"retention".repeat(1_000_000), known), None);
     }
 }

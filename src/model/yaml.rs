@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_saphyr::granit_parser::{Event, Marker, Options, Parser, ScalarStyle, ScanError, Span};
 
+use super::diagnostic::lines;
 use super::{Diagnostic, Position, SourceLine, masking};
 
 /// A parsed file.
@@ -74,7 +75,7 @@ impl YamlDocument {
         let root = Builder::new(text).document().map_err(|error| {
             let position = position(error.marker());
             let line = SourceLine::new(file, &masking::mask_lines(text), position);
-            let raw = text.lines().nth(position.line.saturating_sub(1)).unwrap_or_default();
+            let raw = lines(text).nth(position.line.saturating_sub(1)).unwrap_or_default();
             let indent: &str = &raw[..raw.len() - raw.trim_start().len()];
             let problem = Diagnostic::new(format!("not valid YAML: {}", error.info())).at(line);
             if indent.contains('\t') {

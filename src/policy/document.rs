@@ -1,12 +1,16 @@
 //! The bytes of a file → values of known keys, with their places.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::keys::{Found, PolicyKey, find, keys_of};
 use crate::model::{
-    Diagnostic, Position, SourceLine, YamlDocument, YamlEntry, YamlNode, YamlValue,
+    Diagnostic, MAX_POLICY_BYTES, Position, SourceLine, YamlDocument, YamlEntry, YamlNode,
+    YamlValue,
 };
+
+/// So many problems of a file are told: what has more is mended faster from the top.
+const MOST_PROBLEMS: usize = 50;
 
 /// A text and where it starts.
 #[derive(Debug, Clone)]
@@ -33,12 +37,17 @@ pub(super) struct Document {
     /// Paths of which something was wrong, so that more would only confuse; an empty one for
     /// the whole file.
     pub(super) spoiled: Vec<String>,
-    pub(super) problems: Vec<Diagnostic>,
+    problems: Vec<Diagnostic>,
+    /// How many problems there are beyond those.
+    untold: usize,
 }
 
 impl Document {
     /// Reads the bytes of `file`. YAML that cannot be read is one problem.
     pub(super) fn read(file: &Path, bytes: &[u8]) -> Result<Self, Diagnostic> {
+        if bytes.len() > MAX_POLICY_BYTES {
+            return Err(too_long(file));
+        }
         let yaml = YamlDocument::parse(file, bytes)?;
         let mut document = Self {
             yaml: yaml.clone(),
@@ -46,6 +55,7 @@ impl Document {
             sections: BTreeMap::new(),
             spoiled: Vec::new(),
             problems: Vec::new(),
+            untold: 0,
         };
         match yaml.root() {
             None => return Err(empty(file)),
@@ -57,7 +67,37 @@ impl Document {
 
     /// Adds a problem at a place.
     pub(super) fn problem(&mut self, position: Position, problem: Diagnostic) {
-        self.problems.push(problem.at(self.yaml.line(position)));
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(problem.at(self.yaml.line(position)));
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    /// Adds a problem of the file as a whole.
+    pub(super) fn problem_of(&mut self, file: &Path, problem: Diagnostic) {
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(problem.in_place(file.display().to_string()));
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    /// Whether nothing is wrong.
+    pub(super) fn is_good(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// The problems, and at the end how many more there are.
+    pub(super) fn into_problems(self, file: &Path) -> Vec<Diagnostic> {
+        let mut problems = self.problems;
+        if self.untold > 0 {
+            let more = Diagnostic::new(format!("and {} more problems", self.untold));
+            let more = more.in_place(file.display().to_string());
+            problems
+                .push(more.hint("mend these first; some of them may have the others for a cause"));
+        }
+        problems
     }
 
     /// The line at a place.
@@ -68,12 +108,13 @@ impl Document {
     fn section(&mut self, path: &str, node: &YamlNode) {
         match &node.value {
             YamlValue::Map(entries) => {
-                for (index, entry) in entries.iter().enumerate() {
-                    let mut earlier = entries[..index].iter();
-                    match earlier.find(|earlier| earlier.key == entry.key) {
-                        Some(earlier) => self.duplicate(entry, earlier),
+                let mut seen: HashMap<&str, Position> = HashMap::new();
+                for entry in entries {
+                    match seen.get(entry.key.as_str()) {
+                        Some(earlier) => self.duplicate(entry, *earlier),
                         None => self.entry(path, entry),
                     }
+                    seen.entry(&entry.key).or_insert(entry.position);
                 }
             }
             value @ (YamlValue::Null | YamlValue::Scalar(_) | YamlValue::List(_)) => {
@@ -168,9 +209,9 @@ impl Document {
         }
     }
 
-    fn duplicate(&mut self, entry: &YamlEntry, earlier: &YamlEntry) {
+    fn duplicate(&mut self, entry: &YamlEntry, earlier: Position) {
         let problem = Diagnostic::new(format!("key `{}` appears twice", entry.key))
-            .label(format!("first on line {}", earlier.position.line));
+            .label(format!("first on line {}", earlier.line));
         self.problem(entry.position, problem);
     }
 }
@@ -179,6 +220,12 @@ fn empty(file: &Path) -> Diagnostic {
     Diagnostic::new("the file says nothing")
         .in_place(file.display().to_string())
         .hint("a policy needs at least `retention`; to have no policy, remove the file")
+}
+
+fn too_long(file: &Path) -> Diagnostic {
+    Diagnostic::new(format!("the file has more than {MAX_POLICY_BYTES} bytes"))
+        .in_place(file.display().to_string())
+        .hint("is it a policy? What is none needs another name than `*.yaml` and `*.yml`")
 }
 
 fn keys_in_words(section: &str) -> String {

@@ -100,7 +100,7 @@ pub(super) fn read(
     let after_backup = reader.word("verify.after_backup", AfterBackup::ALL);
     let paused = reader.switch("paused");
     refuse_what_is_to_come(reader, layout, flush);
-    if !reader.document.problems.is_empty() {
+    if !reader.document.is_good() {
         return None;
     }
     Some(Policy {

@@ -9,6 +9,9 @@ use super::document::{Document, Text};
 use super::keys::{Fallback, PolicyKind, Special, key};
 use crate::model::{Diagnostic, Invalid, duration, word};
 
+/// No value has a reason to be longer.
+const LONGEST_VALUE: usize = 1000;
+
 /// Parses the values of a file and collects what is wrong with them.
 pub(super) struct Reader<'d> {
     pub(super) file: &'d Path,
@@ -60,10 +63,10 @@ impl Reader<'_> {
         text: &Text,
         parse: impl Fn(&str) -> Result<T, Invalid>,
     ) -> Option<T> {
-        let parsed = if text.text.is_empty() {
-            Err(Invalid::new("the value is empty").hint("to use the default, remove it"))
-        } else {
-            parse(&text.text)
+        let parsed = match text.text.len() {
+            0 => Err(Invalid::new("the value is empty").hint("to use the default, remove it")),
+            1..=LONGEST_VALUE => parse(&text.text),
+            size => Err(Invalid::new(format!("it has {size} bytes, and may have {LONGEST_VALUE}"))),
         };
         parsed.map_err(|invalid| self.document.problem(text.position, invalid.of(path))).ok()
     }
@@ -113,7 +116,7 @@ impl Reader<'_> {
         let key = self.document.values.get(path).map(|written| written.key);
         match key.or_else(|| self.document.sections.get(path).copied()) {
             Some(position) => self.document.problem(position, problem),
-            None => self.document.problems.push(problem.in_place(self.file.display().to_string())),
+            None => self.document.problem_of(self.file, problem),
         }
     }
 }

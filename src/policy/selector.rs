@@ -4,12 +4,16 @@ use std::fmt;
 
 use wildmatch::WildMatch;
 
-use crate::model::Namespace;
+use crate::model::{Namespace, plain};
+
+/// How much is quoted of what is no pattern.
+const QUOTED: usize = 200;
 
 /// A pattern that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{pattern}` is not a collection pattern: write database.collection, `*` and `?` allowed, `!` in front leaves out"
+    "`{}` is not a collection pattern: write database.collection, `*` and `?` allowed, `!` in front leaves out",
+    plain(pattern, QUOTED)
 )]
 pub struct InvalidPattern {
     pattern: String,

@@ -83,7 +83,7 @@ fn read(file: &Path, content: &io::Result<Vec<u8>>, cluster: &ClusterName) -> Re
     let name = intent::read_name(&mut reader);
     let policy = intent::read(&mut reader, cluster, name.clone());
     let claim = name.map(|name| claim(name, &reader));
-    let problems = reader.document.problems;
+    let problems = reader.document.into_problems(file);
     (claim, policy.filter(|_| problems.is_empty()).ok_or(problems))
 }
 

@@ -233,7 +233,7 @@ fn known_already(requester: &Requester) -> MessageResult {
 fn admit(asked: &TriggerMessage, scene: Scene<'_>) -> Result<(), Refusal> {
     let refuse = |reason, detail| Err(Refusal { reason, detail });
     let ours = &scene.context.cluster;
-    if let Some(cluster) = asked.cluster.as_ref().filter(|cluster| *cluster != ours.as_str()) {
+    if let Some(cluster) = asked.cluster.as_ref().filter(|cluster| *cluster != ours) {
         let detail = format!("it is for the cluster `{cluster}`, and this agent's is `{ours}`");
         return refuse("other_cluster", detail);
     }

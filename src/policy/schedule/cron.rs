@@ -86,7 +86,8 @@ impl Pattern {
             hours if hours.starts_with('*') => Hours::Wildcard,
             _ => Hours::Fixed,
         };
-        let pattern = Self { text: text.to_owned(), cron, hours };
+        let shown = if plain == text { fields.join(" ") } else { text.to_owned() };
+        let pattern = Self { text: shown, cron, hours };
         pattern.matches(REFERENCE).next().ok_or_else(|| {
             let years = HORIZON_YEARS;
             Invalid::new(format!("`{text}` does not come within {years} years, if ever"))
@@ -95,7 +96,7 @@ impl Pattern {
         Ok(pattern)
     }
 
-    /// As it was written.
+    /// As it was written, with one blank between two fields.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
@@ -280,6 +281,14 @@ mod tests {
             assert!(error.message.starts_with(message), "{text}: {error:?}");
             assert!(error.hint.unwrap_or_default().contains(hint), "{text}");
         }
+    }
+
+    #[test]
+    fn a_pattern_is_shown_in_one_line() {
+        for text in ["0 2 * * 1-5", " 0\t2  * *\n1-5\n"] {
+            assert_eq!(Pattern::parse(text).unwrap().text(), "0 2 * * 1-5");
+        }
+        assert_eq!(Pattern::parse("@daily\n").unwrap().text(), "@daily");
     }
 
     #[test]

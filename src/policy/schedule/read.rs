@@ -72,7 +72,8 @@ fn every(text: &str) -> Result<Timing, Invalid> {
         return Err(Invalid::expected("whole seconds, at least 1s", text)
             .hint("to run on request alone, remove `schedule`"));
     }
-    Ok(Timing::Every { text: text.to_owned(), seconds })
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    Ok(Timing::Every { text, seconds })
 }
 
 fn catch_up(text: &str) -> Result<CatchUp, Invalid> {

@@ -1,5 +1,6 @@
 //! What a policy may say.
 
+mod limits;
 mod problems;
 mod values;
 
