@@ -243,7 +243,7 @@ async fn a_message_that_is_not_for_this_agent_is_refused_with_the_reason() {
     ] {
         assert_eq!(agent.take(&body).await, said);
     }
-    assert!(agent.take("nightly").await.starts_with("malformed: it is no trigger: "));
+    assert!(agent.take("nightly").await.starts_with("malformed: it is no JSON object"));
     assert!(agent.take(&" ".repeat(70_000)).await.starts_with("too_large: it has 70000 bytes"));
     assert_eq!(agent.known("a"), None, "it may come again, rightly");
     assert_eq!(agent.open_jobs(), []);
