@@ -23,6 +23,10 @@ pub(super) async fn run(
     if let Some(amqp) = &config.amqp {
         report.add("amqp", broker::check(amqp, &context.cluster).await);
     }
+    if config.unnamed_broker {
+        let unnamed = "`amqp` is configured without `amqp.url`, which this command does not see";
+        report.add("amqp", Ok(unnamed.to_owned()));
+    }
     report.add("policies", policy::overview(config, context.clock.now()));
     output.print(&report, || text(&report));
     Ok(report.failure.map_or(ExitStatus::OK, ExitStatus::from))

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use super::amqp_url::{self, AmqpUrl};
-use super::keys::{Key, Kind};
+use super::keys::Key;
 use super::parse::{self, Invalid};
 use super::reader::Reader;
 use super::table::KEYS;
@@ -70,10 +70,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Amqp> {
     let prefetch = reader.get("amqp.prefetch", prefetch);
     let ca_file = reader.get(CA_FILE, parse::path);
     let certificate = certificate(reader);
-    let Some(url) = url else {
-        needless(reader);
-        return None;
-    };
+    let url = url?;
     if !url.tls {
         for path in [CA_FILE, CERT_FILE, KEY_FILE] {
             let hint = format!("begin `{URL}` with amqps://, or remove `{path}`");
@@ -114,18 +111,12 @@ fn certificate(reader: &mut Reader<'_>) -> Option<ClientCertificate> {
     Some(ClientCertificate { cert_file: cert_file?, key_file: key_file? })
 }
 
-/// Reports a key that was written for a broker that was not.
-fn needless(reader: &mut Reader<'_>) {
-    if reader.values.get(URL).is_some() {
-        return; // It is wrong, and said to be.
-    }
-    let in_section = |key: &&Key| key.path.starts_with("amqp.") && key.kind != Kind::Secret;
-    let written =
-        KEYS.iter().filter(in_section).find(|key| reader.values.written(key.path).is_some());
-    if let Some(key) = written {
-        let hint = format!("set `{URL}_file`, or remove the section");
-        reader.needs(key.path, URL, &hint);
-    }
+/// Whether the section says something of a broker, and not where it is: the URL may be a
+/// credential that only the agent's service has.
+pub(crate) fn is_unnamed(reader: &Reader<'_>) -> bool {
+    let in_section = |key: &&Key| key.path.starts_with("amqp.");
+    let written = |path| reader.values.written(path).is_some();
+    reader.values.get(URL).is_none() && KEYS.iter().filter(in_section).any(|key| written(key.path))
 }
 
 /// The name of a queue or an exchange.

@@ -32,6 +32,8 @@ pub struct Config {
     pub state: PathBuf,
     /// `amqp`: the message broker, if there is one.
     pub amqp: Option<Amqp>,
+    /// `amqp` is there and says no URL, so there is no broker.
+    pub unnamed_broker: bool,
     /// `api`: where the agent answers, and whom.
     pub api: Api,
     /// `metrics`: where metrics go besides.
@@ -140,6 +142,7 @@ pub(crate) fn read(
     let policies = reader.get("policies", parse::path);
     let state = reader.get("state", parse::path);
     let amqp = amqp::read(&mut reader);
+    let unnamed_broker = amqp::is_unnamed(&reader);
     let api = api::read(&mut reader);
     let metrics = api::read_metrics(&mut reader, api.as_ref());
     let transfer = transfer(&mut reader);
@@ -153,6 +156,7 @@ pub(crate) fn read(
             policies: policies?,
             state: state?,
             amqp,
+            unnamed_broker,
             api: api?,
             metrics,
             transfer: transfer?,

@@ -83,6 +83,11 @@ impl Agent {
         let scheduled = policies.iter().filter(|policy| policy.schedule.is_some()).count();
         let all = policies.len();
         tracing::info!(policies = all, scheduled, "ready");
+        if world.settings.config.unnamed_broker {
+            tracing::warn!(
+                "`amqp` is configured without `amqp.url`: no message comes, and nobody is told of runs"
+            );
+        }
         if policies.is_empty() {
             tracing::warn!("there are no policies, so nothing is backed up");
         }
