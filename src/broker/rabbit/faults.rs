@@ -21,6 +21,8 @@ const NO_TLS: &str = "for a port without TLS write amqp:// in `amqp.url`; the us
 const PERHAPS_TLS: &str = "check the port in `amqp.url`; for one with TLS write amqps://";
 const OURS: &str = "set `amqp.cert_file` and `amqp.key_file` to a certificate that the broker \
                     trusts";
+const UNREADABLE: &str = "where the queue has a delivery limit the broker puts such a message aside \
+                          when it came too often; else remove it from the queue";
 const LOST: &str = "the agent connects again by itself";
 
 /// The codes of AMQP 0-9-1 that stand for something of ours.
@@ -133,7 +135,15 @@ pub(super) fn failed(setup: &Setup, doing: Doing, error: &Error) -> BrokerError 
         return told(setup, Unreachable, format!("the connection ended: {io}"), LOST);
     }
     if let ErrorKind::ParsingError(_) | ErrorKind::InvalidProtocolVersion(_) = error.kind() {
-        return told(setup, Protocol, "what it says is not AMQP 0-9-1", PERHAPS_TLS);
+        if doing == Doing::Login {
+            return told(setup, Protocol, "what it says is not AMQP 0-9-1", PERHAPS_TLS);
+        }
+        setup.beware();
+        let message = format!(
+            "it sent what cannot be read, as a message of queue `{}` whose properties are not UTF-8",
+            setup.queue
+        );
+        return told(setup, Protocol, message, UNREADABLE);
     }
     if let ErrorKind::MissingHeartbeatError = error.kind() {
         let silence = 2 * setup.heartbeat();
@@ -172,6 +182,9 @@ pub(super) fn refused(setup: &Setup, doing: Doing, code: u16, words: &str) -> Br
         }
         code::ACCESS_REFUSED | code::NOT_ALLOWED => {
             told(setup, Unauthorised, plain(), &rights(setup, doing))
+        }
+        code::NOT_FOUND if words.contains("down") => {
+            told(setup, Unreachable, plain(), "start the node that has it")
         }
         code::NOT_FOUND => missing(setup, doing, words),
         code::RESOURCE_LOCKED => {

@@ -92,7 +92,7 @@ impl Post {
     async fn begin(self) -> BrokerResult<Consumer> {
         self.in_time(async {
             let qos = BasicQosOptions::default();
-            self.channel.basic_qos(self.setup.prefetch, qos).await?;
+            self.channel.basic_qos(self.setup.prefetch(), qos).await?;
             let queue = self.setup.queue.as_str().into();
             let options = BasicConsumeOptions::default();
             self.channel.basic_consume(queue, "".into(), options, FieldTable::default()).await

@@ -29,9 +29,10 @@
 //!
 //! # What it does not do
 //!
-//! It cannot bound the size of a message: AMQP 0-9-1 delivers it whole. A message whose
-//! properties are not UTF-8 breaks the connection each time that it comes, until the delivery
-//! limit of the queue puts it aside.
+//! It cannot bound the size of a message: AMQP 0-9-1 delivers it whole. It cannot refuse a message
+//! whose properties are not UTF-8: lapin ends the connection each time that it comes, until the
+//! delivery limit of the queue puts it aside. From the first such message on, one is fetched at a
+//! time, so that none goes with it.
 
 mod broker;
 mod connection;

@@ -1,6 +1,7 @@
 //! What a broker and its links know from the start.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::config::{Amqp, AmqpUrl, ClientCertificate};
@@ -31,7 +32,9 @@ pub(super) struct Setup {
     pub(super) exchange: String,
     pub(super) dead_letter_exchange: String,
     pub(super) declare: bool,
-    pub(super) prefetch: u16,
+    prefetch: u16,
+    /// Whether there was a message that cannot be read.
+    unreadable: AtomicBool,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) certificate: Option<ClientCertificate>,
     /// What the broker calls our connections.
@@ -50,6 +53,7 @@ impl Setup {
             dead_letter_exchange: amqp.dead_letter_exchange.clone(),
             declare: amqp.declare,
             prefetch: amqp.prefetch.get(),
+            unreadable: AtomicBool::new(false),
             ca_file: amqp.ca_file.clone(),
             certificate: amqp.certificate.clone(),
             name: format!("milvus-backup-agent/{version} {agent} on {cluster}"),
@@ -82,6 +86,17 @@ impl Setup {
             (None, Login::Certificate) => "USER",
             (None, Login::Guest | Login::Password) => "guest",
         }
+    }
+
+    /// How many messages may be on their way. One, where one of them may end the connection: a
+    /// broker counts how often a message came in vain, also for those that were beside it.
+    pub(super) fn prefetch(&self) -> u16 {
+        if self.unreadable.load(Ordering::Relaxed) { 1 } else { self.prefetch }
+    }
+
+    /// There was a message that ended the connection.
+    pub(super) fn beware(&self) {
+        self.unreadable.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn connect_timeout(&self) -> Duration {

@@ -84,7 +84,7 @@ async fn a_message_that_is_held_for_too_long_is_taken_back() {
     let (node, _turn) = own_node().await;
     let site = Site::on(&node);
     let timeout_after = |millis: u32| {
-        node.ctl(&["eval", &format!("application:set_env(rabbit, consumer_timeout, {millis}).")]);
+        node.eval(&format!("application:set_env(rabbit, consumer_timeout, {millis})."));
     };
     let _usual = Undo(|| timeout_after(1_800_000));
     timeout_after(2000);
@@ -101,7 +101,7 @@ async fn a_message_that_is_held_for_too_long_is_taken_back() {
 async fn a_broker_short_of_disk_takes_no_letters_and_still_hears_what_was_accepted() {
     let (node, _turn) = own_node().await;
     let site = Site::on(&node);
-    let url = format!("{}?heartbeat=1", site.url);
+    let url = format!("{}?heartbeat=2", site.url);
     let link = broker(&url, DECLARED).connect().await.unwrap();
     site.client.listen("events", EXCHANGE, "backup.*").await;
     for body in ["a", "b", "c"] {
@@ -109,9 +109,11 @@ async fn a_broker_short_of_disk_takes_no_letters_and_still_hears_what_was_accept
     }
     let (accepted, refused) = (next(&*link).await, next(&*link).await);
     assert_eq!(link.blocked(), None);
-    let enough = ["set_disk_free_limit", "1MB"];
-    let _enough = Undo(|| drop(node.ctl(&enough)));
-    node.ctl(&["set_disk_free_limit", "100000GB"]);
+    let wants = |limit: &str| {
+        node.eval(&format!("rabbit_disk_monitor:set_disk_free_limit(\"{limit}\")."));
+    };
+    let _enough = Undo(|| wants("1MB"));
+    wants("100000GB");
     let letters: Vec<_> = (0..3).map(|number| event(&number.to_string())).collect();
     let short = async {
         while link.blocked().is_none() {
@@ -120,12 +122,12 @@ async fn a_broker_short_of_disk_takes_no_letters_and_still_hears_what_was_accept
         assert!(link.blocked().unwrap().contains("disk"), "{:?}", link.blocked());
         accepted.accept().await.unwrap();
         // Longer than it takes to find a silent broker out.
-        sleep(Duration::from_secs(4)).await;
+        sleep(Duration::from_secs(5)).await;
         next(&*link).await.accept().await.unwrap();
         site.has(QUEUE, 1).await;
         let new = broker(&url, DECLARED).connect().await.unwrap();
         new.close().await;
-        node.ctl(&enough);
+        wants("1MB");
     };
     let why = Refusal { reason: "malformed", detail: "no".to_owned() };
     let begun = Instant::now();
@@ -136,7 +138,7 @@ async fn a_broker_short_of_disk_takes_no_letters_and_still_hears_what_was_accept
     let (published, (refused, waited), ()) = tokio::join!(link.publish(&letters), refusing, short);
     assert_eq!(published, (vec![Taken; 3], Ok(())));
     assert_eq!(refused, Ok(()));
-    assert!(waited > Duration::from_secs(4), "{waited:?}");
+    assert!(waited > Duration::from_secs(5), "{waited:?}");
     assert_eq!(link.blocked(), None);
     site.has(DEAD, 1).await;
     site.has("events", 3).await;

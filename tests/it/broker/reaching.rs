@@ -23,7 +23,10 @@ async fn who_is_not_let_in_hears_why() {
     let vhost = ["virtual host `", "there is no such virtual host", "rabbitmqctl add_vhost v"];
     assert_refused(&broker(&elsewhere, ""), Topology, &vhost).await;
     let user = site.user("nobody", ["", "", ""]);
-    site.rabbit.ctl(&["clear_permissions", "-p", site.vhost(), &user[7..user.find(":s").unwrap()]]);
+    let (name, vhost) = (format!("nobody-{}", site.vhost()), site.vhost());
+    site.rabbit.eval(&format!(
+        "rabbit_auth_backend_internal:clear_permissions(<<\"{name}\">>, <<\"{vhost}\">>, <<\"lab\">>)."
+    ));
     let rights = ["cannot open the virtual host", "rabbitmqctl set_permissions -p v", "nobody-"];
     assert_refused(&broker(&user, ""), Unauthorised, &rights).await;
 }

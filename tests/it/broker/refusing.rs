@@ -1,10 +1,13 @@
 //! Messages that are not for us.
 
+use std::time::Duration;
+
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldArray, FieldTable, ShortString};
-use milvus_backup_agent::broker::BrokerFault::Topology;
+use milvus_backup_agent::broker::BrokerFault::{Protocol, Topology};
 use milvus_backup_agent::broker::{Broker, Refusal};
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::site::{DEAD, DECLARED, QUEUE, Site, assert_error, broker, next};
 
@@ -119,4 +122,39 @@ async fn a_refused_message_stays_where_no_queue_takes_the_dead() {
     drop(link);
     let error = next(&*passive).await.refuse(&refusal("no")).await.unwrap_err();
     assert_error(&error, Topology, &["bind a durable queue to it by the key `milvus-backup.prod`"]);
+}
+
+/// lapin ends a connection that brings it what is not UTF-8.
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_put_aside_by_the_broker_alone() {
+    let site = Site::new();
+    drop(site.link(DECLARED).await);
+    let exchange = format!("rabbit_misc:r(<<\"{}\">>, exchange, <<>>)", site.vhost());
+    let properties = "[{message_id, <<255, 254>>}]";
+    let publish = format!("rabbit_basic:publish({exchange}, <<\"{QUEUE}\">>, {properties}, <<>>).");
+    site.rabbit.eval(&publish);
+    for body in [b"a", b"b", b"c"] {
+        site.send(QUEUE, body).await;
+    }
+    let broker = site.broker(DECLARED);
+    let (mut lost, mut bodies) = (Vec::new(), Vec::new());
+    let mut link = broker.connect().await.unwrap();
+    while let Ok(next) = timeout(Duration::from_secs(2), link.next()).await {
+        match next {
+            Ok(delivery) => {
+                bodies.push(delivery.message().body.clone());
+                delivery.accept().await.unwrap();
+            }
+            Err(error) => {
+                lost.push(error);
+                link = broker.connect().await.unwrap();
+            }
+        }
+    }
+    let words = ["it sent what cannot be read", "`milvus-backup.prod`", "where the queue has a"];
+    assert_error(&lost[0], Protocol, &words);
+    bodies.sort();
+    assert_eq!((bodies, lost.len()), (vec![b"a".to_vec(), b"b".to_vec(), b"c".to_vec()], 21));
+    site.has(QUEUE, 0).await;
+    site.has(DEAD, 1).await;
 }

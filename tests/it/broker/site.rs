@@ -75,10 +75,14 @@ impl Site {
     /// A user with these rights: to configure, write and read. The URL of the user.
     pub(super) fn user(&self, name: &str, rights: [&str; 3]) -> String {
         // Users are the node's, not the vhost's.
-        let name = format!("{name}-{}", self.vhost());
-        self.rabbit.ctl(&["add_user", &name, "secret"]);
         let vhost = self.vhost();
-        self.rabbit.ctl(&["set_permissions", "-p", vhost, &name, rights[0], rights[1], rights[2]]);
+        let name = format!("{name}-{vhost}");
+        let [configure, write, read] = rights;
+        self.rabbit.eval(&format!(
+            "ok = rabbit_auth_backend_internal:add_user(<<\"{name}\">>, <<\"secret\">>, <<\"lab\">>), \
+             ok = rabbit_auth_backend_internal:set_permissions(<<\"{name}\">>, <<\"{vhost}\">>, \
+             <<\"{configure}\">>, <<\"{write}\">>, <<\"{read}\">>, <<\"lab\">>)."
+        ));
         self.url.replace("guest:guest", &format!("{name}:secret"))
     }
 }

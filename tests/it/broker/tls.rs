@@ -40,11 +40,15 @@ async fn the_broker_is_known_by_its_authority_and_we_by_password_or_certificate(
     drop(ca_alone.connect().await.expect("guest is let in from its own host"));
 
     // The name in the certificate has to be that of a user.
-    node.ctl(&["delete_user", "agent"]);
+    let users = "rabbit_auth_backend_internal";
+    node.eval(&format!("{users}:delete_user(<<\"agent\">>, <<\"lab\">>)."));
     let user = ["it refused the login", "a user of the certificate's name"];
     assert_refused(&broker(nameless, &ours), Unauthorised, &user).await;
-    node.ctl(&["add_user", "agent", "unused"]);
-    node.ctl(&["set_permissions", "-p", site.vhost(), "agent", ".*", ".*", ".*"]);
+    node.eval(&format!("{users}:add_user(<<\"agent\">>, <<\"unused\">>, <<\"lab\">>)."));
+    let (all, vhost) = ("<<\".*\">>", site.vhost());
+    node.eval(&format!(
+        "{users}:set_permissions(<<\"agent\">>, <<\"{vhost}\">>, {all}, {all}, {all}, <<\"lab\">>)."
+    ));
     drop(broker(nameless, &ours).connect().await.unwrap());
 
     let plain = broker(&nameless.replace("amqps://", "amqp://"), "");

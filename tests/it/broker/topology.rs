@@ -1,9 +1,11 @@
 //! Queues and exchanges.
 
+use lapin::options::{BasicConsumeOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
 use milvus_backup_agent::broker::BrokerFault::Topology;
 use milvus_backup_agent::broker::{Broker, Refusal};
 
-use super::site::{DECLARED, QUEUE, Site, assert_refused, next};
+use super::site::{DECLARED, QUEUE, Site, assert_error, assert_refused, next};
 
 #[tokio::test]
 async fn what_is_missing_is_declared_and_declared_again_beside_a_second_agent() {
@@ -91,4 +93,26 @@ async fn a_queue_or_an_exchange_of_another_kind_is_told_and_can_be_used_as_it_is
     let exchange = ["the exchange `milvus-backup.dead` is there with another `type`", "'direct'"];
     let keys = "declare: true, exchange: milvus-backup.dead";
     assert_refused(&site.broker(keys), Topology, &exchange).await;
+}
+
+#[tokio::test]
+async fn a_queue_that_someone_has_alone_is_told() {
+    let site = Site::new();
+    drop(site.link(DECLARED).await);
+    let channel = site.client.channel().await;
+    let options = BasicConsumeOptions { exclusive: true, ..BasicConsumeOptions::default() };
+    let none = FieldTable::default();
+    // A quorum queue of 3.10 lets others in.
+    site.client.declare("lone", &[]).await;
+    let alone = channel.basic_consume("lone".into(), "".into(), options, none).await.unwrap();
+    let link = site.link("queue: lone").await;
+    let error = link.next().await.map(drop).unwrap_err();
+    let words = ["cannot consume from the queue `lone`", "exclusive use", "end the other consumer"];
+    assert_error(&error, Topology, &words);
+    drop(alone);
+
+    let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare("mine".into(), options, FieldTable::default()).await.unwrap();
+    let words = ["cannot use the queue `mine`: RESOURCE_LOCKED", "no other connection alone"];
+    assert_refused(&site.broker("queue: mine"), Topology, &words).await;
 }

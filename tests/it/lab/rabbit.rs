@@ -134,7 +134,8 @@ impl Rabbit {
         depth.ok().map(|depth| depth.parse().unwrap_or_else(|_| panic!("{queue}: {depth}")))
     }
 
-    fn eval(&self, expression: &str) -> String {
+    /// Evaluates a term in the node, in milliseconds where [`Self::ctl`] takes a second.
+    pub(crate) fn eval(&self, expression: &str) -> String {
         self.try_eval(expression).unwrap_or_else(|said| panic!("{expression}: {said}"))
     }
 
