@@ -15,7 +15,7 @@ use crate::broker::{Broker, BrokerError, Link};
 use crate::job::{JobError, JobResult};
 use crate::metrics::{MessageResult, Metrics};
 use crate::model::ErrorKind;
-use crate::trigger::{Intake, Outgoing, Scene, Verdict};
+use crate::trigger::{Intake, Outgoing, Scene, Verdict, calls_itself};
 
 /// The first pause after a failure; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -190,9 +190,9 @@ impl Messages {
                     delivery.accept().await
                 }
                 Verdict::Refuse(why) => {
-                    let id = delivery.message().message_id.clone().unwrap_or_default();
+                    let request_id = calls_itself(delivery.message());
                     let (reason, detail) = (why.reason, &why.detail);
-                    tracing::warn!(message_id = ?id, reason, detail, "a message is refused");
+                    tracing::warn!(request_id, reason, detail, "a message is refused");
                     let refused = delivery.refuse(&why).await;
                     if refused.is_ok() {
                         self.metrics.message(MessageResult::Invalid);

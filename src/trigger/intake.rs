@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::message::TriggerMessage;
+use super::message::{MAX_BYTES, TriggerMessage};
 use crate::broker::{Incoming, Refusal};
 use crate::job::{
     Busy, Cause, JobChange, JobContext, JobError, JobId, JobRecord, JobRequest, JobResult, Journal,
@@ -14,6 +14,9 @@ use crate::job::{
 use crate::metrics::{MessageResult, Metrics, TriggerSource};
 use crate::model::{Address, BackupName, Clock, ErrorKind, PolicyName};
 use crate::policy::{PolicySet, Trigger};
+
+/// How much of an id that may be none is told.
+const MAX_CALLED: usize = 128;
 
 /// What is to be done with a message.
 #[derive(Debug)]
@@ -251,6 +254,15 @@ fn admit(asked: &TriggerMessage, scene: Scene<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What a message that may be wrong calls itself, for whoever looks for it in the log.
+pub fn calls_itself(message: &Incoming) -> String {
+    let body = Some(&message.body).filter(|body| body.len() <= MAX_BYTES);
+    let body = body.and_then(|body| serde_json::from_slice::<serde_json::Value>(body).ok());
+    let id = body.as_ref().and_then(|body| body.get("request_id")?.as_str());
+    let id = id.or(message.message_id.as_deref()).unwrap_or_default();
+    id.chars().take(MAX_CALLED).collect()
+}
+
 /// A name that no slot has, nor any other request.
 fn backup_name(policy: &PolicyName, now: jiff::Timestamp) -> BackupName {
     let unique = Uuid::new_v4().simple().to_string();
@@ -268,5 +280,27 @@ fn unsubmitted(error: SubmitError) -> JobError {
     match error {
         SubmitError::Journal(error) => unwritten(&error),
         SubmitError::Stopping => JobError::new(ErrorKind::Cancelled, "the agent is stopping"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::calls_itself;
+    use crate::broker::Incoming;
+
+    #[test]
+    fn a_refused_message_is_told_by_the_id_that_it_has() {
+        let called = |body: &str, message_id: Option<&str>| {
+            let message_id = message_id.map(str::to_owned);
+            calls_itself(&Incoming { body: body.into(), message_id, ..Incoming::default() })
+        };
+        assert_eq!(
+            called(r#"{"polcy": "nightly", "request_id": "load-42"}"#, Some("m")),
+            "load-42"
+        );
+        assert_eq!(called(r#"{"policy": "nightly"}"#, Some("m-1")), "m-1");
+        assert_eq!(called(r#"{"request_id": 5}"#, None), "");
+        assert_eq!(called("load-42", None), "");
+        assert_eq!(called(&format!(r#"{{"request_id": "{}"}}"#, "é".repeat(500)), None).len(), 256);
     }
 }

@@ -90,7 +90,10 @@ impl Outgoing {
                     }
                 }
                 Address::Reply { queue, .. } if !wanted => {
-                    tracing::warn!(queue, "whoever asked is gone: nobody gets the answer");
+                    tracing::warn!(
+                        queue,
+                        "nobody gets the answer: its queue is gone, or not ours to write"
+                    );
                 }
                 Address::Reply { .. } => {}
             }

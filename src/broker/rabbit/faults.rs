@@ -74,7 +74,8 @@ pub(super) fn late(setup: &Setup, what: &str, waited: Duration) -> BrokerError {
 /// What a file of ours holds is no good.
 pub(super) fn our_file(key: &str, why: &str) -> BrokerError {
     BrokerError::new(Unauthorised, format!("`{key}` {why}")).hint(
-        "it has to be PEM: certificates, or one key without a password in PKCS#8, PKCS#1 or SEC1",
+        "the agent's user must be able to read it, and it has to be PEM: certificates, or one key \
+         without a password in PKCS#8, PKCS#1 or SEC1",
     )
 }
 
@@ -219,8 +220,15 @@ fn login(setup: &Setup) -> String {
 }
 
 fn rights(setup: &Setup, doing: Doing) -> String {
+    let (vhost, user) = (&setup.url.vhost, setup.user());
     let need = match doing {
-        Doing::Login | Doing::Channel | Doing::Settle | Doing::Waiting => "rights".to_owned(),
+        Doing::Login => {
+            return format!(
+                "name the virtual host that the user is for at the end of `amqp.url`, or give \
+                 the user rights: `rabbitmqctl set_permissions -p {vhost} {user} CONFIGURE WRITE READ`"
+            );
+        }
+        Doing::Channel | Doing::Settle | Doing::Waiting => "rights".to_owned(),
         Doing::Exchange | Doing::DeadLetterExchange | Doing::Queue | Doing::DeadLetterQueue => {
             "to configure, write and read what it declares".to_owned()
         }
@@ -229,7 +237,6 @@ fn rights(setup: &Setup, doing: Doing) -> String {
         Doing::Reply => "to write `amq.default`".to_owned(),
         Doing::Refuse => format!("to write `{}`", setup.dead_letter_exchange),
     };
-    let (vhost, user) = (&setup.url.vhost, setup.user());
     format!(
         "the user needs {need}: `rabbitmqctl set_permissions -p {vhost} {user} CONFIGURE WRITE READ`"
     )

@@ -163,7 +163,8 @@ impl Sending {
                 Published::Unroutable
             }
             Err(error) if error.fault == BrokerFault::Unauthorised => {
-                tracing::warn!(letter = letter.id, error = %error, "an answer could not be given");
+                let hint = error.hint.as_deref().unwrap_or_default();
+                tracing::warn!(letter = letter.id, %error, hint, "an answer could not be given");
                 published.push(Published::Unroutable);
                 return Ok(());
             }
