@@ -184,10 +184,8 @@ impl Intake {
         } else {
             (self.runner.submit(request, Busy::Follow).await, MessageResult::Accepted)
         };
-        let (job, joined) = match submitted.map_err(unsubmitted)? {
-            Submitted::Accepted(job) | Submitted::Skipped(job) => (job, false),
-            Submitted::Joined(job) => (job, true),
-        };
+        let submitted = submitted.map_err(unsubmitted)?;
+        let (job, joined) = (submitted.job(), matches!(submitted, Submitted::Joined(_)));
         self.metrics.trigger(policy.as_str(), TriggerSource::Amqp);
         tracing::info!(
             request_id = %requester.id, %policy, %job, joined, reason,

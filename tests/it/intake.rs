@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use milvus_backup_agent::broker::Incoming;
 use milvus_backup_agent::job::{
-    Busy, JobContext, JobRecord, Journal, RequestState, RunOutcome, Submitted,
+    Busy, JobContext, JobRecord, JobRequest, Journal, RequestState, RunOutcome, Submitted,
 };
 use milvus_backup_agent::metrics::{MessageResult, Metrics};
-use milvus_backup_agent::model::{Address, Clock, ClusterName, Letter, RequestId};
+use milvus_backup_agent::model::{Address, BackupName, Clock, ClusterName, Letter, RequestId};
 use milvus_backup_agent::policy::PolicySet;
 use milvus_backup_agent::storage::testing::FaultyStore;
 use milvus_backup_agent::storage::{ObjectStore, StoreErrorKind, StoreOp};
@@ -366,6 +366,65 @@ async fn whoever_asked_for_a_job_that_is_replaced_is_served_by_the_other() {
         ended.iter().map(|job| (job.id, job.outcome(), job.requesters.len())).collect();
     assert_eq!(ends[0], (second, Some(RunOutcome::Complete), 1));
     assert_eq!((ends[1].1, ends[1].2), (Some(RunOutcome::Cancelled), 0));
+}
+
+/// The old one may be about to stop already, and then nothing more is written of it.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_replaced_tells_nobody_who_is_served_by_the_other() {
+    let lab = Lab::new();
+    let jobs = Jobs::new(&[("nightly", Deed::Ignores)]);
+    let agent = Agent::start(&jobs, lab.context()).await;
+    assert_eq!(agent.take(&asks_for("nightly", "a")).await, "accepted");
+    sleep(Duration::from_secs(2)).await;
+    let old = agent.open_jobs()[0].id;
+    assert!(agent.service.runner.cancel(old).await);
+    let Submitted::Accepted(second) = agent.service.submit("nightly", 1, Busy::Replace).await
+    else {
+        panic!("it takes its place")
+    };
+    let open: Vec<_> = agent.open_jobs().iter().map(|job| (job.id, job.requesters.len())).collect();
+    assert_eq!(open, [(old, 0), (second, 1)]);
+}
+
+/// Whoever hands it over may give up before it is taken, and come again.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_handed_over_twice_has_one_job() {
+    let (lab, jobs) = (Lab::new(), jobs());
+    let agent = Agent::start(&jobs, lab.context()).await;
+    assert_eq!(agent.take(&asks_for("nightly", "a")).await, "accepted");
+    let first = agent.open_jobs().remove(0);
+    sleep(Duration::from_secs(2)).await;
+    let again = JobRequest {
+        policy: first.policy.clone(),
+        cause: first.cause,
+        backup: BackupName::new("nightly_again").expect("a name"),
+        requesters: first.requesters.clone(),
+    };
+    for _ in 0..2 {
+        let submitted = agent.service.runner.submit(again.clone(), Busy::Follow).await;
+        assert_eq!(submitted.expect("it is taken"), Submitted::Joined(first.id));
+    }
+    let declined = agent.service.runner.decline(again, "late".to_owned()).await;
+    assert_eq!(declined.expect("it is taken"), Submitted::Joined(first.id));
+    agent.service.settled().await;
+    assert_eq!(jobs.world.made().len(), 1);
+}
+
+/// A slot has no limit: what it joins, or what is in its way, has none any more.
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_a_request_does_for_has_its_backup_however_late() {
+    for busy in [Busy::Queue, Busy::Skip, Busy::Replace] {
+        let (lab, jobs) = (Lab::new(), jobs());
+        let agent = Agent::start(&jobs, lab.context()).await;
+        agent.service.submit("nightly", 1, Busy::Join).await;
+        sleep(Duration::from_secs(1)).await;
+        let until = "2026-11-23T02:00:05Z";
+        let body = format!(r#"{{"policy": "nightly", "request_id": "a", "not_after": "{until}"}}"#);
+        assert_eq!(agent.take(&body).await, "accepted");
+        agent.service.submit("nightly", 2, busy).await;
+        agent.service.settled().await;
+        assert_eq!(jobs.world.made().len(), 2, "{busy:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,6 +37,15 @@ pub enum Submitted {
     Skipped(JobId),
 }
 
+impl Submitted {
+    /// The job.
+    pub fn job(self) -> JobId {
+        match self {
+            Self::Accepted(job) | Self::Joined(job) | Self::Skipped(job) => job,
+        }
+    }
+}
+
 /// Why a request was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {

@@ -159,6 +159,15 @@ impl JobRecord {
         limits?.into_iter().max()
     }
 
+    /// The same for someone who wants it however late it begins.
+    #[must_use]
+    pub fn without_limit(mut self) -> Self {
+        for one in &mut self.requesters {
+            one.not_after = None;
+        }
+        self
+    }
+
     /// How it ended, if it has.
     pub fn outcome(&self) -> Option<RunOutcome> {
         self.progress.outcome()

@@ -1,6 +1,7 @@
 //! What becomes of a request, and of a word to stop.
 
 use super::handle::{Busy, SubmitError, Submitted};
+use super::journal::{Journal, RequestState};
 use super::record::{JobId, JobRecord, JobRequest};
 use super::state::{JobEvent, JobState, Stop};
 use super::task::{Open, Runner};
@@ -17,6 +18,9 @@ impl Runner {
     ) -> Result<Submitted, SubmitError> {
         if self.draining {
             return Err(SubmitError::Stopping);
+        }
+        if let Some(job) = self.known(&request).await? {
+            return Ok(Submitted::Joined(job));
         }
         let mut of_policy = self.jobs.values().filter(|open| open.job.policy == request.policy);
         let newest = of_policy.next_back().map(|open| (open.job.id, open.run.is_some()));
@@ -45,22 +49,60 @@ impl Runner {
             }
             (Some((id, _)), Busy::Follow) => return self.follow(id, request).await,
         };
-        let (journal, now) = (self.parts.journal.clone(), self.now());
         if let Some(submitted) = in_the_way {
-            if let Some(slot) = request.cause.slot() {
-                let policy = request.policy;
-                journal.on_disk(move |journal| journal.pass_over(&policy, slot, now)).await?;
-            }
+            self.do_for(submitted.job(), request).await?;
             return Ok(submitted);
         }
-        let Some(old) = replaced else { return self.accept(request).await };
-        // Whoever asked for the old one is served by the new one.
-        let asked = self.jobs.get(&old).map(|open| open.job.requesters.clone());
-        let requesters = [request.requesters, asked.unwrap_or_default()].concat();
-        let accepted = self.accept(JobRequest { requesters, ..request }).await?;
-        if let Some(open) = self.jobs.get_mut(&old) {
-            open.job.requesters.clear();
+        match replaced {
+            Some(old) => self.replace(old, request).await,
+            None => self.accept(request).await,
         }
+    }
+
+    /// The job that does for a request already: whoever hands it over may not have heard.
+    async fn known(&self, request: &JobRequest) -> Result<Option<JobId>, SubmitError> {
+        let Some(id) = request.requesters.first().map(|one| one.id.clone()) else {
+            return Ok(None);
+        };
+        let known = self.parts.journal.on_disk(move |journal| journal.request(&id)).await?;
+        Ok(match known.map(|known| known.state) {
+            Some(RequestState::Accepted { job }) => Some(job),
+            Some(RequestState::Held { .. } | RequestState::Elsewhere) | None => None,
+        })
+    }
+
+    /// A job does for one more, who wants it however late it begins.
+    async fn do_for(&mut self, id: JobId, request: JobRequest) -> Result<(), SubmitError> {
+        let limited = |job: &&JobRecord| job.is_fresh() && job.not_after().is_some();
+        let job = self.jobs.get(&id).map(|open| &open.job).filter(limited).cloned();
+        let job = job.map(JobRecord::without_limit);
+        let (slot, now) = (request.cause.slot(), self.now());
+        if job.is_none() && slot.is_none() {
+            return Ok(());
+        }
+        let (copy, policy) = (job.clone(), request.policy);
+        let write = move |journal: &Journal| journal.serve(copy.as_ref(), (&policy, slot), now);
+        self.parts.journal.on_disk(write).await?;
+        if let (Some(open), Some(job)) = (self.jobs.get_mut(&id), job) {
+            open.job = job;
+        }
+        Ok(())
+    }
+
+    /// Takes a request in the place of an older job, whose requesters are served by the new one.
+    async fn replace(&mut self, old: JobId, request: JobRequest) -> Result<Submitted, SubmitError> {
+        let before = self.jobs.get(&old).map(|open| open.job.clone());
+        let asked = before.as_ref().map(|job| job.requesters.clone()).unwrap_or_default();
+        let requesters = [request.requesters, asked].concat();
+        let request = JobRequest { requesters, ..request };
+        let left = before.map(|job| JobRecord { requesters: Vec::new(), ..job });
+        let (journal, now, copy) = (&self.parts.journal, self.now(), left.clone());
+        let write = move |journal: &Journal| journal.replace(copy.as_ref(), &request, now);
+        let job = journal.on_disk(write).await?;
+        if let (Some(open), Some(left)) = (self.jobs.get_mut(&old), left) {
+            open.job = left;
+        }
+        let accepted = self.accepted(job);
         self.stop(old, Stop::Replaced).await;
         Ok(accepted)
     }
@@ -68,11 +110,16 @@ impl Runner {
     async fn accept(&mut self, request: JobRequest) -> Result<Submitted, SubmitError> {
         let (journal, now) = (&self.parts.journal, self.now());
         let job = journal.on_disk(move |journal| journal.accept(&request, now)).await?;
+        Ok(self.accepted(job))
+    }
+
+    /// The journal has it.
+    fn accepted(&mut self, job: JobRecord) -> Submitted {
         let id = job.id;
         tracing::info!(job = %id, policy = job.policy, cause = job.cause.as_str(), "job accepted");
         self.parts.observer.changed(&job, None);
         self.jobs.insert(id, Open { job, run: None });
-        Ok(Submitted::Accepted(id))
+        Submitted::Accepted(id)
     }
 
     /// Takes a request and skips it.
@@ -83,6 +130,9 @@ impl Runner {
     ) -> Result<Submitted, SubmitError> {
         if self.draining {
             return Err(SubmitError::Stopping);
+        }
+        if let Some(job) = self.known(&request).await? {
+            return Ok(Submitted::Joined(job));
         }
         let accepted = self.accept(request).await?;
         if let Submitted::Accepted(id) = accepted

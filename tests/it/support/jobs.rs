@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use milvus_backup_agent::job::{
-    Busy, Cause, Change, Done, JobError, JobRecord, JobRequest, JobResult, Journal, Limits,
-    Observer, RunOutcome, Runner, RunnerHandle, RunnerParts, Scope, Submitted, Work,
+    Busy, Cause, Change, Done, JobError, JobRecord, JobRequest, JobResult, Journal, JournalError,
+    Limits, Observer, RunOutcome, Runner, RunnerHandle, RunnerParts, Scope, Submitted, Work,
 };
 use milvus_backup_agent::model::{Address, BackupName, Clock, ErrorKind, Letter};
 use tempfile::TempDir;
@@ -190,7 +190,7 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) async fn start(state: &Path, world: &Arc<World>, clock: &Arc<TokioClock>) -> Self {
-        let journal = Journal::open(state).expect("the journal is opened");
+        let journal = opened(state);
         let work: Arc<dyn Work> = Arc::<World>::clone(world);
         let observer: Arc<dyn Observer> = Arc::<World>::clone(world);
         let clock: Arc<dyn Clock> = Arc::<TokioClock>::clone(clock);
@@ -222,6 +222,17 @@ impl Service {
         // The observer is told after the journal is.
         sleep(Duration::from_millis(1)).await;
     }
+}
+
+/// Opens the journal. What a killed agent had begun to do with it ends first.
+fn opened(state: &Path) -> Journal {
+    for _ in 0..1000 {
+        match Journal::open(state) {
+            Err(JournalError::InUse(_)) => std::thread::sleep(Duration::from_millis(10)),
+            opened => return opened.expect("the journal is opened"),
+        }
+    }
+    panic!("the journal is in use");
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test owns the task by its handle")]

@@ -29,17 +29,38 @@ pub struct PolicyMemory {
 impl Journal {
     /// Accepts a job: when this returns it will be run, whatever happens.
     pub fn accept(&self, request: &JobRequest, now: Timestamp) -> JournalResult<JobRecord> {
+        self.write(|tables| tables.accept(request, now))
+    }
+
+    /// The same in the place of an older job, which is written as it is from now on.
+    pub fn replace(
+        &self,
+        old: Option<&JobRecord>,
+        request: &JobRequest,
+        now: Timestamp,
+    ) -> JournalResult<JobRecord> {
         self.write(|tables| {
-            let id = JobId(tables.next("last_job")?);
-            let record = JobRecord::accepted(id, request.clone(), now);
-            tables.put(&record)?;
-            if let Some(slot) = request.cause.slot() {
-                tables.remember_slot(&request.policy, slot, now)?;
+            if let Some(old) = old {
+                tables.put(old)?;
             }
-            for requester in &request.requesters {
-                tables.settle(&requester.id, RequestState::Accepted { job: id }, now)?;
+            tables.accept(request, now)
+        })
+    }
+
+    /// Writes down that a job does for one more, who may be a moment of a policy's schedule; the
+    /// job, where it is another by that.
+    pub fn serve(
+        &self,
+        record: Option<&JobRecord>,
+        (policy, slot): (&str, Option<Timestamp>),
+        now: Timestamp,
+    ) -> JournalResult<()> {
+        self.write(|tables| {
+            if let Some(record) = record {
+                tables.put(record)?;
             }
-            Ok(record)
+            let Some(slot) = slot else { return Ok(()) };
+            tables.remember_slot(policy, slot, now)
         })
     }
 
@@ -114,6 +135,19 @@ impl Journal {
 }
 
 impl Tables<'_> {
+    fn accept(&mut self, request: &JobRequest, now: Timestamp) -> Result<JobRecord, Failure> {
+        let id = JobId(self.next("last_job")?);
+        let record = JobRecord::accepted(id, request.clone(), now);
+        self.put(&record)?;
+        if let Some(slot) = request.cause.slot() {
+            self.remember_slot(&request.policy, slot, now)?;
+        }
+        for requester in &request.requesters {
+            self.settle(&requester.id, RequestState::Accepted { job: id }, now)?;
+        }
+        Ok(record)
+    }
+
     fn put(&mut self, record: &JobRecord) -> Result<(), Failure> {
         let (id, body) = (record.id.0, serde_json::to_vec(record)?);
         if record.outcome().is_none() {
