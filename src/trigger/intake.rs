@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
 use uuid::Uuid;
 
-use super::message::TriggerMessage;
+use super::message::{MAX_BYTES, TriggerMessage};
 use crate::broker::{Incoming, Refusal};
 use crate::job::{
     Busy, Cause, JobChange, JobContext, JobError, JobId, JobRecord, JobRequest, JobResult, Journal,
@@ -225,6 +226,17 @@ impl Intake {
 fn known_already(requester: &Requester) -> MessageResult {
     tracing::info!(request_id = %requester.id, "a request that is known came again");
     MessageResult::Duplicate
+}
+
+/// What a message is called, also where it is none of ours.
+pub fn id_of(message: &Incoming) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        request_id: Option<String>,
+    }
+    let short = message.body.len() <= MAX_BYTES;
+    let named = short.then(|| serde_json::from_slice::<Named>(&message.body).ok()).flatten();
+    named.and_then(|named| named.request_id).or_else(|| message.message_id.clone())
 }
 
 /// Refuses what this agent is not for.

@@ -46,7 +46,7 @@ mod outgoing;
 mod schedules;
 
 pub use clock::{ClockError, Seconds};
-pub use intake::{Intake, Scene, Verdict};
+pub use intake::{Intake, Scene, Verdict, id_of};
 pub use message::{MAX_BYTES, TriggerMessage};
 pub use outgoing::Outgoing;
 pub use schedules::Schedules;
