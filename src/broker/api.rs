@@ -30,7 +30,8 @@ pub trait Link: Debug + Send + Sync {
     async fn rest(&self) -> BrokerResult<()>;
 
     /// Publishes letters in this order, and waits until the broker has taken each. What is not
-    /// in the answer failed with the error at its end, and the link is of no use any more.
+    /// in the answer failed with the error at its end, and the link is of no use any more, unless
+    /// that is [`BrokerFault::Full`](super::BrokerFault::Full).
     async fn publish(&self, letters: &[Letter]) -> (Vec<Published>, BrokerResult<()>);
 
     /// Why the broker takes nothing at the moment, in its words.
@@ -79,15 +80,16 @@ pub struct Refusal {
 /// A message that the broker keeps until we say what becomes of it. Dropped, it is delivered
 /// again once the link is gone.
 #[async_trait]
-pub trait Delivery: Debug + Send {
+pub trait Delivery: Debug + Send + Sync {
     /// What it is.
     fn message(&self) -> &Incoming;
 
     /// It is ours now.
     async fn accept(self: Box<Self>) -> BrokerResult<()>;
 
-    /// It goes to the dead-letter exchange, whole and with the reason.
-    async fn refuse(self: Box<Self>, why: &Refusal) -> BrokerResult<()>;
+    /// It goes to the dead-letter exchange, whole and with the reason. Where that fails and the
+    /// link is not lost, it is still in our hands, and may be refused again.
+    async fn refuse(&self, why: &Refusal) -> BrokerResult<()>;
 
     /// Someone else may try.
     async fn give_back(self: Box<Self>) -> BrokerResult<()>;

@@ -9,6 +9,8 @@ pub enum BrokerFault {
     Unauthorised,
     /// A queue or an exchange is not there, or not as it has to be. Someone has to act.
     Topology,
+    /// It did not take a letter, as a queue behind it is full. The link is as good as before.
+    Full,
     /// It did something that we do not understand.
     Protocol,
 }

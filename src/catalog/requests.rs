@@ -30,7 +30,19 @@ pub async fn reserve(cluster: &Cluster, mark: &RequestMark) -> CatalogResult<Res
     match cluster.repository.write(&key, mark, PutMode::IfAbsent).await {
         Ok(()) => Ok(Reserved::Ours),
         Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {
-            let found = cluster.repository.read::<RequestMark>("request", &key).await?;
+            let found = cluster.repository.read::<RequestMark>("request", &key).await;
+            let found = match found {
+                Err(unreadable @ CatalogError::Document { .. }) => {
+                    // It is someone's, a newer agent's perhaps, and not of this try.
+                    tracing::error!(
+                        request_id = %mark.request_id, error = %unreadable,
+                        "it cannot be told who has the request, and it is not done here: send it \
+                         again under another id if nobody does it"
+                    );
+                    return Ok(Reserved::Elsewhere { host: "an unknown host".to_owned() });
+                }
+                found => found?,
+            };
             // It was there, and is so old that it was just deleted: the next try gets it.
             let found = found.ok_or(CatalogError::Store(error))?;
             if found.agent == mark.agent {

@@ -22,9 +22,10 @@ pub(super) async fn check(amqp: &Amqp, cluster: &ClusterName) -> JobResult<Strin
 fn error(error: BrokerError) -> JobError {
     let kind = match error.fault {
         BrokerFault::Unauthorised => ErrorKind::NotAuthorised,
-        BrokerFault::Unreachable | BrokerFault::Topology | BrokerFault::Protocol => {
-            ErrorKind::Failed
-        }
+        BrokerFault::Unreachable
+        | BrokerFault::Topology
+        | BrokerFault::Full
+        | BrokerFault::Protocol => ErrorKind::Failed,
     };
     let found = JobError::new(kind, error.message);
     match error.hint {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use super::connection::{BrokerState, LinkState};
 use super::spooled::Spooled;
 use super::world::{World, Worlds};
-use crate::broker::{Broker, BrokerError, Link};
+use crate::broker::{Broker, BrokerError, BrokerFault, Delivery, Link, Refusal};
 use crate::job::{JobError, JobResult};
 use crate::metrics::{MessageResult, Metrics};
 use crate::model::ErrorKind;
@@ -34,6 +35,9 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether the broker takes events.
 const PULSE: Duration = Duration::from_millis(500);
+
+/// How much of the reason for a refusal is logged, in characters: a message may be long.
+const MAX_DETAIL: usize = 1024;
 
 /// How often requests that nobody sends again are forgotten.
 const FORGET: Duration = Duration::from_hours(1);
@@ -189,16 +193,7 @@ impl Messages {
                     self.metrics.message(result);
                     delivery.accept().await
                 }
-                Verdict::Refuse(why) => {
-                    let request_id = calls_itself(delivery.message());
-                    let (reason, detail) = (why.reason, &why.detail);
-                    tracing::warn!(request_id, reason, detail, "a message is refused");
-                    let refused = delivery.refuse(&why).await;
-                    if refused.is_ok() {
-                        self.metrics.message(MessageResult::Invalid);
-                    }
-                    refused
-                }
+                Verdict::Refuse(why) => self.put_aside(link, (&*delivery, &why)).await,
                 Verdict::Later(why) => match delivery.give_back().await {
                     Ok(()) => return Trouble::Ours(why),
                     Err(error) => Err(error),
@@ -210,14 +205,48 @@ impl Messages {
         }
     }
 
-    async fn send_out(&self, link: &dyn Link) -> BrokerError {
-        loop {
-            if let Err(error) = self.outgoing.send(link).await {
-                return error;
+    /// Refuses a message. One that nobody takes is held meanwhile: given back, it would come
+    /// again with all that was fetched with it, until the broker drops them.
+    async fn put_aside(
+        &self,
+        link: &dyn Link,
+        (delivery, why): (&dyn Delivery, &Refusal),
+    ) -> Result<(), BrokerError> {
+        let request_id = calls_itself(delivery.message());
+        let detail: String = why.detail.chars().take(MAX_DETAIL).collect();
+        tracing::warn!(request_id, reason = why.reason, detail, "a message is refused");
+        let mut pause = FIRST_PAUSE;
+        while let Err(error) = delivery.refuse(why).await {
+            if link.lost().now_or_never().is_some() {
+                return Err(error);
             }
-            tokio::select! {
-                () = self.posted.notified() => {}
-                () = sleep(LOOK) => {}
+            let hint = error.hint.as_deref().map(|hint| format!(" ({hint})"));
+            self.is(LinkState::Resting(format!("{error}{}", hint.unwrap_or_default())));
+            sleep(jittered(pause)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        self.metrics.message(MessageResult::Invalid);
+        self.is(LinkState::Serving);
+        Ok(())
+    }
+
+    async fn send_out(&self, link: &dyn Link) -> BrokerError {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.outgoing.send(link).await {
+                // Someone's queue is full: the events wait, and messages still come.
+                Err(error) if error.fault == BrokerFault::Full => {
+                    sleep(jittered(pause)).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Err(error) => return error,
+                Ok(()) => {
+                    pause = FIRST_PAUSE;
+                    tokio::select! {
+                        () = self.posted.notified() => {}
+                        () = sleep(LOOK) => {}
+                    }
+                }
             }
         }
     }
@@ -231,7 +260,7 @@ impl Messages {
                 // Those who wait for a broker that takes nothing are counted, too.
                 _ = looks.tick() => drop(self.outgoing.look().await),
             }
-            let blocked = link.blocked();
+            let blocked = link.blocked().or_else(|| self.outgoing.refused());
             self.metrics.broker_blocked(blocked.is_some());
             self.tell(|state| state.blocked = blocked);
         }
@@ -242,6 +271,7 @@ impl Messages {
         self.tell(|state| {
             if matches!(link, LinkState::Away(_)) {
                 state.blocked = None;
+                self.metrics.broker_blocked(false);
             }
             state.link = link;
         });

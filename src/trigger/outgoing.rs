@@ -1,5 +1,6 @@
 //! Letters from the journal to the broker.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use crate::broker::{BrokerError, BrokerFault, Link, Published};
@@ -23,8 +24,14 @@ pub struct Outgoing {
 struct Told {
     /// Letters that were given up, ever, at the last look.
     dropped: Option<u64>,
-    /// Whether nobody wanted the last event.
-    unwanted: bool,
+    /// Routing keys of the events that nobody wanted when they were last sent.
+    unwanted: BTreeSet<String>,
+    /// Letters that the broker has, and the journal, too.
+    taken: Vec<u64>,
+    /// Whether the journal could not be told so.
+    unwritten: bool,
+    /// Why the broker did not take the oldest letter, although it is there.
+    refused: Option<String>,
 }
 
 impl Outgoing {
@@ -34,9 +41,10 @@ impl Outgoing {
     }
 
     /// Sends until nothing is left. What the broker has taken is never sent again; what it was
-    /// about to take may be.
+    /// about to take may be. After a letter that it did not take, that one alone is tried, so
+    /// that no other listener gets the same ones again and again.
     pub async fn send(&self, link: &dyn Link) -> Result<(), BrokerError> {
-        loop {
+        while self.take_away().await {
             let Some(outbox) = self.look().await else { return Ok(()) };
             if outbox.first.is_empty() {
                 return Ok(());
@@ -44,16 +52,51 @@ impl Outgoing {
             let numbers: Vec<u64> = outbox.first.iter().map(|posted| posted.number).collect();
             let letters: Vec<Letter> =
                 outbox.first.into_iter().map(|posted| posted.letter).collect();
-            let (published, ended) = link.publish(&letters).await;
-            self.tell(&letters, &published);
-            let taken = numbers[..published.len().min(numbers.len())].to_vec();
-            let delivered = move |journal: &Journal| journal.delivered(&taken);
-            if let Err(error) = self.journal.on_disk(delivered).await {
-                // They are sent again, as long as the journal cannot say that they were sent.
-                return Err(BrokerError::new(BrokerFault::Unreachable, error.to_string()));
+            let most = if self.refused().is_some() { 1 } else { BATCH };
+            let letters = &letters[..letters.len().min(most)];
+            let (published, ended) = link.publish(letters).await;
+            self.told().refused = match &ended {
+                Err(error) if error.fault == BrokerFault::Full => Some(error.to_string()),
+                Err(_) | Ok(()) => None,
+            };
+            self.tell(letters, &published);
+            let taken = &numbers[..published.len().min(numbers.len())];
+            self.told().taken.extend(taken);
+            if ended.is_err() {
+                self.take_away().await;
             }
             ended?;
-            self.look().await;
+        }
+        Ok(())
+    }
+
+    /// Why the broker did not take the oldest letter, if it did not.
+    pub fn refused(&self) -> Option<String> {
+        self.told().refused.clone()
+    }
+
+    /// Takes away what the broker has. As long as the journal cannot, nothing is sent: it would
+    /// be the same letters again and again.
+    async fn take_away(&self) -> bool {
+        let taken = self.told().taken.clone();
+        if taken.is_empty() {
+            return true;
+        }
+        let delivered = move |journal: &Journal| journal.delivered(&taken);
+        let written = self.journal.on_disk(delivered).await;
+        let mut told = self.told();
+        match written {
+            Ok(()) => {
+                told.taken.clear();
+                told.unwritten = false;
+                true
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut told.unwritten, true) {
+                    tracing::warn!(%error, "it cannot be written down which events have left");
+                }
+                false
+            }
         }
     }
 
@@ -81,8 +124,10 @@ impl Outgoing {
             self.metrics.events(result, 1);
             match &letter.to {
                 Address::Topic { key } => {
-                    let before = std::mem::replace(&mut self.told().unwanted, !wanted);
-                    if !wanted && !before {
+                    let mut told = self.told();
+                    if wanted {
+                        told.unwanted.remove(key);
+                    } else if told.unwanted.insert(key.clone()) {
                         tracing::warn!(
                             key,
                             "no queue is bound to the exchange for this event: nobody gets it"
@@ -102,5 +147,33 @@ impl Outgoing {
 
     fn told(&self) -> std::sync::MutexGuard<'_, Told> {
         self.told.lock().expect("no holder of this lock panics")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Outgoing;
+    use crate::broker::Broker;
+    use crate::broker::testing::FakeBroker;
+    use crate::job::Journal;
+    use crate::metrics::Metrics;
+    use crate::model::{Address, Letter};
+
+    #[tokio::test]
+    async fn what_the_broker_has_is_not_sent_again_when_the_disk_is_full() {
+        let state = tempfile::tempdir().unwrap();
+        let journal = Journal::open(state.path()).unwrap();
+        let to = Address::Topic { key: "backup.started".to_owned() };
+        let letter = Letter { id: "1".to_owned(), to, body: "{}".to_owned() };
+        journal.post(std::slice::from_ref(&letter)).unwrap();
+        let broker = FakeBroker::default();
+        let link = broker.connect().await.unwrap();
+        let outgoing = Outgoing::new(journal.clone(), Metrics::default());
+        journal.fill_the_disk(&[letter]);
+        assert_eq!(outgoing.send(&*link).await, Ok(()), "it is no fault of the broker's");
+        assert!(!journal.is_well());
+        assert_eq!(outgoing.send(&*link).await, Ok(()));
+        assert_eq!(journal.outbox(9).unwrap().waiting, 0);
+        assert_eq!(broker.published().len(), 1);
     }
 }

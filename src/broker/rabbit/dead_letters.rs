@@ -48,7 +48,8 @@ impl DeadLetters {
         &self.tasks
     }
 
-    /// Puts a copy of a message aside.
+    /// Puts a copy of a message aside. The link ends if it cannot, unless the broker says that
+    /// nobody takes it, which no other link would change.
     pub(super) async fn take(
         &self,
         body: &[u8],
@@ -64,16 +65,21 @@ impl DeadLetters {
         let publish =
             async { channel.basic_publish(exchange, key, options, body, properties).await?.await };
         let work = while_open(self.confirming.blocked.clone(), publish);
-        let refused = match self.fate.or_lost(work).await? {
+        let (failed, is_final) = match self.fate.or_lost(work).await? {
             Some(Ok(Confirmation::Ack(None))) => return Ok(()),
-            Some(Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)))) => unbound(setup),
-            Some(Ok(Confirmation::Nack(None) | Confirmation::NotRequested)) => {
-                faults::not_taken(setup, &setup.dead_letter_exchange)
+            Some(Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)))) => {
+                (unbound(setup), setup.declare)
             }
-            Some(Err(error)) => faults::failed(setup, Doing::Refuse, &error),
-            None => faults::late(setup, "it did not say that it took a dead letter", PATIENCE),
+            Some(Ok(Confirmation::Nack(None) | Confirmation::NotRequested)) => {
+                (faults::not_taken(setup, &setup.dead_letter_exchange), false)
+            }
+            Some(Err(error)) => (faults::failed(setup, Doing::Refuse, &error), true),
+            None => {
+                let late = "it did not say that it took a dead letter";
+                (faults::late(setup, late, PATIENCE), true)
+            }
         };
-        Err(refused)
+        Err(if is_final { self.fate.failed(failed) } else { failed })
     }
 }
 

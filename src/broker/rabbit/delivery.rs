@@ -18,7 +18,10 @@ use crate::broker::{BrokerError, BrokerFault, BrokerResult, Delivery, Incoming, 
 
 /// A message in our hands.
 #[derive(Debug)]
-pub(super) struct RabbitDelivery {
+pub(super) struct RabbitDelivery(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
     message: Incoming,
     properties: BasicProperties,
     settling: Settling,
@@ -47,27 +50,27 @@ impl RabbitDelivery {
         };
         let setup = dead_letters.setup();
         let settling = Settling { setup, fate: fate.clone(), acker: fetched.acker };
-        Self { message, properties, settling, dead_letters: Arc::clone(dead_letters) }
+        let dead_letters = Arc::clone(dead_letters);
+        Self(Arc::new(Held { message, properties, settling, dead_letters }))
     }
 }
 
 #[async_trait]
 impl Delivery for RabbitDelivery {
     fn message(&self) -> &Incoming {
-        &self.message
+        &self.0.message
     }
 
     async fn accept(self: Box<Self>) -> BrokerResult<()> {
-        self.settling.accept().await
+        self.0.settling.accept().await
     }
 
-    async fn refuse(self: Box<Self>, why: &Refusal) -> BrokerResult<()> {
-        let (why, dead_letters) = (why.clone(), Arc::clone(&self.dead_letters));
+    async fn refuse(&self, why: &Refusal) -> BrokerResult<()> {
+        let (why, held) = (why.clone(), Arc::clone(&self.0));
         // On a task, so that what was published is waited for whatever becomes of the caller.
-        let task = dead_letters.tasks().spawn(async move {
-            let Self { message, properties, settling, dead_letters } = *self;
-            let put_aside = dead_letters.take(&message.body, &properties, &why).await;
-            put_aside.map_err(|error| settling.fate.failed(error))?;
+        let task = self.0.dead_letters.tasks().spawn(async move {
+            let Held { message, properties, settling, dead_letters } = &*held;
+            dead_letters.take(&message.body, properties, &why).await?;
             settling.accept().await
         });
         ended(task.await)
@@ -75,7 +78,8 @@ impl Delivery for RabbitDelivery {
 
     async fn give_back(self: Box<Self>) -> BrokerResult<()> {
         let again = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-        self.settling.settle(self.settling.acker.nack(again)).await
+        let settling = &self.0.settling;
+        settling.settle(settling.acker.nack(again)).await
     }
 }
 

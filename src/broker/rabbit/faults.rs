@@ -8,7 +8,7 @@ use rustls_connector::rustls;
 use rustls_connector::rustls::CertificateError;
 
 use super::setup::{Login, Setup};
-use crate::broker::BrokerFault::{Protocol, Topology, Unauthorised, Unreachable};
+use crate::broker::BrokerFault::{Full, Protocol, Topology, Unauthorised, Unreachable};
 use crate::broker::{BrokerError, BrokerFault};
 
 const NOBODY: &str = "check that the broker runs, the host and the port in `amqp.url`, and the \
@@ -305,7 +305,7 @@ pub(super) fn not_taken(setup: &Setup, exchange: &str) -> BrokerError {
     let message = format!("it did not take a message to the exchange `{exchange}`");
     let hint =
         "a queue behind it is full, or has lost most of its nodes; look into the broker's log";
-    told(setup, Unreachable, message, hint)
+    told(setup, Full, message, hint)
 }
 
 /// A name is longer than AMQP allows.

@@ -84,7 +84,8 @@ impl Sending {
                 events => self.events(events, &channels.events, &mut published).await,
             };
             if let Err(error) = ended {
-                return (published, Err(self.fate.failed(error)));
+                let full = error.fault == BrokerFault::Full;
+                return (published, Err(if full { error } else { self.fate.failed(error) }));
             }
         }
         (published, Ok(()))

@@ -300,7 +300,7 @@ impl Delivery for FakeDelivery {
         self.settle(|_, _| {}).await
     }
 
-    async fn refuse(self: Box<Self>, why: &Refusal) -> BrokerResult<()> {
+    async fn refuse(&self, why: &Refusal) -> BrokerResult<()> {
         let failing = self.broker.state().no_refusals.clone();
         if let Some(error) = failing {
             let link = place(self.link);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lapin::options::{ExchangeDeleteOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use milvus_backup_agent::broker::Broker;
-use milvus_backup_agent::broker::BrokerFault::{Topology, Unreachable};
+use milvus_backup_agent::broker::BrokerFault::{Full, Topology};
 use milvus_backup_agent::broker::Published::{Taken, Unroutable};
 use milvus_backup_agent::model::{Address, Letter};
 use tokio::time::{sleep, timeout};
@@ -136,6 +136,9 @@ async fn what_a_full_queue_does_not_take_is_an_error_and_an_answer_is_none() {
     assert_eq!(link.publish(&[reply("1", "full")]).await, (vec![Unroutable], Ok(())));
     let (published, ended) = link.publish(&[event("2"), event("3")]).await;
     assert_eq!(published, []);
-    assert_error(&ended.unwrap_err(), Unreachable, &["it did not take a message", "is full"]);
+    assert_error(&ended.unwrap_err(), Full, &["it did not take a message", "is full"]);
     site.has(QUEUE, 0).await;
+    // The link is as good as before.
+    client.purge("full").await;
+    assert_eq!(link.publish(&[event("2")]).await, (vec![Taken], Ok(())));
 }

@@ -240,6 +240,34 @@ async fn without_a_dead_letter_exchange_no_message_is_touched() {
     scene.end(&client).await;
 }
 
+/// What is fetched with a message that nobody puts aside must not come again and again until
+/// the broker has enough of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_cannot_be_put_aside_costs_no_other() {
+    let rabbit = rabbit();
+    let url = rabbit.vhost();
+    let client = listening(&rabbit, &url).await;
+    client.declare(QUEUE, &[("x-queue-type", "quorum")]).await;
+    let vhost = url.rsplit_once('/').expect("a vhost").1;
+    rabbit.ctl(&["set_policy", "-p", vhost, "limit", QUEUE, "{\"delivery-limit\": 2}"]);
+    client.listen("other", "milvus-backup.dead", "other").await;
+    let bad = b"{\"policy\": \"nowhere\", \"request_id\": \"bad-1\"}";
+    client.publish(QUEUE, bad, BasicProperties::default()).await;
+    let body = b"{\"policy\": \"asked\", \"request_id\": \"a\"}";
+    client.publish(QUEUE, body, BasicProperties::default()).await;
+    let mut scene = Scene::start(&url, "");
+    scene.until_trouble("no queue is bound");
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let refused = scene.running.log().matches("a message is refused id=\"bad-1\"").count();
+    assert_eq!(refused, 1, "once, by its id");
+    assert_eq!(client.depth(QUEUE).await, 2, "both are still there");
+    client.listen("dead", "milvus-backup.dead", QUEUE).await;
+    scene.until_connected();
+    scene.until("the backup that was asked for", |running| running.runs("asked", "complete") == 1);
+    assert_eq!(client.take_all("dead").await.len(), 1);
+    scene.end(&client).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_without_disk_space_takes_no_events_and_backups_go_on() {
     let rabbit = Rabbit::start(&[]);

@@ -129,7 +129,27 @@ mod tests {
 
     use super::{Arc, Database, Journal};
     use crate::job::runner::{Cause, JobRequest};
-    use crate::model::BackupName;
+    use crate::model::{BackupName, Letter};
+
+    impl Journal {
+        /// From now on it has these letters, until the next write, which fails. Then it has what
+        /// it had before.
+        pub(crate) fn fill_the_disk(&self, letters: &[Letter]) {
+            let full = self.on_a_disk();
+            self.post(letters).unwrap();
+            full.store(true, Ordering::Relaxed);
+        }
+
+        /// Goes to a disk that can be full.
+        fn on_a_disk(&self) -> Arc<AtomicBool> {
+            let full = Arc::new(AtomicBool::new(false));
+            let disk = Full(InMemoryBackend::new(), Arc::clone(&full));
+            let database = Database::builder().create_with_backend(disk).unwrap();
+            // Closes the file, as a failure does.
+            *self.database() = Some(database);
+            full
+        }
+    }
 
     /// A disk that is full from a moment on.
     #[derive(Debug)]
@@ -176,12 +196,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let journal = Journal::open(state.path()).unwrap();
         assert!(accepts(&journal, "one"));
-        let full = Arc::new(AtomicBool::new(false));
-        let disk = Full(InMemoryBackend::new(), Arc::clone(&full));
-        let database = Database::builder().create_with_backend(disk).unwrap();
-        // Closes the file, as a failure does.
-        *journal.database() = Some(database);
-        full.store(true, Ordering::Relaxed);
+        journal.on_a_disk().store(true, Ordering::Relaxed);
         assert!(!accepts(&journal, "two") && !journal.is_well());
         assert!(accepts(&journal, "three") && journal.is_well(), "the file is opened again");
         let open: Vec<String> =
