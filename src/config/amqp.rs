@@ -123,7 +123,10 @@ fn needless(reader: &mut Reader<'_>) {
     let written =
         KEYS.iter().filter(in_section).find(|key| reader.values.written(key.path).is_some());
     if let Some(key) = written {
-        let hint = format!("set `{URL}_file`, or remove the section");
+        let hint = format!(
+            "set `{URL}_file`, or remove the section; where a unit of systemd loads the \
+             credential `{URL}`, a command at a shell needs CREDENTIALS_DIRECTORY, too"
+        );
         reader.needs(key.path, URL, &hint);
     }
 }

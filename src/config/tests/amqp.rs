@@ -19,7 +19,8 @@ error: `amqp.declare` means nothing without `amqp.url`
   |
 1 | amqp: {declare: false}
   |                 ^
-  = hint: set `amqp.url_file`, or remove the section";
+  = hint: set `amqp.url_file`, or remove the section; where a unit of systemd loads the \
+credential `amqp.url`, a command at a shell needs CREDENTIALS_DIRECTORY, too";
     let problems = Fixture::new("amqp: {declare: false}\n").problems();
     assert_eq!(problems, expected);
 }
