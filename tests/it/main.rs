@@ -7,6 +7,7 @@ mod crash_folder;
 mod crash_restore;
 mod docs;
 mod format;
+mod fuzz;
 mod histories;
 mod lab;
 mod lease;
