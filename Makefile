@@ -17,12 +17,14 @@ check:
 	cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 	cargo fmt --check
+	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	cargo clippy --locked --all-targets --features soak -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
 # The long runs.
 soak:
 	tests/lab/setup.sh
+	tests/fuzz/run.sh 600
 	MBA_SEEDS=20 cargo test --locked --test it -- --nocapture --test-threads=1 s3::stormy
 	cargo test --locked --features soak --test soak -- --nocapture --test-threads=1 --skip histories
 	cargo test --locked --release --features soak --test soak -- --nocapture histories

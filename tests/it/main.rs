@@ -9,6 +9,7 @@ mod crash_restore;
 mod docs;
 mod events;
 mod format;
+mod fuzz;
 mod histories;
 mod intake;
 mod lab;

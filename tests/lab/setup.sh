@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes the lab: a virtual environment with the real Milvus server and pymilvus, or with
 # argument `s3` the one with moto's S3 server; their requirements do not fit together. With
-# argument `rabbitmq` one with a client, and Debian's rabbitmq-server. With argument `promtool` or `systemd-analyze` it sees to that program. Safe to call any
+# argument `rabbitmq` one with a client, and Debian's rabbitmq-server. With argument `promtool`,
+# `systemd-analyze` or `g++` it sees to that program. Safe to call any
 # number of times and from several processes; prints the path of its python, or the program's.
 set -euo pipefail
 
@@ -50,6 +51,11 @@ case "${1:-milvus}" in
         lock
         command -v systemd-analyze >/dev/null || apt_get systemd install -y -q --no-install-recommends systemd
         command -v systemd-analyze; exit ;;
+    g++)
+        command -v g++ && exit
+        lock
+        command -v g++ >/dev/null || apt_get g++ install -y -q --no-install-recommends g++
+        command -v g++; exit ;;
     milvus) requirements="$here/requirements.txt" venv="$lab/venv" modules="pymilvus, milvus" ;;
     s3) requirements="$here/requirements-s3.txt" venv="$lab/venv-s3" modules="moto.server" ;;
     rabbitmq)
