@@ -258,7 +258,7 @@ async fn a_message_that_cannot_be_put_aside_costs_no_other() {
     let mut scene = Scene::start(&url, "");
     scene.until_trouble("no queue is bound");
     tokio::time::sleep(Duration::from_secs(20)).await;
-    let refused = scene.running.log().matches("a message is refused id=\"bad-1\"").count();
+    let refused = scene.running.log().matches("a message is refused request_id=\"bad-1\"").count();
     assert_eq!(refused, 1, "once, by its id");
     assert_eq!(client.depth(QUEUE).await, 2, "both are still there");
     client.listen("dead", "milvus-backup.dead", QUEUE).await;
