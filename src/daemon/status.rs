@@ -43,3 +43,40 @@ fn next(policies: &PolicySet, now: Timestamp) -> String {
         None => "idle; no policy has a schedule".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::line;
+    use crate::broker::{BrokerError, BrokerFault};
+    use crate::daemon::connection::{BrokerState, LinkState};
+    use crate::model::ClusterName;
+    use crate::policy::PolicySet;
+
+    #[test]
+    fn the_line_says_what_the_broker_is_doing() {
+        let policies = PolicySet::parse(&[], &ClusterName::new("c1").unwrap()).unwrap();
+        let said =
+            |state: Option<&BrokerState>| line(&[], &policies, (Timestamp::UNIX_EPOCH, state));
+        let idle = "idle; no policy has a schedule";
+        assert_eq!(said(None), idle, "there is none");
+        let away = BrokerError::new(BrokerFault::Unreachable, "Connection refused");
+        let cases = [
+            (LinkState::Connecting, None, "connecting"),
+            (LinkState::Serving, None, "connected"),
+            (LinkState::Serving, Some("low on disk"), "connected; it takes no events: low on disk"),
+            (
+                LinkState::Resting("the repository is away".to_owned()),
+                None,
+                "connected, takes no messages: the repository is away",
+            ),
+            (LinkState::Away(away), None, "away: Connection refused"),
+        ];
+        for (link, blocked, expected) in cases {
+            let state = BrokerState { link, blocked: blocked.map(str::to_owned) };
+            assert_eq!(said(Some(&state)), format!("{idle}; broker: {expected}"));
+            assert_eq!(state.is_well(), expected == "connected");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lapin::BasicProperties;
 
-use crate::lab::{Agent, Client, LabServer, Rabbit, Running, say};
+use crate::lab::{Agent, Client, LabServer, Rabbit, Running, milvus, say};
 use crate::steps::requests::{EVENTS, Storm, deliver, fake_server, policies, serve, tell};
 
 const STORM: Storm = Storm {
@@ -47,6 +47,33 @@ async fn two_agents_share_two_hundred_requests() {
     let outcome = deliver(&agents, (&rabbit, &url), ("milvus-backup.storms", STORM)).await;
     assert_eq!(outcome.agents, 2);
     tell("two agents", STORM, &outcome);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_milvus_is_backed_up_ten_times_by_messages() {
+    let (server, rabbit) = (milvus(), Rabbit::start(&[]));
+    let collections = ["default.soak_1", "default.soak_2", "default.soak_3"];
+    for collection in collections {
+        let fill = ["--scenario", "segments", "--rows", "500", "--segments", "2"];
+        server.data_py("fill", &[fill.as_slice(), &["--collection", collection]].concat());
+    }
+    let url = rabbit.vhost();
+    let agents = [Agent::new(&server, "soaked")];
+    let policies = [1, 2, 3].map(|number| (format!("p{number}"), format!("default.soak_{number}")));
+    serve(&agents, &url, &policies);
+    let storm = Storm {
+        requests: 30,
+        duplicates: 8,
+        malformed: 3,
+        policies: 3,
+        restarts: 1,
+        kills: 2,
+        pace: Duration::from_secs(2),
+    };
+    let queue = "milvus-backup.soaked";
+    let outcome = deliver(&agents, (&rabbit, &url), (queue, storm)).await;
+    assert!(outcome.jobs >= 10, "{outcome:?}");
+    tell("a real Milvus", storm, &outcome);
 }
 
 /// A plain consumer that holds a message for so long is cut off with 406: `it` has the test
