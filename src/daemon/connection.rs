@@ -65,7 +65,10 @@ impl fmt::Display for BrokerState {
             LinkState::Connecting => f.write_str("connecting")?,
             LinkState::Serving => f.write_str("connected")?,
             LinkState::Resting(why) => write!(f, "connected, takes no messages: {why}")?,
-            LinkState::Away(error) => write!(f, "away: {error}")?,
+            LinkState::Away(error) => {
+                write!(f, "away: {error}")?;
+                error.hint.iter().try_for_each(|hint| write!(f, " ({hint})"))?;
+            }
         }
         match &self.blocked {
             Some(reason) => write!(f, "; it takes no events: {reason}"),

@@ -73,6 +73,7 @@ impl Messages {
             () = self.spooled.go_on() => unreachable!("it never ends"),
         }
         self.metrics.broker_connected(false);
+        self.metrics.broker_consuming(false);
         self.take_up_the_last().await;
     }
 
@@ -268,6 +269,7 @@ impl Messages {
 
     fn is(&self, link: LinkState) {
         self.metrics.broker_connected(!matches!(link, LinkState::Away(_)));
+        self.metrics.broker_consuming(link == LinkState::Serving);
         self.tell(|state| {
             if matches!(link, LinkState::Away(_)) {
                 state.blocked = None;

@@ -61,7 +61,7 @@ mod tests {
             |state: Option<&BrokerState>| line(&[], &policies, (Timestamp::UNIX_EPOCH, state));
         let idle = "idle; no policy has a schedule";
         assert_eq!(said(None), idle, "there is none");
-        let away = BrokerError::new(BrokerFault::Unreachable, "Connection refused");
+        let away = BrokerError::new(BrokerFault::Unreachable, "refused").hint("start it");
         let cases = [
             (LinkState::Connecting, None, "connecting"),
             (LinkState::Serving, None, "connected"),
@@ -71,7 +71,7 @@ mod tests {
                 None,
                 "connected, takes no messages: the repository is away",
             ),
-            (LinkState::Away(away), None, "away: Connection refused"),
+            (LinkState::Away(away), None, "away: refused (start it)"),
         ];
         for (link, blocked, expected) in cases {
             let state = BrokerState { link, blocked: blocked.map(str::to_owned) };

@@ -10,6 +10,7 @@ impl Metrics {
     pub fn broker_configured(&self) {
         let families = self.families();
         set(&families.amqp_connected, NONE, 0_u64);
+        set(&families.amqp_consuming, NONE, 0_u64);
         set(&families.amqp_publishing_blocked, NONE, 0_u64);
         set(&families.amqp_outbox_events, NONE, 0_u64);
         families.amqp_reconnects_total.with_label_values(NONE);
@@ -24,6 +25,11 @@ impl Metrics {
     /// Whether the agent is connected.
     pub fn broker_connected(&self, connected: bool) {
         set(&self.families().amqp_connected, NONE, u64::from(connected));
+    }
+
+    /// Whether messages are taken.
+    pub fn broker_consuming(&self, consuming: bool) {
+        set(&self.families().amqp_consuming, NONE, u64::from(consuming));
     }
 
     /// A connection is there again that was lost.

@@ -216,6 +216,8 @@ families! {
 
     /// 1 while the agent is connected to the broker, else 0. Absent without `amqp.url`, as the others of `amqp_` are.
     amqp_connected: Gauge[];
+    /// 1 while messages are taken, 0 while they stay in the queue, as nobody could see to them.
+    amqp_consuming: Gauge[];
     /// Connections to the broker that were there again after one was lost.
     amqp_reconnects_total: Counter[];
     /// Messages that asked for a backup: `accepted`, `duplicate`, `invalid`, `expired` or `paused`.
