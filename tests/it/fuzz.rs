@@ -2,18 +2,19 @@
 //! `make soak` searches for longer, and sees which code it reaches.
 
 use std::fs;
-use std::ops::Range;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::model::{Random, number};
+use crate::model::number;
 
 #[expect(unreachable_pub, reason = "for the fuzzers it is a crate")]
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
+
+use targets::{Words, numbers};
 
 /// Set to try one change alone.
 const ONE: &str = "MBA_FUZZ_SEED";
@@ -31,7 +32,7 @@ fn any_trigger_message_is_read_or_refused_in_a_few_words() {
 
 #[test]
 fn any_policy_can_be_used_or_its_problems_are_told() {
-    hold("policy", targets::policy, 2500);
+    hold("policy", targets::policy, 1500);
 }
 
 /// The fuzzers are built apart, for `make soak`, and what they run is what the agent runs.
@@ -81,13 +82,10 @@ fn hold(name: &'static str, target: fn(&[u8]) -> bool, count: u64) {
     let (seeds, words) = (seeds(name), words(name));
     assert!(seeds.len() > 20, "{} seeds of {name}", seeds.len());
     let one = number(ONE, 0);
-    let numbers = if one == 0 { 1..=count } else { one..=one };
+    let which = if one == 0 { 1..=count } else { one..=one };
     let as_they_are = seeds.iter().filter(|_| one == 0);
     let as_they_are = as_they_are.map(|(file, input)| (file.clone(), input.clone()));
-    let changed = numbers.map(|number| {
-        let random = &mut Random::new(number);
-        (format!("{ONE}={number}"), change(random, &seeds, &words))
-    });
+    let changed = which.map(|number| (format!("{ONE}={number}"), change(number, &seeds, &words)));
     let worker = Worker::new(target);
     let (mut accepted, mut refused) = (0, 0);
     for (what, input) in as_they_are.chain(changed) {
@@ -153,71 +151,37 @@ fn seeds(name: &str) -> Vec<Seed> {
     files.into_iter().map(seed).collect()
 }
 
-/// The words of libFuzzer's dictionary: one in quotes on each line.
-fn words(name: &str) -> Vec<Vec<u8>> {
+fn words(name: &str) -> Words {
     let text = fs::read_to_string(root().join(format!("tests/fuzz/{name}.dict")));
-    let text = text.expect("there is a dictionary");
-    let quoted = text.lines().filter_map(|line| line.strip_prefix('"')?.strip_suffix('"'));
-    quoted.map(unescaped).collect()
+    Words::of(&text.expect("there is a dictionary"))
 }
 
-/// A word without its escapes: `\"`, `\\` and `\x0a`.
-fn unescaped(word: &str) -> Vec<u8> {
-    let mut bytes = word.bytes();
-    let mut plain = Vec::new();
-    while let Some(byte) = bytes.next() {
-        let escaped = if byte == b'\\' { bytes.next() } else { None };
-        plain.push(match escaped {
-            Some(b'x') => {
-                let digits: String = bytes.by_ref().take(2).map(char::from).collect();
-                u8::from_str_radix(&digits, 16).expect("two digits")
-            }
-            other => other.unwrap_or(byte),
-        });
-    }
-    plain
-}
-
-/// The word or number around a place.
-fn token(input: &[u8], at: usize) -> Range<usize> {
-    let ends = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"*/@-_.+!".contains(byte);
-    let start = input[..at].iter().rposition(ends).map_or(0, |end| end + 1);
-    let end = input[at..].iter().position(ends).map_or(input.len(), |length| at + length);
-    start..end
-}
-
-/// One of the seeds, changed a few times.
-fn change(random: &mut Random, seeds: &[Seed], words: &[Vec<u8>]) -> Vec<u8> {
-    let some = |random: &mut Random| &seeds[random.index(seeds.len())].1;
-    let mut input = some(random).clone();
-    for _ in 0..=random.below(2) {
-        let from = random.index(input.len() + 1);
-        let to = (from + random.index(16)).min(input.len());
-        match random.below(14) {
-            0 if from < input.len() => input[from] ^= 1 << random.below(8),
-            1 if from < input.len() => input[from] = random.below(256).to_le_bytes()[0],
+/// One of the seeds, changed once or twice.
+fn change(number: u64, seeds: &[Seed], words: &Words) -> Vec<u8> {
+    let below = &mut numbers(number);
+    let mut input = seeds[below(seeds.len())].1.clone();
+    for _ in 0..=below(2) {
+        let from = below(input.len() + 1);
+        let to = (from + below(16)).min(input.len());
+        match below(14) {
+            0 if from < input.len() => input[from] ^= 1 << below(8),
+            1 if from < input.len() => input[from] = below(256).to_le_bytes()[0],
             2 => drop(input.drain(from..to)),
             3 => input.truncate(from),
             4 => {
-                let again = input[from..to].repeat(1 + random.index(40));
+                let again = input[from..to].repeat(1 + below(40));
                 drop(input.splice(from..from, again));
             }
             5 => {
-                let other = some(random);
-                let cut = random.index(other.len() + 1);
+                let other = &seeds[below(seeds.len())].1;
                 input.truncate(from);
-                input.extend_from_slice(&other[cut..]);
+                input.extend_from_slice(&other[below(other.len() + 1)..]);
             }
-            way @ 6.. => {
-                let place = match way {
-                    6 => from..from,
-                    7 => from..to,
-                    _ => token(&input, from),
-                };
-                let word = words[random.index(words.len())].iter().copied();
-                drop(input.splice(place, word));
+            way @ 6..=7 => {
+                let end = if way == 6 { from } else { to };
+                drop(input.splice(from..end, words.one(below).to_vec()));
             }
-            0 | 1 => {}
+            _ => words.exchange(&mut input, below),
         }
         input.truncate(LONGEST);
     }

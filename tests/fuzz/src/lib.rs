@@ -7,6 +7,8 @@ mod oracle;
 mod policy;
 mod text;
 mod trigger;
+mod words;
 
 pub use policy::policy;
 pub use trigger::trigger;
+pub use words::{Words, numbers};

@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use milvus_backup_agent::model::{BackupName, ClusterName, Diagnostics, Namespace};
 use milvus_backup_agent::plan::{PolicyRules, keep};
 use milvus_backup_agent::policy::{
-    CollectionSelector, Missed, Policy, PolicySet, Retention, Schedule,
+    CollectionSelector, Missed, POLICY_KEYS, Policy, PolicyKind, PolicySet, Retention, Schedule,
 };
+use serde_json::{Value, json};
 
 use super::oracle::{self, Cron};
 use super::text::{assert_plain, is_name};
@@ -52,9 +53,15 @@ const LOOKS: [(&str, &str); 5] = [
     ("2027-11-26T00:00:00Z", "2027-11-26T12:34:56Z"),
 ];
 
+/// No YAML has this byte. What follows it are values alone, a line each, so that changes do not
+/// end in what is no YAML: a letter for the key, a blank, and the value.
+const VALUES: u8 = 1;
+
 /// Any file is a policy that can be used, or its problems are told. Says whether it was
 /// accepted.
 pub fn policy(data: &[u8]) -> bool {
+    let written = data.strip_prefix(&[VALUES]).map(with_values);
+    let data = written.as_deref().unwrap_or(data);
     let read = read(&[(FILE, data)]);
     assert_eq!(read, self::read(&[(FILE, data)]), "read again");
     match &read {
@@ -68,6 +75,30 @@ pub fn policy(data: &[u8]) -> bool {
         Err(problems) => told(problems, data),
     }
     read.is_ok()
+}
+
+/// A policy with these values, in JSON, which is YAML.
+fn with_values(lines: &[u8]) -> Vec<u8> {
+    let mut policy = json!({"retention": {"keep_last": 3}});
+    for line in lines.split(|byte| *byte == b'\n') {
+        let [letter, b' ', value @ ..] = line else { continue };
+        let key = &POLICY_KEYS[usize::from(letter.wrapping_sub(b'A')) % POLICY_KEYS.len()];
+        let value = String::from_utf8_lossy(value).into_owned();
+        let value = match key.kind {
+            PolicyKind::Globs | PolicyKind::Words(_) => value.split(',').collect(),
+            PolicyKind::Name
+            | PolicyKind::Cron
+            | PolicyKind::Zone
+            | PolicyKind::Duration
+            | PolicyKind::Count(..)
+            | PolicyKind::Word(_) => Value::from(value),
+        };
+        match key.path.split_once('.') {
+            Some((section, word)) => policy[section][word] = value,
+            None => policy[key.path] = value,
+        }
+    }
+    policy.to_string().into_bytes()
 }
 
 fn read(files: &[(&str, &[u8])]) -> Result<PolicySet, Diagnostics> {

@@ -23,4 +23,3 @@ mod truth;
 mod world;
 
 pub(crate) use histories::{number, play_histories};
-pub(crate) use random::Random;

@@ -2,15 +2,15 @@
 
 /// A source of numbers.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0xd6e8_feb8_6659_fd93).wrapping_add(1))
     }
 
     /// A number from 0 to one below `limit`.
-    pub(crate) fn below(&mut self, limit: u32) -> u32 {
+    pub(super) fn below(&mut self, limit: u32) -> u32 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,24 +18,19 @@ impl Random {
         u32::try_from((z ^ (z >> 31)) % u64::from(limit)).expect("it is below a u32")
     }
 
-    /// An index of something with so many entries, at least one.
-    pub(crate) fn index(&mut self, count: usize) -> usize {
-        let count = u32::try_from(count).expect("there are few");
-        self.below(count) as usize
-    }
-
     /// True `percent` times of a hundred.
-    pub(crate) fn chance(&mut self, percent: u32) -> bool {
+    pub(super) fn chance(&mut self, percent: u32) -> bool {
         self.below(100) < percent
     }
 
     /// One of several.
-    pub(crate) fn pick<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.index(all.len())]
+    pub(super) fn pick<T: Copy>(&mut self, all: &[T]) -> T {
+        let at = self.below(u32::try_from(all.len()).expect("there are few"));
+        all[at as usize]
     }
 
     /// One of several, each as likely as its weight says.
-    pub(crate) fn weighed<T: Copy>(&mut self, all: &[(u32, T)]) -> T {
+    pub(super) fn weighed<T: Copy>(&mut self, all: &[(u32, T)]) -> T {
         let mut at = self.below(all.iter().map(|(weight, _)| weight).sum());
         for (weight, one) in all {
             if at < *weight {
