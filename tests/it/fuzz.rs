@@ -8,8 +8,6 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::model::number;
-
 #[expect(unreachable_pub, reason = "for the fuzzers it is a crate")]
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
@@ -77,11 +75,17 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The number of the change to try alone, or 0.
+#[expect(clippy::disallowed_methods, reason = "it is the test that is configured")]
+fn one() -> u64 {
+    std::env::var(ONE).map_or(0, |number| number.parse().expect("a number"))
+}
+
 /// Tries every seed, and so many changes of them.
 fn hold(name: &'static str, target: fn(&[u8]) -> bool, count: u64) {
     let (seeds, words) = (seeds(name), words(name));
     assert!(seeds.len() > 20, "{} seeds of {name}", seeds.len());
-    let one = number(ONE, 0);
+    let one = one();
     let which = if one == 0 { 1..=count } else { one..=one };
     let as_they_are = seeds.iter().filter(|_| one == 0);
     let as_they_are = as_they_are.map(|(file, input)| (file.clone(), input.clone()));

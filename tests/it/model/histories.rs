@@ -3,9 +3,8 @@
 use super::campaign::{play, play_all};
 use super::history::History;
 
-/// The number that a variable of the environment says.
 #[expect(clippy::disallowed_methods, reason = "it is the test that is configured")]
-pub(crate) fn number(name: &str, default: u64) -> u64 {
+fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
 }
 

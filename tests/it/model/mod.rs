@@ -22,4 +22,4 @@ mod tally;
 mod truth;
 mod world;
 
-pub(crate) use histories::{number, play_histories};
+pub(crate) use histories::play_histories;
