@@ -15,8 +15,10 @@ pub const REQUESTS_KNOWN_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// Whose a request is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reserved {
-    /// It is that of the agent that asks, now or since an earlier try.
+    /// It is that of the agent that asks, by this try.
     Ours,
+    /// It is that of the agent that asks, since an earlier try.
+    OursBefore,
     /// Another agent has it.
     Elsewhere {
         /// That one's host.
@@ -45,10 +47,14 @@ pub async fn reserve(cluster: &Cluster, mark: &RequestMark) -> CatalogResult<Res
             };
             // It was there, and is so old that it was just deleted: the next try gets it.
             let found = found.ok_or(CatalogError::Store(error))?;
-            if found.agent == mark.agent {
-                return Ok(Reserved::Ours);
-            }
-            Ok(Reserved::Elsewhere { host: found.host })
+            // The answer to this very put may have been lost.
+            Ok(if found == *mark {
+                Reserved::Ours
+            } else if found.agent == mark.agent {
+                Reserved::OursBefore
+            } else {
+                Reserved::Elsewhere { host: found.host }
+            })
         }
         Err(error) => Err(error.into()),
     }

@@ -87,9 +87,9 @@ impl Intake {
             correlation_id: message.correlation_id.as_deref(),
         };
         let letter = refused.letter(self.clock.now());
-        match self.journal.on_disk(move |journal| journal.post(&[letter])).await {
+        match self.in_journal(move |journal| journal.post(&[letter])).await {
             Ok(()) => Verdict::Refuse(refusal),
-            Err(error) => Verdict::Later(unwritten(&error)),
+            Err(error) => Verdict::Later(error),
         }
     }
 
@@ -100,24 +100,23 @@ impl Intake {
         (scene, reason): (Scene<'_>, &str),
     ) -> JobResult<MessageResult> {
         let id = requester.id.clone();
-        let known = self.journal.on_disk(move |journal| journal.request(&id)).await;
-        let held =
-            match known.map_err(|error| unwritten(&error))?.map(|KnownRequest { state, .. }| state)
-            {
-                None => false,
-                Some(RequestState::Held { .. }) => true,
-                Some(RequestState::Elsewhere) => return Ok(known_already(requester)),
-                Some(RequestState::Accepted { job }) => {
-                    self.answer_again(requester, job, scene).await?;
-                    return Ok(known_already(requester));
-                }
-            };
+        let known = self.in_journal(move |journal| journal.request(&id)).await?;
+        let held = match known.map(|KnownRequest { state, .. }| state) {
+            None => false,
+            Some(RequestState::Held { .. }) => true,
+            Some(RequestState::Elsewhere) => return Ok(known_already(requester)),
+            Some(RequestState::Accepted { job }) => {
+                self.answer_again(requester, job, scene).await?;
+                return Ok(known_already(requester));
+            }
+        };
         if !held {
             let (name, held, now) = (policy.to_string(), requester.clone(), self.clock.now());
             let write = move |journal: &Journal| journal.hold(&name, &held, now);
-            self.journal.on_disk(write).await.map_err(|error| unwritten(&error))?;
+            self.in_journal(write).await?;
         }
-        self.claim(requester, policy, (scene, reason)).await
+        let since = if held { Since::AnEarlierTry } else { Since::Now };
+        self.claim((requester, since), policy, (scene, reason)).await
     }
 
     /// Who asks again after the end may have lost the answer.
@@ -130,8 +129,8 @@ impl Intake {
         if requester.reply_to.is_none() {
             return Ok(());
         }
-        let ended = self.journal.on_disk(move |journal| journal.ended_job(job)).await;
-        let Some(ended) = ended.map_err(|error| unwritten(&error))? else { return Ok(()) };
+        let ended = self.in_journal(move |journal| journal.ended_job(job)).await?;
+        let Some(ended) = ended else { return Ok(()) };
         let job = JobRecord { requesters: vec![requester.clone()], ..ended };
         let mut letters = job_letters(&JobChange {
             cluster: &scene.context.cluster,
@@ -143,27 +142,27 @@ impl Intake {
             now: self.clock.now(),
         });
         letters.retain(|letter| matches!(letter.to, Address::Reply { .. }));
-        self.journal
-            .on_disk(move |journal| journal.post(&letters))
-            .await
-            .map_err(|error| unwritten(&error))
+        self.in_journal(move |journal| journal.post(&letters)).await
     }
 
     /// Goes on with a request that the journal holds.
     async fn claim(
         &self,
-        requester: &Requester,
+        (requester, since): (&Requester, Since),
         policy: &PolicyName,
         (scene, reason): (Scene<'_>, &str),
     ) -> JobResult<MessageResult> {
         let asked = (&requester.id, policy.as_str());
-        if let Reserved::Elsewhere { host } =
-            reserve_request(scene.context, asked, &self.agent).await?
-        {
+        let whose = match (reserve_request(scene.context, asked, &self.agent).await?, since) {
+            (Reserved::Ours, _) | (Reserved::OursBefore, Since::AnEarlierTry) => None,
+            // The journal has forgotten it: a clock was wrong for a while.
+            (Reserved::OursBefore, Since::Now) => Some("this host, once before".to_owned()),
+            (Reserved::Elsewhere { host }, _) => Some(host),
+        };
+        if let Some(host) = whose {
             let (id, now) = (requester.id.clone(), self.clock.now());
-            let write = move |journal: &Journal| journal.leave(&id, now);
-            self.journal.on_disk(write).await.map_err(|error| unwritten(&error))?;
-            tracing::info!(request_id = %requester.id, %policy, host, "another agent has the request");
+            self.in_journal(move |journal| journal.leave(&id, now)).await?;
+            tracing::info!(request_id = %requester.id, %policy, host, "the request has been taken elsewhere");
             return Ok(MessageResult::Duplicate);
         }
         let now = self.clock.now();
@@ -197,18 +196,22 @@ impl Intake {
     /// Goes on with the requests of which an earlier process, or an earlier try, could not
     /// tell whose they are. Their messages may have gone to others by now.
     pub async fn resume(&self, scene: Scene<'_>) -> JobResult<()> {
-        let held = self
-            .journal
-            .on_disk(Journal::held_requests)
-            .await
-            .map_err(|error| unwritten(&error))?;
+        let held = self.in_journal(Journal::held_requests).await?;
         for (policy, requester) in held {
             let policy = PolicyName::new(policy).map_err(|error| {
                 JobError::new(ErrorKind::Failed, format!("the journal is wrong: {error}"))
             })?;
-            self.claim(&requester, &policy, (scene, "")).await?;
+            self.claim((&requester, Since::AnEarlierTry), &policy, (scene, "")).await?;
         }
         Ok(())
+    }
+
+    /// Waits for the disk where that is in nobody's way.
+    async fn in_journal<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Journal) -> Result<T, JournalError> + Send + 'static,
+    ) -> JobResult<T> {
+        self.journal.on_disk(work).await.map_err(|error| unwritten(&error))
     }
 
     /// Whether a request could be taken now.
@@ -221,8 +224,15 @@ impl Intake {
     pub async fn forget(&self) -> JobResult<()> {
         let now = self.clock.now();
         let write = move |journal: &Journal| journal.forget_requests(now);
-        self.journal.on_disk(write).await.map_err(|error| unwritten(&error))
+        self.in_journal(write).await
     }
+}
+
+/// Since when the journal holds a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Since {
+    Now,
+    AnEarlierTry,
 }
 
 fn known_already(requester: &Requester) -> MessageResult {

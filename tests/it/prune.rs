@@ -246,6 +246,8 @@ async fn requests_are_known_for_a_day_and_then_swept() {
     assert_eq!((gone, why), (Verdict::Delete, "1 request older than 24h"));
     prune(&lab).await;
     assert_eq!(reserve("old", "b").await, Reserved::Ours, "nobody remembers it");
+    lab.clock.advance(SignedDuration::from_secs(1));
+    assert_eq!(reserve("old", "b").await, Reserved::OursBefore);
     assert!(matches!(reserve("new", "b").await, Reserved::Elsewhere { .. }));
     assert!(lab.repository.find_bytes(&strange).await.unwrap().is_some(), "that is not ours");
 }

@@ -8,7 +8,6 @@ mod garbage;
 mod lab;
 mod memory;
 mod messages;
-#[expect(unused_imports, reason = "the tests of `it` need the rest")]
 #[path = "../it/model/mod.rs"]
 mod model;
 #[expect(unused_imports, reason = "the tests of `it` need the rest")]

@@ -1,10 +1,13 @@
 //! What becomes of a request, and of a word to stop.
 
+use std::sync::Arc;
+
 use super::handle::{Busy, SubmitError, Submitted};
 use super::journal::{Journal, RequestState};
 use super::record::{JobId, JobRecord, JobRequest};
 use super::state::{JobEvent, JobState, Stop};
 use super::task::{Open, Runner};
+use super::work::Change;
 use crate::model::RunOutcome;
 
 /// Messages that one job does for. More than these get another one.
@@ -122,7 +125,7 @@ impl Runner {
         Submitted::Accepted(id)
     }
 
-    /// Takes a request and skips it.
+    /// Takes a request and skips it, all at once: a paused policy is not to run after a kill.
     pub(super) async fn decline(
         &mut self,
         request: JobRequest,
@@ -134,16 +137,18 @@ impl Runner {
         if let Some(job) = self.known(&request).await? {
             return Ok(Submitted::Joined(job));
         }
-        let accepted = self.accept(request).await?;
-        if let Submitted::Accepted(id) = accepted
-            && let Some(mut job) = self.jobs.get(&id).map(|open| open.job.clone())
-        {
-            job.detail = Some(why);
-            let skipped = JobEvent::End(RunOutcome::Skipped, self.now());
+        let (observer, now) = (Arc::clone(&self.parts.observer), self.now());
+        let skip = move |fresh: &JobRecord| {
+            let mut job = JobRecord { detail: Some(why), ..fresh.clone() };
+            let skipped = JobEvent::End(RunOutcome::Skipped, now);
             job.apply(skipped).expect("a job that has not begun may end");
-            self.keep(job, None).await;
-        }
-        Ok(accepted)
+            let letters = observer.letters(&Change { before: Some(fresh), job: &job, ended: None });
+            (job, letters)
+        };
+        let write = move |journal: &Journal| journal.accept_ended(&request, skip, now);
+        let job = self.parts.journal.on_disk(write).await?;
+        self.parts.observer.changed(&job, None);
+        Ok(Submitted::Accepted(job.id))
     }
 
     /// Joins the newest job of the policy if it has not begun, else makes one more.

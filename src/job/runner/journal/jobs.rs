@@ -32,7 +32,22 @@ impl Journal {
         self.write(|tables| tables.accept(request, now))
     }
 
-    /// The same in the place of an older job, which is written as it is from now on.
+    /// Accepts a job that is over at once, as `end` says: the job, and what is told of it.
+    pub fn accept_ended(
+        &self,
+        request: &JobRequest,
+        end: impl FnOnce(&JobRecord) -> (JobRecord, Vec<Letter>),
+        now: Timestamp,
+    ) -> JournalResult<JobRecord> {
+        self.write(|tables| {
+            let (ended, letters) = end(&tables.accept(request, now)?);
+            tables.put(&ended)?;
+            tables.post(&letters)?;
+            Ok(ended)
+        })
+    }
+
+    /// Accepts a job in the place of an older one, which is written as it is from now on.
     pub fn replace(
         &self,
         old: Option<&JobRecord>,
