@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  main → cli → daemon → { api, trigger → broker } → job → { transfer, catalog, milvus } → storage → metrics → model
-//!                                                       └→ plan → { policy, manifest, config } ───────────────────┘
+//!                                                       └→ plan → { policy, manifest → schema, config } ──────────┘
 //! ```
 //!
 //! Imports go one way, down; `tests/it/architecture.rs` proves it. What decides is
@@ -17,6 +17,7 @@
 // 0 vocabulary
 pub mod metrics;
 pub mod model;
+pub mod schema;
 // 1 intent and format, pure
 pub mod config;
 pub mod manifest;

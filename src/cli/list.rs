@@ -2,7 +2,7 @@
 
 use crate::catalog::{self, BackupRecord, Repository};
 use crate::job::{self, JobContext, JobResult, ListRow, Sizes};
-use crate::manifest::{Manifest, Pin};
+use crate::manifest::{Boundary, Manifest, Pin};
 
 use super::ExitStatus;
 use super::args::{ListArguments, NameArguments};
@@ -111,7 +111,7 @@ fn details(manifest: &Manifest) -> String {
                 content.partitions.len().to_string(),
                 content.indexes.len().to_string(),
                 content.aliases.join(" "),
-                boundary(content.boundary.physical_ms()),
+                content.boundary.map(boundary).unwrap_or_default(),
             ],
         }
     });
@@ -126,7 +126,7 @@ fn details(manifest: &Manifest) -> String {
     )
 }
 
-fn boundary(milliseconds: u64) -> String {
-    let milliseconds = i64::try_from(milliseconds).unwrap_or(i64::MAX);
+fn boundary(boundary: Boundary) -> String {
+    let milliseconds = i64::try_from(boundary.physical_ms()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_millisecond(milliseconds).map(|at| at.to_string()).unwrap_or_default()
 }

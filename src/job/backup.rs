@@ -294,6 +294,7 @@ impl Attempt<'_> {
             agent: attempt.agent.clone(),
             milvus_version: self.version.to_string(),
             databases,
+            database_descriptions: Vec::new(),
             collections,
             selection: Vec::new(),
             suspect: None,

@@ -7,9 +7,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::catalog::{self, Repository};
-use crate::milvus::{CollectionSpec, minimal_schema};
+use crate::milvus::CollectionSpec;
 use crate::model::{ByteSize, ErrorKind, KeyPrefix, Namespace, SegmentInfo};
 use crate::plan;
+use crate::schema::minimal_schema;
 use crate::storage::probe_conditional_put;
 
 use super::restore::{Staging, StagingArea, probe};

@@ -6,11 +6,12 @@ use futures::TryStreamExt;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::manifest::{Boundary, FileId};
-use crate::milvus::{MilvusError, MilvusErrorKind, SchemaError, SchemaSummary};
+use crate::milvus::{MilvusError, MilvusErrorKind};
 use crate::model::{ErrorKind, FlushAnswer, KeyPrefix, Namespace, SegmentInfo};
 use crate::plan::{
     self, CollectionInventory, LEAST_MARGIN, PlanError, SourceFile, missing_segments,
 };
+use crate::schema::{SchemaError, SchemaSummary};
 use crate::storage::{ObjectMeta, ObjectStore, StoreError};
 
 use super::JobContext;

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::{
-    BackupName, ClusterName, IndexDescription, KeyValue, LoadState, Namespace, Partition,
+    BackupName, ClusterName, CollectionOrigin, DatabaseDescription, IndexDescription, KeyValue,
+    LoadState, Namespace, Partition,
 };
 
 /// Whether every collection is in it.
@@ -79,14 +80,19 @@ pub struct CollectionContent {
     pub properties: Vec<KeyValue>,
     /// Aliases that pointed to it.
     pub aliases: Vec<String>,
+    /// Where it was.
+    #[serde(default, skip_serializing_if = "CollectionOrigin::is_unknown")]
+    pub origin: CollectionOrigin,
     /// Its partitions.
     pub partitions: Vec<Partition>,
     /// Its indexes.
     pub indexes: Vec<IndexDescription>,
     /// What of it was loaded.
     pub load: LoadState,
-    /// Where in time the copy ends.
-    pub boundary: Boundary,
+    /// Where in time the copy ends; none where nobody knows, and a restore brings back all that
+    /// its files hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<Boundary>,
     /// The digest that names its list of files.
     pub list: String,
     /// Segments in the list.
@@ -154,6 +160,9 @@ pub struct Manifest {
     pub milvus_version: String,
     /// Every database of the selected collections.
     pub databases: Vec<String>,
+    /// What is known of these databases, where the server tells it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub database_descriptions: Vec<DatabaseDescription>,
     /// Every selected collection, sorted by name.
     pub collections: Vec<CollectionRecord>,
     /// The globs that selected them, if a policy did.

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use serde::{Deserialize, Serialize};
 
 use super::{DocumentError, FileEntry, FileId, LogKind};
+use crate::model::SegmentTraits;
 
 /// zstd's own default: lists of 100,000 files shrink to about half of what is allowed.
 const COMPRESSION_LEVEL: i32 = 3;
@@ -21,6 +22,9 @@ pub struct SegmentFiles {
     pub segment: i64,
     /// Stored rows, deleted ones included.
     pub rows: i64,
+    /// What newer servers tell of it.
+    #[serde(default, skip_serializing_if = "SegmentTraits::are_ordinary")]
+    pub traits: SegmentTraits,
     /// Insert logs by field, in the order of field ids.
     pub insert: Vec<FieldFiles>,
     /// Delta logs, in the order of log ids.
@@ -59,7 +63,15 @@ impl SegmentFiles {
             })
             .collect();
         delta.sort();
-        Self { collection, partition, segment, rows, insert, delta }
+        let traits = SegmentTraits::default();
+        Self { collection, partition, segment, rows, traits, insert, delta }
+    }
+
+    /// The same, of a segment that a newer server told more of.
+    #[must_use]
+    pub fn with_traits(mut self, traits: SegmentTraits) -> Self {
+        self.traits = traits;
+        self
     }
 
     /// Every file with its identity.

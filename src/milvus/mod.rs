@@ -21,7 +21,6 @@ mod gc;
 mod grpc;
 mod management;
 mod metered_gc;
-mod schema;
 mod types;
 mod version;
 
@@ -34,11 +33,10 @@ pub use gc::{GcControl, GcTicket};
 pub use grpc::GrpcMilvus;
 pub use management::HttpManagement;
 pub use metered_gc::MeteredGc;
-pub use schema::{FieldSummary, SchemaError, SchemaSummary, minimal_schema, rename_and_strip};
 pub use types::{CollectionSpec, ImportRequest, ImportState, ImportTask};
-pub use version::{MilvusVersion, Support};
+pub use version::{MilvusVersion, ServerLine, Support};
 
 pub use crate::model::{
     CollectionDescription, FlushAnswer, IndexDescription, KeyValue, LoadState, Partition,
-    SegmentInfo,
+    SegmentInfo, SegmentTraits,
 };

@@ -11,6 +11,21 @@ pub struct MilvusVersion {
     pub number: Option<(u32, u32, u32)>,
 }
 
+/// The server lines that are asked in ways of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ServerLine {
+    /// 2.2.9 to 2.2.16: before, there were no databases.
+    V2_2,
+    /// 2.3.
+    V2_3,
+    /// 2.4.
+    V2_4,
+    /// 2.5.
+    V2_5,
+    /// 2.6.
+    V2_6,
+}
+
 /// Whether this agent works with a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Support {
@@ -26,20 +41,33 @@ impl MilvusVersion {
         Self { text: text.to_owned(), number: numbers(text) }
     }
 
+    /// Which line it is of.
+    pub fn line(&self) -> Option<ServerLine> {
+        match self.number? {
+            (2, 2, 9..) => Some(ServerLine::V2_2),
+            (2, 3, _) => Some(ServerLine::V2_3),
+            (2, 4, _) => Some(ServerLine::V2_4),
+            (2, 5, _) => Some(ServerLine::V2_5),
+            (2, 6, _) => Some(ServerLine::V2_6),
+            _ => None,
+        }
+    }
+
     /// Whether this agent works with it.
     pub fn support(&self) -> Support {
-        match self.number {
-            Some((2, 3, _)) => Support::Live,
-            Some(_) | None => Support::No,
+        match self.line() {
+            Some(ServerLine::V2_3) => Support::Live,
+            Some(ServerLine::V2_2 | ServerLine::V2_4 | ServerLine::V2_5 | ServerLine::V2_6)
+            | None => Support::No,
         }
     }
 
     /// `end_ts` of an import: this server line takes physical milliseconds (measured on
     /// 2.3.5: a hybrid value is composed twice, overflows, and silently drops rows).
     pub fn import_end_ts(&self, boundary: u64) -> Option<u64> {
-        match self.number {
-            Some((2, 2 | 3, _)) => Some(boundary >> 18),
-            Some(_) | None => None,
+        match self.line()? {
+            ServerLine::V2_2 | ServerLine::V2_3 => Some(boundary >> 18),
+            ServerLine::V2_4 | ServerLine::V2_5 | ServerLine::V2_6 => None,
         }
     }
 }
@@ -57,7 +85,7 @@ impl fmt::Display for MilvusVersion {
 
 #[cfg(test)]
 mod tests {
-    use super::{MilvusVersion, Support};
+    use super::{MilvusVersion, ServerLine, Support};
 
     #[test]
     fn versions_are_read_in_every_shape_that_servers_use() {
@@ -73,6 +101,9 @@ mod tests {
         }
         assert_eq!(MilvusVersion::parse("v2.3.5").support(), Support::Live);
         assert_eq!(MilvusVersion::parse("v2.2.16").support(), Support::No);
+        assert_eq!(MilvusVersion::parse("v2.2.9").line(), Some(ServerLine::V2_2));
+        assert_eq!(MilvusVersion::parse("v2.2.8").line(), None);
+        assert_eq!(MilvusVersion::parse("v2.6.11").line(), Some(ServerLine::V2_6));
     }
 
     #[test]

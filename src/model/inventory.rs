@@ -30,6 +30,44 @@ pub struct CollectionDescription {
     pub properties: Vec<KeyValue>,
     /// Its aliases, without the database.
     pub aliases: Vec<String>,
+    /// Where it was.
+    pub origin: CollectionOrigin,
+}
+
+/// Where a collection was in its Milvus. No restore of ours needs any of it; milvus-backup's
+/// own tree tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectionOrigin {
+    /// The id of its database; 0 where the server does not tell.
+    #[serde(default)]
+    pub database_id: i64,
+    /// When it was made, a hybrid timestamp.
+    #[serde(default)]
+    pub created_timestamp: u64,
+    /// Its virtual channels.
+    #[serde(default)]
+    pub virtual_channels: Vec<String>,
+    /// Their physical channels.
+    #[serde(default)]
+    pub physical_channels: Vec<String>,
+}
+
+impl CollectionOrigin {
+    /// Whether nothing is known of it.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What `DescribeDatabase` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseDescription {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: i64,
+    /// Its properties, such as `database.replica.number`.
+    pub properties: Vec<KeyValue>,
 }
 
 /// One partition.
@@ -50,6 +88,9 @@ pub struct IndexDescription {
     pub name: String,
     /// Everything it was made with.
     pub params: Vec<KeyValue>,
+    /// Its id in its Milvus; 0 if unknown. Making it again gives it another.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub id: i64,
 }
 
 /// How much of a collection is in memory.
@@ -72,8 +113,39 @@ pub enum LoadState {
     },
 }
 
+/// What newer servers tell of a segment; nothing before 2.4.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SegmentTraits {
+    /// Whether it is an L0 segment: deletes alone, of other segments of its channel.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub l0: bool,
+    /// How its files are written; 0 is one file for each field.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub storage_version: i64,
+    /// The virtual channel that its rows came through; empty if unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub channel: String,
+}
+
+impl SegmentTraits {
+    /// Whether nothing is known that tells it from a segment of 2.3.
+    pub fn are_ordinary(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_off(value: &bool) -> bool {
+    !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(value: &i64) -> bool {
+    *value == 0
+}
+
 /// One persistent segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentInfo {
     /// Its id: a folder name in the storage.
     pub id: i64,
@@ -83,6 +155,8 @@ pub struct SegmentInfo {
     pub partition: i64,
     /// Stored rows, deleted ones included.
     pub rows: i64,
+    /// What newer servers tell of it.
+    pub traits: SegmentTraits,
 }
 
 /// What `Flush` answered for one collection.

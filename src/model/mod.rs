@@ -33,8 +33,8 @@ pub use diagnostics::Diagnostics;
 pub use error_kind::ErrorKind;
 pub use guard::Guard;
 pub use inventory::{
-    CollectionDescription, FlushAnswer, IndexDescription, KeyValue, LoadState, Partition,
-    SegmentInfo,
+    CollectionDescription, CollectionOrigin, DatabaseDescription, FlushAnswer, IndexDescription,
+    KeyValue, LoadState, Partition, SegmentInfo, SegmentTraits,
 };
 pub use key::{InvalidKey, KeyPrefix, ObjectKey};
 pub use letter::{Address, Letter};

@@ -6,7 +6,7 @@ use crate::manifest::{
     CollectionContent, CollectionOutcome, CollectionRecord, EncodedList, FileEntry, FileId,
     FileList, LogKind, SegmentFiles,
 };
-use crate::model::Namespace;
+use crate::model::{Namespace, SegmentTraits};
 
 use super::{CollectionInventory, Known, PlanError, select_files};
 
@@ -25,6 +25,7 @@ pub struct CopyItem {
 struct PlannedSegment {
     ids: (i64, i64, i64),
     rows: i64,
+    traits: SegmentTraits,
     reused: Vec<(LogKind, FileEntry)>,
     copied: Vec<CopyItem>,
 }
@@ -57,6 +58,7 @@ pub fn plan_collection(
             let mut planned = PlannedSegment {
                 ids: (info.collection, info.partition, info.id),
                 rows: info.rows,
+                traits: info.traits,
                 reused: Vec::new(),
                 copied: Vec::new(),
             };
@@ -87,10 +89,11 @@ pub fn plan_collection(
             num_partitions: description.num_partitions,
             properties: description.properties,
             aliases: description.aliases,
+            origin: description.origin,
             partitions: inventory.partitions,
             indexes: inventory.indexes,
             load: inventory.load,
-            boundary: inventory.boundary,
+            boundary: Some(inventory.boundary),
             list: String::new(),
             segments: 0,
             files: 0,
@@ -157,6 +160,7 @@ impl CollectionPlan {
             });
             let entries = segment.reused.iter().cloned().chain(copied);
             SegmentFiles::new(segment.ids, segment.rows, entries)
+                .with_traits(segment.traits.clone())
         })
     }
 
@@ -183,6 +187,7 @@ impl CollectionPlan {
         let lines = self.segments.into_iter().map(|segment| {
             let fresh = segment.copied.iter().map(|item| (item.id.kind, copied[&item.id].clone()));
             SegmentFiles::new(segment.ids, segment.rows, segment.reused.into_iter().chain(fresh))
+                .with_traits(segment.traits)
         });
         let list = FileList::new(lines.collect());
         let encoded = list.encode();
@@ -237,7 +242,10 @@ mod tests {
 
     use super::{CollectionPlan, plan_collection};
     use crate::manifest::{Boundary, CollectionOutcome, FileEntry, FileId, FileList, LogKind};
-    use crate::model::{CollectionDescription, LoadState, Namespace, Partition, SegmentInfo};
+    use crate::model::{
+        CollectionDescription, CollectionOrigin, LoadState, Namespace, Partition, SegmentInfo,
+        SegmentTraits,
+    };
     use crate::plan::{CollectionInventory, Known, PlanError, SourceFile};
 
     fn insert(segment: i64, field: i64, log: i64) -> SourceFile {
@@ -258,12 +266,19 @@ mod tests {
                 num_partitions: 1,
                 properties: Vec::new(),
                 aliases: Vec::new(),
+                origin: CollectionOrigin::default(),
             },
             partitions: vec![Partition { id: 2, name: "_default".to_owned() }],
             indexes: Vec::new(),
             load: LoadState::NotLoaded,
             boundary: Boundary::before(7000 << 18, Duration::from_secs(1)),
-            segments: vec![SegmentInfo { id: 3, collection: 1, partition: 2, rows: 5 }],
+            segments: vec![SegmentInfo {
+                id: 3,
+                collection: 1,
+                partition: 2,
+                rows: 5,
+                traits: SegmentTraits::default(),
+            }],
             fields: vec![0, 1, 100],
             files,
         }

@@ -129,7 +129,7 @@ pub fn select_files(
         let files = by_segment.remove(&segment.id).unwrap_or_default();
         check_alignment(segment, &files, &inventory.fields)?;
         if !files.is_empty() {
-            selected.push((*segment, files));
+            selected.push((segment.clone(), files));
         }
     }
     Ok(selected)

@@ -10,19 +10,20 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("metrics", &["model"]),
     ("config", &["model"]),
     ("policy", &["model"]),
-    ("manifest", &["model"]),
+    ("schema", &["model"]),
+    ("manifest", &["model", "schema"]),
     ("plan", &["model", "policy", "manifest", "config"]),
     ("storage", &["model", "metrics", "config"]),
     ("broker", &["model", "config"]),
-    ("milvus", &["model", "metrics", "config"]),
-    ("milvus/testing", &["model", "config", "storage"]),
+    ("milvus", &["model", "metrics", "config", "schema"]),
+    ("milvus/testing", &["model", "config", "schema", "storage"]),
     ("catalog", &["model", "manifest", "plan", "storage"]),
     ("transfer", &["model", "manifest", "config", "plan", "storage"]),
     (
         "job",
         &[
-            "model", "metrics", "config", "policy", "manifest", "plan", "storage", "milvus",
-            "catalog", "transfer",
+            "model", "metrics", "config", "policy", "schema", "manifest", "plan", "storage",
+            "milvus", "catalog", "transfer",
         ],
     ),
     ("api", &["model", "metrics"]),
@@ -45,7 +46,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 
 /// Crates and the only places under `src` that may name them.
 const CONFINED: &[(&[&str], &[&str])] = &[
-    (&["tonic", "tonic_prost", "prost"], &["milvus/"]),
+    (&["tonic", "tonic_prost", "prost"], &["milvus/", "schema/"]),
     (&["hyper", "hyper_util", "http_body_util"], &["milvus/management.rs"]),
     (&["rustix"], &["storage/local/", "storage/suspended.rs", "catalog/holder.rs"]),
     (&["prometheus"], &["metrics/"]),
@@ -80,7 +81,8 @@ const CONFINED: &[(&[&str], &[&str])] = &[
 ];
 
 /// What is pure and synchronous: no `async`, and the time is an argument.
-const PURE: &[&str] = &["model/", "metrics/", "policy/", "manifest/", "plan/", "config/"];
+const PURE: &[&str] =
+    &["model/", "metrics/", "policy/", "schema/", "manifest/", "plan/", "config/"];
 const PURE_EXCEPT: &[&str] = &["model/clock.rs"];
 
 const MAX_LINES: usize = 400;

@@ -130,7 +130,7 @@ async fn a_collection_that_never_stops_compacting_fails() {
 async fn a_misaligned_segment_is_named_with_its_collection() {
     let lab = lab().await;
     let films = namespace("films");
-    let segment = lab.milvus.persistent_segments(&films).await.unwrap()[0];
+    let segment = lab.milvus.persistent_segments(&films).await.unwrap().remove(0);
     let logs = lab.source.list_all(&KeyPrefix::new("insert_log").unwrap()).await.unwrap();
     let of_segment = format!("/{}/101/", segment.id);
     let log = logs.iter().find(|log| log.key.as_str().contains(&of_segment)).unwrap();

@@ -66,8 +66,12 @@ impl World {
         lab.milvus.delete(&films, PARTITION, ["1"]);
         lab.fill("films", 5..8).await;
         let books = lab.fill("other.books", 0..4).await;
-        let index =
-            IndexDescription { field: "vec".to_owned(), name: "v".to_owned(), params: Vec::new() };
+        let index = IndexDescription {
+            field: "vec".to_owned(),
+            name: "v".to_owned(),
+            params: Vec::new(),
+            id: 0,
+        };
         lab.milvus.create_index(&films, &index).await.expect("the fake makes it");
         let loaded = LoadState::Loaded { replicas: 1 };
         lab.milvus.load(&films, &loaded).await.expect("the fake loads it");

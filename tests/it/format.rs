@@ -16,7 +16,7 @@ use milvus_backup_agent::manifest::{
     SegmentFiles, SingleAgentMark, Tombstone, decode, encode,
 };
 use milvus_backup_agent::milvus::{IndexDescription, KeyValue, LoadState, Partition};
-use milvus_backup_agent::model::{ClusterName, RequestId};
+use milvus_backup_agent::model::{ClusterName, CollectionOrigin, RequestId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -76,6 +76,7 @@ fn content() -> CollectionContent {
         num_partitions: 2,
         properties: vec![pair("collection.ttl.seconds", "3600")],
         aliases: vec!["best".to_owned()],
+        origin: CollectionOrigin::default(),
         partitions: vec![
             Partition { id: 470_000_000_000_000_002, name: "_default".to_owned() },
             Partition { id: 470_000_000_000_000_003, name: "old".to_owned() },
@@ -84,9 +85,10 @@ fn content() -> CollectionContent {
             field: "vec".to_owned(),
             name: "v".to_owned(),
             params: vec![pair("index_type", "HNSW"), pair("metric_type", "L2")],
+            id: 0,
         }],
         load: LoadState::Partitions { replicas: 1, partitions: vec!["old".to_owned()] },
-        boundary: Boundary::before(470_548_000_000_262_144, Duration::from_secs(1)),
+        boundary: Some(Boundary::before(470_548_000_000_262_144, Duration::from_secs(1))),
         list: "ab".repeat(32),
         segments: 1,
         files: 4,
@@ -124,6 +126,7 @@ fn manifest() -> Manifest {
         agent: attempt().agent,
         milvus_version: "2.3.5".to_owned(),
         databases: vec!["default".to_owned()],
+        database_descriptions: Vec::new(),
         collections: vec![
             record("books", None),
             record("films", Some(content())),

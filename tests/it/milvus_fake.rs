@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use milvus_backup_agent::milvus::testing::{FakeMilvus, ImportScript, MilvusCall, SchemaDraft};
 use milvus_backup_agent::milvus::{
-    CollectionSpec, ImportRequest, ImportState, MilvusApi, MilvusErrorKind, rename_and_strip,
+    CollectionSpec, ImportRequest, ImportState, MilvusApi, MilvusErrorKind,
 };
 use milvus_backup_agent::model::{KeyPrefix, Namespace};
+use milvus_backup_agent::schema::rename_and_strip;
 use milvus_backup_agent::storage::{MemoryStore, ObjectStore, ObjectStoreExt, PutMode};
 
 const PARTITION: &str = "_default";

@@ -63,6 +63,7 @@ fn manifest(run: &str) -> Found<Manifest> {
         agent: "a".to_owned(),
         milvus_version: "2.3.5".to_owned(),
         databases: Vec::new(),
+        database_descriptions: Vec::new(),
         collections: Vec::new(),
         selection: Vec::new(),
         suspect: None,

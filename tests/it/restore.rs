@@ -237,8 +237,12 @@ async fn the_first_backup_restores_its_own_state_after_later_deletes() {
 async fn indexes_and_load_state_come_back_unless_they_are_not_wanted() {
     let lab = lab().await;
     let films = namespace("films");
-    let index =
-        IndexDescription { field: "vec".to_owned(), name: "v".to_owned(), params: Vec::new() };
+    let index = IndexDescription {
+        field: "vec".to_owned(),
+        name: "v".to_owned(),
+        params: Vec::new(),
+        id: 0,
+    };
     lab.milvus.create_index(&films, &index).await.unwrap();
     let loaded = LoadState::Partitions { replicas: 1, partitions: vec![PARTITION.to_owned()] };
     lab.milvus.load(&films, &loaded).await.unwrap();

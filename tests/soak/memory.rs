@@ -59,7 +59,7 @@ async fn six_gibibytes_in_5000_files_are_backed_up_in_150_mebibytes() {
 pub(crate) async fn segment_folder(server: &LabServer, collection: &str) -> PathBuf {
     let namespace = Namespace::new("default", collection);
     let segments = server.client().persistent_segments(&namespace).await.unwrap();
-    let [segment] = segments[..] else { panic!("one segment: {segments:?}") };
+    let [segment] = segments.as_slice() else { panic!("one segment: {segments:?}") };
     let ids = [segment.collection, segment.partition, segment.id];
     server.folder("insert_log", &ids).expect("the segment is in the storage").into()
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::manifest::RestoreStep;
-use crate::milvus::{CollectionSpec, MilvusErrorKind, SchemaSummary, rename_and_strip};
+use crate::milvus::{CollectionSpec, MilvusErrorKind};
 use crate::model::{ErrorKind, LoadState, Namespace};
 use crate::plan::CollectionRestore;
+use crate::schema::{SchemaError, SchemaSummary, rename_and_strip};
 
 use super::fill::{Filled, fill};
 use super::session::{Session, Wanted};
@@ -103,7 +104,7 @@ async fn drop_unfinished(session: &Session<'_>, restoring: &Namespace) {
 pub(super) async fn create(session: &Session<'_>, collection: &CollectionRestore) -> JobResult<()> {
     let milvus = &session.context.milvus;
     let content = &collection.content;
-    let unreadable = |error: crate::milvus::SchemaError| {
+    let unreadable = |error: SchemaError| {
         let message = format!("the schema of {} in the backup: {error}", collection.from);
         JobError::new(ErrorKind::Damaged, message)
     };

@@ -47,7 +47,10 @@ pub(super) async fn import(
         partition: partition_name(collection, batch)?,
         insert_folder: folders.insert,
         delta_folder: folders.delta,
-        end_ts: session.version.import_end_ts(collection.content.boundary.timestamp),
+        end_ts: collection
+            .content
+            .boundary
+            .and_then(|boundary| session.version.import_end_ts(boundary.timestamp)),
     };
     let started = Instant::now();
     let ended = watch(session, &request, started).await?;

@@ -6,7 +6,8 @@ use prost::Message;
 
 use crate::milvus::ImportState;
 use crate::model::{
-    CollectionDescription, FlushAnswer, IndexDescription, KeyValue, Partition, SegmentInfo,
+    CollectionDescription, CollectionOrigin, FlushAnswer, IndexDescription, KeyValue, Partition,
+    SegmentInfo, SegmentTraits,
 };
 
 use super::proto::common::{self, SegmentState};
@@ -39,6 +40,12 @@ pub(super) fn description(answer: milvus::DescribeCollectionResponse) -> Collect
         num_partitions: answer.num_partitions,
         properties: key_values(answer.properties),
         aliases: names(answer.aliases),
+        origin: CollectionOrigin {
+            database_id: answer.db_id,
+            created_timestamp: answer.created_timestamp,
+            virtual_channels: answer.virtual_channel_names,
+            physical_channels: answer.physical_channel_names,
+        },
     }
 }
 
@@ -56,6 +63,7 @@ pub(super) fn indexes(answer: milvus::DescribeIndexResponse) -> Vec<IndexDescrip
         field: index.field_name,
         name: index.index_name,
         params: key_values(index.params),
+        id: index.index_id,
     };
     let mut indexes: Vec<IndexDescription> =
         answer.index_descriptions.into_iter().map(index).collect();
@@ -88,6 +96,7 @@ pub(super) fn segments(answer: milvus::GetPersistentSegmentInfoResponse) -> Vec<
             collection: info.collection_id,
             partition: info.partition_id,
             rows: info.num_rows,
+            traits: SegmentTraits::default(),
         })
         .collect();
     segments.sort_unstable_by_key(|segment| segment.id);

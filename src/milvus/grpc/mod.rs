@@ -2,8 +2,8 @@
 //!
 //! One lazily connected channel for each address. [`call`] gives every call a deadline and
 //! decides what is repeated, [`status`] turns answers into errors, [`convert`] is the
-//! bridge between generated messages and our types. Generated code stays in this folder,
-//! but for the schema messages, by which `milvus/schema.rs` and the fake read and write.
+//! bridge between generated messages and our types. Generated code stays in this folder and in
+//! [`crate::schema`].
 //!
 //! # Time
 //!
@@ -27,4 +27,3 @@ mod proto;
 mod status;
 
 pub use client::GrpcMilvus;
-pub(super) use proto::{common, schema};

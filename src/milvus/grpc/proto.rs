@@ -1,14 +1,6 @@
 //! The code that `proto/build.rs` generated from `proto/milvus`.
 
-#[expect(unreachable_pub, clippy::enum_variant_names, clippy::pedantic, reason = "generated")]
-pub(in crate::milvus) mod common {
-    tonic::include_proto!("milvus.proto.common");
-}
-
-#[expect(unreachable_pub, clippy::struct_excessive_bools, reason = "generated")]
-pub(in crate::milvus) mod schema {
-    tonic::include_proto!("milvus.proto.schema");
-}
+pub(in crate::milvus) use crate::schema::wire::{common, schema};
 
 #[expect(
     unreachable_pub,

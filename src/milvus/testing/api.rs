@@ -6,12 +6,15 @@ use async_trait::async_trait;
 
 use crate::milvus::{
     CollectionSpec, ImportRequest, ImportState, ImportTask, MilvusApi, MilvusError,
-    MilvusErrorKind, MilvusResult, MilvusVersion, SchemaSummary, rename_and_strip,
+    MilvusErrorKind, MilvusResult, MilvusVersion,
 };
 use crate::model::Namespace;
 use crate::model::{
-    CollectionDescription, FlushAnswer, IndexDescription, LoadState, Partition, SegmentInfo,
+    CollectionDescription, CollectionOrigin, FlushAnswer, IndexDescription, LoadState, Partition,
+    SegmentInfo,
 };
+
+use crate::schema::{SchemaSummary, rename_and_strip};
 
 use super::cluster::{Outcome, Task};
 use super::collection::{Collection, Content, PartitionState};
@@ -100,6 +103,7 @@ impl MilvusApi for FakeMilvus {
             num_partitions: i64::try_from(collection.partitions.len()).unwrap_or(i64::MAX),
             properties: collection.spec.properties.clone(),
             aliases: Vec::new(),
+            origin: CollectionOrigin::default(),
         })?;
         let cluster = self.cluster();
         let own = cluster.aliases.iter().filter(|(_, id)| **id == described.id);

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::milvus::{CollectionSpec, ImportState, SchemaSummary};
+use crate::milvus::{CollectionSpec, ImportState};
 use crate::model::Namespace;
 use crate::model::{FlushAnswer, LoadState};
+use crate::schema::SchemaSummary;
 
 use super::collection::{Collection, Content, PartitionState};
 use super::logs::{File, Place, Row};

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::milvus::{CollectionSpec, SchemaSummary};
-use crate::model::{IndexDescription, LoadState, SegmentInfo};
+use crate::milvus::CollectionSpec;
+use crate::model::{IndexDescription, LoadState, SegmentInfo, SegmentTraits};
+use crate::schema::SchemaSummary;
 
 use super::logs::{File, Place, Row};
 
@@ -96,6 +97,7 @@ impl Collection {
                 collection,
                 partition: partition_id,
                 rows: i64::try_from(segment.content.rows.len()).expect("tests have few rows"),
+                traits: SegmentTraits::default(),
             };
             partition.segments.iter().map(info).collect::<Vec<_>>()
         };

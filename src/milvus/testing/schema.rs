@@ -2,7 +2,7 @@
 
 use prost::Message;
 
-use crate::milvus::grpc::schema::{CollectionSchema, FieldSchema};
+use crate::schema::wire::schema::{CollectionSchema, FieldSchema};
 
 /// Numbers of `schema.DataType`.
 const INT64: i32 = 5;

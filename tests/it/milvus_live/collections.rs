@@ -1,10 +1,9 @@
 //! Databases, load states, partition keys, aliases.
 
-use milvus_backup_agent::milvus::{
-    CollectionSpec, MilvusApi, MilvusErrorKind, SchemaSummary, rename_and_strip,
-};
+use milvus_backup_agent::milvus::{CollectionSpec, MilvusApi, MilvusErrorKind};
 use milvus_backup_agent::model::LoadState;
 use milvus_backup_agent::model::Namespace;
+use milvus_backup_agent::schema::{SchemaSummary, rename_and_strip};
 
 use crate::lab::{milvus, until};
 

@@ -1,11 +1,11 @@
 //! All the calls of a backup and a restore, in their order.
 
 use milvus_backup_agent::milvus::{
-    CollectionSpec, GrpcMilvus, ImportRequest, MilvusApi, MilvusErrorKind, SchemaSummary,
-    rename_and_strip,
+    CollectionSpec, GrpcMilvus, ImportRequest, MilvusApi, MilvusErrorKind,
 };
 use milvus_backup_agent::model::Namespace;
-use milvus_backup_agent::model::{CollectionDescription, LoadState};
+use milvus_backup_agent::model::{CollectionDescription, IndexDescription, LoadState};
+use milvus_backup_agent::schema::{SchemaSummary, rename_and_strip};
 
 use crate::lab::{LabServer, imported, lab, milvus, until};
 
@@ -29,7 +29,7 @@ async fn a_collection_comes_back_from_its_files() {
     for index in client.indexes(&from).await.unwrap() {
         client.create_index(&to, &index).await.unwrap();
     }
-    assert_eq!(client.indexes(&to).await.unwrap(), client.indexes(&from).await.unwrap());
+    assert_eq!(indexes(&client, &to).await, indexes(&client, &from).await);
 
     let state = client.load_state(&from, &client.partitions(&from).await.unwrap()).await.unwrap();
     assert_eq!(state, LoadState::Loaded { replicas: 1 });
@@ -88,6 +88,15 @@ fn assert_same_rows(server: &LabServer, from: &str, to: &str) {
     let rename = ["--rename", &format!("{from}={to}"), "--ignore", "aliases"];
     let said = lab("data.py", &[&["compare", dump, &restored], rename.as_slice()].concat());
     assert!(said.starts_with("equal"), "{said}");
+}
+
+/// As they were made: each has an id of its own.
+async fn indexes(client: &GrpcMilvus, namespace: &Namespace) -> Vec<IndexDescription> {
+    let mut indexes = client.indexes(namespace).await.unwrap();
+    for index in &mut indexes {
+        assert_ne!(std::mem::take(&mut index.id), 0);
+    }
+    indexes
 }
 
 async fn flush(client: &GrpcMilvus, namespace: &Namespace) -> u64 {

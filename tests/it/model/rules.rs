@@ -51,7 +51,7 @@ impl Book {
     pub(super) fn rows(&self, manifest: &Manifest) -> BTreeMap<i64, Keys> {
         let contents = manifest.contents();
         let rows = contents.map(|(record, content)| {
-            let end = content.boundary.timestamp;
+            let end = content.boundary.expect("a backup of ours has one").timestamp;
             (record.id, self.rows_of(&self.lists[&content.list], end))
         });
         rows.collect()

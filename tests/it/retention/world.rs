@@ -53,6 +53,7 @@ pub(super) fn backup(at: Timestamp) -> BackupFacts {
         agent: "a".to_owned(),
         milvus_version: "2.3.5".to_owned(),
         databases: Vec::new(),
+        database_descriptions: Vec::new(),
         collections: Vec::new(),
         selection: vec!["*.*".to_owned()],
         suspect: None,

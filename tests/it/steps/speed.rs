@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use milvus_backup_agent::milvus::{
-    CollectionSpec, GrpcMilvus, ImportRequest, MilvusApi, rename_and_strip,
-};
+use milvus_backup_agent::milvus::{CollectionSpec, GrpcMilvus, ImportRequest, MilvusApi};
 use milvus_backup_agent::model::Namespace;
+use milvus_backup_agent::schema::rename_and_strip;
 
 use crate::lab::{Agent, LabServer, assert_equal, imported};
 

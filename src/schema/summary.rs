@@ -7,8 +7,8 @@
 use prost::encoding::{DecodeContext, WireType, decode_key, encode_key, encode_varint, skip_field};
 use prost::{DecodeError, Message};
 
-use super::grpc::common::KeyValuePair;
-use super::grpc::schema::{CollectionSchema, FieldSchema};
+use super::wire::common::KeyValuePair;
+use super::wire::schema::{CollectionSchema, FieldSchema};
 
 /// Milvus's hidden field of row ids.
 const ROW_ID: i64 = 0;
@@ -62,7 +62,7 @@ pub struct SchemaSummary {
 }
 
 impl SchemaSummary {
-    /// Reads the raw schema of a [`super::CollectionDescription`].
+    /// Reads the raw schema of a [`crate::model::CollectionDescription`].
     pub fn parse(raw: &[u8]) -> Result<Self, SchemaError> {
         let schema = CollectionSchema::decode(raw)?;
         Ok(Self {
@@ -157,7 +157,7 @@ mod tests {
     use prost::Message;
     use prost::encoding::{encode_varint, string};
 
-    use super::super::grpc::schema::{CollectionSchema, FieldSchema};
+    use super::super::wire::schema::{CollectionSchema, FieldSchema};
     use super::{SchemaSummary, rename_and_strip};
 
     fn field(id: i64, name: &str) -> FieldSchema {

@@ -1,0 +1,10 @@
+//! Milvus's collection schemas: as the bytes that it sent, and as far as a plan needs them.
+//!
+//! A schema is kept and sent as Milvus encoded it, so that what newer servers know survives
+//! ([`rename_and_strip`] changes single records of it); only reading goes through messages of our
+//! own ([`wire`], generated from `proto/milvus`).
+
+mod summary;
+pub(crate) mod wire;
+
+pub use summary::{FieldSummary, SchemaError, SchemaSummary, minimal_schema, rename_and_strip};
