@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::manifest::{Attempt, AttemptEnd, EncodedList, FileList, Manifest};
+use crate::manifest::{Attempt, AttemptEnd, EncodedList, FileList, Manifest, Placement};
 use crate::model::{BackupName, Clock, ObjectKey};
 use crate::plan::Damage;
 use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
@@ -180,8 +180,10 @@ impl Run {
     }
 
     async fn publish(&self, manifest: &Manifest, lists: &[(i64, FileList)]) -> CatalogResult<()> {
+        let layout = &self.cluster.layout;
+        let placement = layout.placement(&self.attempt.name, manifest.layout);
         for (collection, list) in lists {
-            self.prove(*collection, list).await?;
+            self.prove(&placement, *collection, list).await?;
         }
         let keys = self.cluster.layout.backup(&self.attempt.name);
         let store = self.cluster.repository.store();
@@ -218,14 +220,19 @@ impl Run {
     }
 
     /// Every file of a list lies in its folder with its size, reused ones too.
-    async fn prove(&self, collection: i64, list: &FileList) -> CatalogResult<()> {
-        let damage = super::compare(&self.cluster, collection, list).await?.into_iter().next();
-        let (id, why) = match damage {
+    async fn prove(
+        &self,
+        placement: &Placement,
+        collection: i64,
+        list: &FileList,
+    ) -> CatalogResult<()> {
+        let damage = super::compare(&self.cluster, placement, collection, list).await?;
+        let (id, why) = match damage.into_iter().next() {
             None => return Ok(()),
             Some(Damage::Missing(id)) => (id, "is missing".to_owned()),
             Some(Damage::Changed(id, why)) => (id, format!("is not as it was written: {why}")),
         };
-        let file = self.cluster.repository.place(&self.cluster.layout.segment_file(&id));
+        let file = self.cluster.repository.place(&placement.key(&id));
         Err(CatalogError::NotAsWritten { file, why })
     }
 

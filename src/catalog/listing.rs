@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
-use crate::manifest::{Attempt, Doubt, FileId, FileList, Manifest, Pin, Tombstone};
+use crate::manifest::{Attempt, Doubt, FileId, FileList, Manifest, Pin, Placement, Tombstone};
 use crate::model::{BackupName, Clock, ClusterName};
 use crate::plan::{Damage, Known, compare_listing};
 use crate::storage::{ObjectMeta, ObjectStoreExt, StoreResult};
@@ -138,7 +138,8 @@ pub async fn known_files(
     if committed.is_none() && checkpointed.is_none() {
         return Ok(Known::default());
     }
-    let listing = files_of(cluster, collection).await?.into_iter();
+    let shared = cluster.layout.shared();
+    let listing = files_of(cluster, &shared, collection).await?.into_iter();
     let listing = listing.map(|(id, found)| (id, found.size, found.etag));
     Ok(Known::new(&committed.unwrap_or_default(), listing)
         .with_checkpoints(checkpointed.cloned().unwrap_or_default()))
@@ -167,15 +168,16 @@ async fn newest_list(
 }
 
 /// Everything that lies in a collection's two folders.
-pub(super) async fn files_of(
+async fn files_of(
     cluster: &Cluster,
+    placement: &Placement,
     collection: i64,
 ) -> StoreResult<HashMap<FileId, ObjectMeta>> {
     let mut present = HashMap::new();
-    for folder in cluster.layout.collection_folders(collection) {
+    for folder in placement.collection_folders(collection) {
         let mut listing = cluster.repository.store().list(&folder);
         while let Some(meta) = listing.try_next().await? {
-            if let Some(id) = cluster.layout.segments().strip(&meta.key).and_then(FileId::parse) {
+            if let Some(id) = placement.parse(&meta.key) {
                 present.insert(id, meta);
             }
         }
@@ -184,18 +186,22 @@ pub(super) async fn files_of(
 }
 
 /// The sizes of everything that lies in a collection's two folders.
-pub async fn sizes_of(cluster: &Cluster, collection: i64) -> CatalogResult<HashMap<FileId, u64>> {
-    let present = files_of(cluster, collection).await?;
+pub async fn sizes_of(
+    cluster: &Cluster,
+    placement: &Placement,
+    collection: i64,
+) -> CatalogResult<HashMap<FileId, u64>> {
+    let present = files_of(cluster, placement, collection).await?;
     Ok(present.into_iter().map(|(id, meta)| (id, meta.size)).collect())
 }
 
 /// What is missing or changed of a list, told by a listing of its collection's folders.
-pub async fn compare(
+pub(super) async fn compare(
     cluster: &Cluster,
+    placement: &Placement,
     collection: i64,
     list: &FileList,
 ) -> CatalogResult<Vec<Damage>> {
-    let present = files_of(cluster, collection).await?;
-    let sizes = present.into_iter().map(|(id, meta)| (id, meta.size)).collect();
+    let sizes = sizes_of(cluster, placement, collection).await?.into_iter().collect();
     Ok(compare_listing(list, &sizes))
 }

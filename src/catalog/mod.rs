@@ -133,6 +133,7 @@ mod ledger;
 mod listing;
 mod plans;
 mod pulse;
+mod readable;
 mod record;
 mod remarks;
 mod removal;
@@ -149,7 +150,9 @@ pub use error::{CatalogError, CatalogResult};
 pub use holder::{machine_id, this_process};
 pub use lease::{Lease, PRUNE, SWEEP};
 pub use ledger::{delete_ledger, open_ledgers, put_ledger, read_ledger};
-pub use listing::{compare, find, known_files, list, load_list, read_record, sizes_of};
+use listing::compare;
+pub use listing::{find, known_files, list, load_list, read_record, sizes_of};
+pub use readable::Readable;
 pub use record::BackupRecord;
 pub use remarks::{lift_doubt, pin, put_doubt, put_pin, put_retention_mark, retention_mark};
 pub use removal::{

@@ -138,7 +138,7 @@ mod tests {
     use crate::manifest::{
         Attempt, AttemptEnd, DocumentError, Manifest, ManifestOutcome, Tombstone,
     };
-    use crate::model::{BackupName, ClusterName};
+    use crate::model::{BackupName, ClusterName, Layout};
 
     fn name() -> BackupName {
         BackupName::new("b").unwrap()
@@ -174,7 +174,7 @@ mod tests {
             cluster_id: "i".to_owned(),
             policy: String::new(),
             run: run.to_owned(),
-            layout: "incremental".to_owned(),
+            layout: Layout::Incremental,
             created_at: at,
             completed_at: at,
             outcome,

@@ -14,7 +14,7 @@ use crate::catalog::{
 use crate::manifest::{CollectionOutcome, CollectionRecord, FileList, Manifest, ManifestOutcome};
 use crate::metrics::LeaseScope;
 use crate::milvus::MilvusVersion;
-use crate::model::{BackupName, BackupState, ErrorKind, PolicyName};
+use crate::model::{BackupName, BackupState, ErrorKind, Layout, PolicyName};
 use crate::plan;
 use crate::policy::CollectionSelector;
 use crate::transfer::{Checkpoint, CopyReport, Stage};
@@ -287,7 +287,7 @@ impl Attempt<'_> {
             cluster_id: self.cluster_id.clone(),
             policy: attempt.policy.clone(),
             run: attempt.run.clone(),
-            layout: "incremental".to_owned(),
+            layout: Layout::Incremental,
             created_at: attempt.started_at,
             completed_at: self.context.clock.now(),
             outcome: if failed { ManifestOutcome::Partial } else { ManifestOutcome::Complete },

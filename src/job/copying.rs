@@ -63,7 +63,9 @@ impl Copying<'_> {
     async fn relist(&self, plan: &mut BackupPlan) -> JobResult<()> {
         for planned in &mut plan.collections {
             let collection = planned.record().id;
-            planned.relist(&catalog::sizes_of(self.survey.cluster, collection).await?);
+            let cluster = self.survey.cluster;
+            let sizes = catalog::sizes_of(cluster, &cluster.layout.shared(), collection).await?;
+            planned.relist(&sizes);
         }
         Ok(())
     }
@@ -86,7 +88,8 @@ impl Copying<'_> {
         fits.map_err(TransferError::Space)?;
         context.progress.enter(Stage::Copy, bytes);
         let root = KeyPrefix::root();
-        let place = |id: &FileId| (root.key(id.tail()), cluster.layout.segment_file(id));
+        let placement = cluster.layout.shared();
+        let place = |id: &FileId| (root.key(id.tail()), placement.key(id));
         Ok(copier.run(items, place, report).await?)
     }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::catalog::{self, BackupRecord, BackupState, Cluster};
 use crate::manifest::{FileId, Manifest};
+use crate::model::Layout;
 use crate::plan::goes_at;
 
 use super::{JobContext, JobResult};
@@ -22,7 +23,7 @@ pub struct ListRow {
     /// What it is.
     pub state: BackupState,
     /// How its files are laid out.
-    pub layout: Option<String>,
+    pub layout: Option<Layout>,
     /// When its run started.
     pub created_at: Option<String>,
     /// Stored rows, before deletes.
@@ -80,7 +81,7 @@ fn row(
         cluster: record.cluster.to_string(),
         policy: policy.or(attempt.map(|attempt| &attempt.policy)).cloned().unwrap_or_default(),
         state: record.state,
-        layout: manifest.map(|manifest| manifest.layout.clone()),
+        layout: manifest.map(|manifest| manifest.layout),
         created_at: attempt.map(|attempt| attempt.started_at.to_string()),
         rows: manifest.map_or(0, Manifest::rows),
         bytes: manifest.map_or(0, Manifest::bytes),

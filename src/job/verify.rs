@@ -6,8 +6,8 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 
-use crate::catalog::{self, BackupRecord, BackupState, Cluster, Lease};
-use crate::manifest::{Doubt, FileEntry, FileId, FileList, Manifest};
+use crate::catalog::{self, BackupRecord, BackupState, Cluster, Lease, Readable};
+use crate::manifest::{Doubt, FileEntry, FileId, FileList};
 use crate::model::{BackupName, ClusterName, ErrorKind};
 use crate::plan::{Damage, VerifyDepth};
 use crate::storage::{StoreError, StoreErrorKind};
@@ -104,11 +104,11 @@ async fn verify(
         report.damaged.extend(record.reasons);
         return Ok(());
     }
-    let manifest = committed(record)?;
-    context.progress.enter(Stage::Verify, manifest.bytes());
-    for (collection, content) in manifest.contents() {
+    let backup = readable(cluster, record)?;
+    context.progress.enter(Stage::Verify, backup.manifest.bytes());
+    for (collection, content) in backup.manifest.contents() {
         context.progress.subject(&collection.namespace().to_string());
-        let list = match load_list(cluster, &content.list).await? {
+        let list = match load_list(&backup, &content.list).await? {
             Ok(list) => list,
             Err(why) => {
                 report.damaged.push(why);
@@ -118,23 +118,22 @@ async fn verify(
         report.files += list.files().count() as u64;
         report.bytes += list.files().map(|(_, entry)| entry.size).sum::<u64>();
         if report.depth >= VerifyDepth::Size {
-            let damage = catalog::compare(cluster, collection.id, &list).await?;
-            note(cluster, damage, report);
+            note(&backup, backup.compare(collection.id, &list).await?, report);
         }
         if report.depth == VerifyDepth::Content {
-            read_all(context, cluster, &list, report).await?;
+            read_all(context, &backup, &list, report).await?;
         }
     }
     if !report.missing.is_empty() || !report.damaged.is_empty() {
         // No lease keeps a delete away: a read-only repository takes none.
-        still_there(cluster, &manifest.name).await?;
+        still_there(cluster, &backup.manifest.name).await?;
     }
     Ok(())
 }
 
 /// A list, or what is wrong with it.
-async fn load_list(cluster: &Cluster, digest: &str) -> JobResult<Result<FileList, String>> {
-    match catalog::load_list(cluster, digest).await {
+async fn load_list(backup: &Readable, digest: &str) -> JobResult<Result<FileList, String>> {
+    match backup.list(digest).await {
         Ok(list) => Ok(Ok(list)),
         Err(error) => {
             let error = JobError::from(error);
@@ -144,8 +143,8 @@ async fn load_list(cluster: &Cluster, digest: &str) -> JobResult<Result<FileList
     }
 }
 
-fn note(cluster: &Cluster, damage: Vec<Damage>, report: &mut VerifyReport) {
-    let place = |id: &FileId| cluster.layout.segment_file(id).to_string();
+fn note(backup: &Readable, damage: Vec<Damage>, report: &mut VerifyReport) {
+    let place = |id: &FileId| backup.key(id).to_string();
     for found in damage {
         match found {
             Damage::Missing(id) => report.missing.push(place(&id)),
@@ -156,7 +155,7 @@ fn note(cluster: &Cluster, damage: Vec<Damage>, report: &mut VerifyReport) {
 
 async fn read_all(
     context: &JobContext,
-    cluster: &Cluster,
+    backup: &Readable,
     list: &FileList,
     report: &mut VerifyReport,
 ) -> JobResult<()> {
@@ -166,11 +165,11 @@ async fn read_all(
     loop {
         let free = context.concurrency.saturating_sub(reads.len());
         reads.extend(
-            files.by_ref().take(free).map(|(id, entry)| read_named(context, cluster, id, entry)),
+            files.by_ref().take(free).map(|(id, entry)| read_named(context, backup, id, entry)),
         );
         let Some((id, entry, found)) = reads.next().await else { break };
         context.progress.advance(entry.size);
-        let place = cluster.layout.segment_file(&id).to_string();
+        let place = backup.key(&id).to_string();
         match found? {
             None | Some(Content::Same) => {}
             Some(Content::Unchecked) => report.unchecked += 1,
@@ -186,22 +185,22 @@ type Named<'a> = (FileId, &'a FileEntry, Result<Option<Content>, StoreError>);
 /// [`read_one`], with what was read.
 fn read_named<'a>(
     context: &'a JobContext,
-    cluster: &'a Cluster,
+    backup: &'a Readable,
     id: FileId,
     entry: &'a FileEntry,
 ) -> BoxFuture<'a, Named<'a>> {
-    async move { (id, entry, read_one(context, cluster, id, entry).await) }.boxed()
+    async move { (id, entry, read_one(context, backup, id, entry).await) }.boxed()
 }
 
 /// How the content of one file compares; `None` if the comparison of sizes has named it.
 async fn read_one(
     context: &JobContext,
-    cluster: &Cluster,
+    backup: &Readable,
     id: FileId,
     entry: &FileEntry,
 ) -> Result<Option<Content>, StoreError> {
     let store = Arc::clone(&context.repository);
-    match store.get(&cluster.layout.segment_file(&id)).await {
+    match store.get(&backup.key(&id)).await {
         Err(error) if error.kind() == StoreErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
         Ok(object) if object.meta.size != entry.size => Ok(None),
@@ -210,11 +209,11 @@ async fn read_one(
 }
 
 /// A committed backup, or why there is none.
-pub(super) fn committed(record: BackupRecord) -> JobResult<Manifest> {
+pub(super) fn readable(cluster: &Cluster, record: BackupRecord) -> JobResult<Readable> {
     let (name, state) = (record.name.clone(), record.state);
     let usable = record.is_committed();
     match record.manifest {
-        Some(manifest) if usable => Ok(manifest),
+        Some(manifest) if usable => Ok(Readable::new(cluster.clone(), manifest)),
         _ => {
             let reasons = record.reasons.join("; ");
             let (kind, message) = match state {

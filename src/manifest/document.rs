@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::{
     BackupName, ClusterName, CollectionOrigin, DatabaseDescription, IndexDescription, KeyValue,
-    LoadState, Namespace, Partition,
+    Layout, LoadState, Namespace, Partition,
 };
 
 /// Whether every collection is in it.
@@ -147,7 +147,7 @@ pub struct Manifest {
     /// The token of the run; `attempt.json` must have the same.
     pub run: String,
     /// How the files are laid out.
-    pub layout: String,
+    pub layout: Layout,
     /// When the run started.
     pub created_at: Timestamp,
     /// When it was committed.

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::model::{BackupName, ClusterName, KeyPrefix, ObjectKey, PolicyName, RequestId};
+use crate::model::{BackupName, ClusterName, KeyPrefix, Layout, ObjectKey, PolicyName, RequestId};
 
-use super::FileId;
+use super::Placement;
 
 /// `_single_agent.json`, at the root: present where agents cannot share the repository.
 pub const SINGLE_AGENT_MARK: &str = "_single_agent.json";
@@ -39,14 +39,17 @@ impl ClusterLayout {
         self.root.join("_segments")
     }
 
-    /// Where a segment file lies.
-    pub fn segment_file(&self, file: &FileId) -> ObjectKey {
-        self.segments().key(file.tail())
+    /// Where files that backups share lie.
+    pub fn shared(&self) -> Placement {
+        Placement::Shared(self.segments())
     }
 
-    /// The two folders that hold all files of a collection.
-    pub fn collection_folders(&self, collection: i64) -> [KeyPrefix; 2] {
-        ["insert_log", "delta_log"].map(|kind| self.segments().join(kind).join(collection))
+    /// Where the files of a backup lie.
+    pub fn placement(&self, name: &BackupName, layout: Layout) -> Placement {
+        match layout {
+            Layout::Incremental => self.shared(),
+            Layout::Standalone => Placement::own(self.backup(name).binlogs()),
+        }
     }
 
     /// A list by the digest of its content.
@@ -151,6 +154,11 @@ impl BackupLayout {
         self.root.key("checkpoint.jsonl.zst")
     }
 
+    /// Segment files of its own.
+    pub fn binlogs(&self) -> KeyPrefix {
+        self.root.join("binlogs")
+    }
+
     /// Makes the backup exist.
     pub fn manifest(&self) -> ObjectKey {
         self.root.key("manifest.json")
@@ -197,10 +205,10 @@ mod tests {
         let backup = layout.backup(&BackupName::new("b").unwrap());
         let policy = PolicyName::new("nightly").unwrap();
         let request = RequestId::new("load:42+1").unwrap();
-        let [inserts, deltas] = layout.collection_folders(1);
+        let [inserts, deltas] = layout.shared().collection_folders(1);
         for (key, fixed) in [
             (layout.mark().to_string(), "m1/_cluster.json"),
-            (layout.segment_file(&file).to_string(), "m1/_segments/insert_log/1/2/3/100/7"),
+            (layout.shared().key(&file).to_string(), "m1/_segments/insert_log/1/2/3/100/7"),
             (inserts.to_string(), "m1/_segments/insert_log/1/"),
             (deltas.to_string(), "m1/_segments/delta_log/1/"),
             (layout.list("ab").to_string(), "m1/_lists/ab.jsonl.zst"),

@@ -38,6 +38,7 @@ mod file;
 mod layout;
 mod list;
 mod marks;
+mod placement;
 mod remarks;
 mod sightings;
 
@@ -52,5 +53,6 @@ pub use marks::{
     RequestMark, RestoreItem, RestoreLedger, RestoreStep, SingleAgentMark, Tombstone, decode,
     encode,
 };
+pub use placement::Placement;
 pub use remarks::{AllowedGuard, Doubt, Pin, RetentionMark, suspicion};
 pub use sightings::{Sighting, SightingsWriter, read_sightings};

@@ -12,6 +12,7 @@ mod error_kind;
 mod guard;
 mod inventory;
 mod key;
+mod layout;
 mod letter;
 mod masking;
 mod names;
@@ -37,6 +38,7 @@ pub use inventory::{
     KeyValue, LoadState, Partition, SegmentInfo, SegmentTraits,
 };
 pub use key::{InvalidKey, KeyPrefix, ObjectKey};
+pub use layout::Layout;
 pub use letter::{Address, Letter};
 pub use names::{BackupName, ClusterName, InvalidName, Namespace, PolicyName, RequestId};
 pub use nearest::nearest;

@@ -9,8 +9,8 @@ use super::reader::Reader;
 use super::retention::{self, Retention};
 use super::schedule::{self, Schedule};
 use super::selector::CollectionSelector;
-use super::settings::{AfterBackup, Flush, Layout, Retry, Trigger};
-use crate::model::{ClusterName, Diagnostic, Invalid, PolicyName, word};
+use super::settings::{AfterBackup, Flush, Retry, Trigger};
+use crate::model::{ClusterName, Diagnostic, Invalid, Layout, PolicyName, word};
 
 /// What one file intends. It cannot be wrong; two that are equal need no reload.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::schedule::Overlap;
-use super::settings::{AfterBackup, Flush, Layout, Trigger};
-use crate::model::{SWITCH, nearest};
+use super::settings::{AfterBackup, Flush, Trigger};
+use crate::model::{Layout, SWITCH, nearest};
 
 /// What a key takes, in the words of the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

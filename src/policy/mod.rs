@@ -35,4 +35,4 @@ pub use schedule::{CatchUp, Missed, Overlap, Schedule};
 pub use schema::schema;
 pub use selector::{CollectionSelector, InvalidPattern};
 pub use set::PolicySet;
-pub use settings::{AfterBackup, Flush, Layout, Retry, Trigger};
+pub use settings::{AfterBackup, Flush, Retry, Trigger};

@@ -16,16 +16,6 @@ words! {
 }
 
 words! {
-    /// How a backup lies in the repository.
-    pub enum Layout {
-        /// Files are shared with the backups before.
-        Incremental = "incremental",
-        /// A tree of its own.
-        Standalone = "standalone",
-    }
-}
-
-words! {
     /// What happens if Milvus cannot flush.
     pub enum Flush {
         /// The collection fails.

@@ -16,7 +16,7 @@ use milvus_backup_agent::manifest::{
     SegmentFiles, SingleAgentMark, Tombstone, decode, encode,
 };
 use milvus_backup_agent::milvus::{IndexDescription, KeyValue, LoadState, Partition};
-use milvus_backup_agent::model::{ClusterName, CollectionOrigin, RequestId};
+use milvus_backup_agent::model::{ClusterName, CollectionOrigin, Layout, RequestId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -119,7 +119,7 @@ fn manifest() -> Manifest {
         cluster_id: "5f0c1d7e-0000-4000-8000-000000000002".to_owned(),
         policy: "nightly".to_owned(),
         run: attempt().run,
-        layout: "incremental".to_owned(),
+        layout: Layout::Incremental,
         created_at: attempt().started_at,
         completed_at: time("2026-11-23T02:01:00Z"),
         outcome: ManifestOutcome::Partial,

@@ -6,7 +6,7 @@ use milvus_backup_agent::manifest::{
     Attempt, AttemptEnd, FileId, LogKind, Manifest, ManifestOutcome, RestoreItem, RestoreLedger,
     RestoreStep, Sighting, Tombstone,
 };
-use milvus_backup_agent::model::ClusterName;
+use milvus_backup_agent::model::{ClusterName, Layout};
 use milvus_backup_agent::plan::{
     BackupFacts, Found, LeaseFacts, Obstacle, Planned, PruneFacts, RestoreFacts, RetentionPlan,
     Sieve, StagingFacts, StagingOwner, Subject, Verdict, is_due, judge_backup, plan_prune,
@@ -56,7 +56,7 @@ fn manifest(run: &str) -> Found<Manifest> {
         cluster_id: "i".to_owned(),
         policy: String::new(),
         run: run.to_owned(),
-        layout: "incremental".to_owned(),
+        layout: Layout::Incremental,
         created_at: at(-100),
         completed_at: at(-100),
         outcome: ManifestOutcome::Complete,

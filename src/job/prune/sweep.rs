@@ -284,17 +284,18 @@ async fn scan(
     };
     let (collections, strange) = collections(cluster, references).await?;
     scan.segments.strange = strange;
+    let shared = cluster.layout.shared();
     for collection in collections {
         let needed = match needed(cluster, collection, references).await? {
             Ok(needed) => needed,
             Err(obstacle) => return Ok(Err(obstacle)),
         };
-        let mut folders = cluster.layout.collection_folders(collection);
+        let mut folders = shared.collection_folders(collection);
         folders.sort();
         for folder in folders {
             let mut listing = cluster.repository.store().list(&folder);
             while let Some(meta) = listing.try_next().await? {
-                match cluster.layout.segments().strip(&meta.key).and_then(FileId::parse) {
+                match shared.parse(&meta.key) {
                     None => scan.segments.strange += 1,
                     Some(id) if needed.contains(&id) || references.planned.has(&id) => {}
                     Some(_) => see(cluster, &meta, (&mut sieve, &mut writer), |sighting| {

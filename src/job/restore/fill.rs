@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::catalog;
 use crate::model::ErrorKind;
 use crate::plan::{Batch, CollectionRestore, Lying, Reads, in_import_order, next_batch};
 
@@ -93,7 +92,7 @@ async fn pass(
     mut ways: Ways,
     filled: &mut Filled,
 ) -> JobResult<Pass> {
-    let list = catalog::load_list(&session.from, &collection.content.list).await?;
+    let list = session.backup.list(&collection.content.list).await?;
     let segments = in_import_order(list.segments());
     let mut rest = segments.as_slice();
     let mut number = 0;
@@ -153,7 +152,7 @@ async fn import_staged(
     let milvus = &*session.context.milvus;
     let probed = || probe(milvus, &session.staging, &collection.restoring, &partition);
     session.readable.get_or_try_init(probed).await?;
-    let folders = session.staging.stage(&session.from, batch, number).await?;
+    let folders = session.staging.stage(&session.backup, batch, number).await?;
     let mut ended = import(session, collection, batch, folders).await;
     if matches!(ended, Ok(Ended::Rows(imported)) if imported < batch.rows()) {
         // A folder that Milvus no longer sees imports fewer rows, too.

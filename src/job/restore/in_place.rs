@@ -36,18 +36,19 @@ pub(super) async fn look(
     if session.repository().is_none() {
         return Ok(None);
     }
-    let folders = session.from.layout.collection_folders(collection);
-    Ok(Some(listed(session, folders.map(|folder| folder.join(partition))).await?))
+    let folders = session.backup.placement.partition_folders(collection, partition);
+    Ok(Some(listed(session, folders).await?))
 }
 
 async fn listed(session: &Session<'_>, folders: [KeyPrefix; 2]) -> JobResult<Lying> {
-    let segments = session.from.layout.segments();
+    let placement = &session.backup.placement;
     let mut files = Vec::new();
     for folder in folders {
-        let mut listing = session.from.repository.store().list(&folder);
+        let mut listing = session.backup.cluster.repository.store().list(&folder);
         while let Some(meta) = listing.try_next().await? {
-            let tail = segments.strip(&meta.key).map(str::to_owned);
-            files.extend(tail.map(|tail| (tail, meta.size)));
+            // What is no segment file is in the way, under whatever name.
+            let file = placement.parse(&meta.key);
+            files.push((file.map_or_else(|| meta.key.to_string(), |id| id.tail()), meta.size));
         }
     }
     Ok(Lying::new(files))
@@ -60,7 +61,7 @@ pub(super) async fn import_in_place(
     batch: &Batch,
     repository: &str,
 ) -> JobResult<InPlace> {
-    prove_all(session.context, &session.from, batch.files()).await?;
+    prove_all(session.context, &session.backup, batch.files()).await?;
     let folders = folders(session, batch);
     let [insert, delta] =
         folders.each_ref().map(|folder| format!("{}/{folder}", repository.trim_end_matches('/')));
@@ -85,11 +86,13 @@ pub(super) async fn import_in_place(
 /// The folders that a batch reads, in the repository.
 fn folders(session: &Session<'_>, batch: &Batch) -> [KeyPrefix; 2] {
     let (collection, partition) = batch.source;
-    session.from.layout.collection_folders(collection).map(|folder| {
-        let partition = folder.join(partition);
-        match (batch.reads, batch.segments.as_slice()) {
-            (Reads::Segment, [segment, ..]) => partition.join(segment.segment),
-            (Reads::Partition | Reads::Staged | Reads::Segment, _) => partition,
+    let placement = &session.backup.placement;
+    match (batch.reads, batch.segments.as_slice()) {
+        (Reads::Segment, [segment, ..]) => {
+            placement.segment_folders((collection, partition, segment.segment))
         }
-    })
+        (Reads::Partition | Reads::Staged | Reads::Segment, _) => {
+            placement.partition_folders(collection, partition)
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::catalog::Cluster;
+use crate::catalog::Readable;
 use crate::job::{JobContext, JobError, JobResult};
 use crate::manifest::{FileEntry, FileId};
 use crate::model::ErrorKind;
@@ -11,15 +11,15 @@ use crate::transfer::{Content, check_content, retrying};
 
 /// Reads one file of the repository to its end.
 pub(super) async fn prove(
-    from: &Cluster,
+    backup: &Readable,
     retries: u32,
     id: FileId,
     entry: &FileEntry,
 ) -> JobResult<()> {
-    let key = from.layout.segment_file(&id);
-    let read = || async { check_content(from.repository.store().get(&key).await?, entry).await };
+    let (key, store) = (backup.key(&id), backup.cluster.repository.store());
+    let read = || async { check_content(store.get(&key).await?, entry).await };
     let Content::Other(how) = retrying(retries, read).await? else { return Ok(()) };
-    let place = from.repository.place(&key);
+    let place = backup.place(&id);
     let message = format!("`{place}` is not what was written: {how}");
     Err(JobError::new(ErrorKind::Damaged, message)
         .hint("`verify --depth content` shows every damaged file of the backup"))
@@ -28,9 +28,9 @@ pub(super) async fn prove(
 /// The same for many, several at once.
 pub(super) async fn prove_all(
     context: &JobContext,
-    from: &Cluster,
+    backup: &Readable,
     files: impl IntoIterator<Item = (FileId, &FileEntry)>,
 ) -> JobResult<()> {
-    let proofs = files.into_iter().map(|(id, entry)| prove(from, context.retries, id, entry));
+    let proofs = files.into_iter().map(|(id, entry)| prove(backup, context.retries, id, entry));
     stream::iter(proofs).buffer_unordered(context.concurrency).try_collect().await
 }

@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, OnceCell};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::catalog::{self, Cluster, Lease};
+use crate::catalog::{self, Lease, Readable};
 use crate::manifest::{Manifest, RestoreItem, RestoreLedger, RestoreStep};
 use crate::metrics::LeaseScope;
 use crate::model::{BackupName, ClusterName, ErrorKind, Namespace};
@@ -24,7 +24,7 @@ use super::staging::StagingArea;
 use super::swap::find;
 use crate::job::held::Held;
 use crate::job::report::PlannedCollection;
-use crate::job::verify::{committed, still_there};
+use crate::job::verify::{readable, still_there};
 use crate::job::{
     JobContext, JobError, JobResult, PlanReport, RestoreReport, RestoredCollection, RunOutcome,
 };
@@ -81,7 +81,7 @@ pub async fn run_restore(
 /// What a restore would do, without writing anything anywhere.
 pub async fn plan_only(context: &JobContext, options: &RestoreOptions) -> JobResult<PlanReport> {
     context.supported_version().await?;
-    let (_, manifest) = backup_of(context, options).await?;
+    let Readable { manifest, .. } = backup_of(context, options).await?;
     check_request(&manifest, &options.request).map_err(|problems| in_the_way(&problems))?;
     let existing = existing(context, &manifest, &options.request).await?;
     let plan = planned(&manifest, &options.request, &existing, "plan")?;
@@ -109,14 +109,11 @@ pub async fn plan_only(context: &JobContext, options: &RestoreOptions) -> JobRes
     })
 }
 
-async fn backup_of(
-    context: &JobContext,
-    options: &RestoreOptions,
-) -> JobResult<(Cluster, Manifest)> {
+async fn backup_of(context: &JobContext, options: &RestoreOptions) -> JobResult<Readable> {
     let repository = context.open_repository().await?;
     let cluster = options.cluster.as_ref();
     let found = catalog::find(&repository, cluster, &options.backup, &*context.clock).await?;
-    Ok((found.0, committed(found.1)?))
+    readable(&found.0, found.1)
 }
 
 /// What the target has under the wanted names.
@@ -190,20 +187,21 @@ async fn begin<'a>(
     options: &RestoreOptions,
 ) -> JobResult<Begun<'a>> {
     let version = context.supported_version().await?;
-    let (from, manifest) = backup_of(context, options).await?;
-    check_request(&manifest, &options.request).map_err(|problems| in_the_way(&problems))?;
-    let recovered = recover(context, &from, &options.backup, staging).await?;
+    let backup = backup_of(context, options).await?;
+    let (from, manifest) = (&backup.cluster, &backup.manifest);
+    check_request(manifest, &options.request).map_err(|problems| in_the_way(&problems))?;
+    let recovered = recover(context, from, &options.backup, staging).await?;
     let id = Uuid::new_v4().simple().to_string()[..8].to_owned();
-    let mut existing = existing(context, &manifest, &options.request).await?;
-    let done = already_done(&manifest, &options.request, &recovered, &mut existing);
-    let mut plan = planned(&manifest, &options.request, &existing, &id)?;
+    let mut existing = existing(context, manifest, &options.request).await?;
+    let done = already_done(manifest, &options.request, &recovered, &mut existing);
+    let mut plan = planned(manifest, &options.request, &existing, &id)?;
     plan.collections.retain(|collection| !done.iter().any(|item| item.to == collection.to));
-    let lease = Lease::take(&from, &format!("restore-{id}")).await?;
+    let lease = Lease::take(from, &format!("restore-{id}")).await?;
     let area = StagingArea::new(staging, &id, context);
-    let ledger = ledger(context, &manifest, &plan, (&id, &lease, &area, &done));
+    let ledger = ledger(context, manifest, &plan, (&id, &lease, &area, &done));
     let session = Session {
         context,
-        from,
+        backup,
         version,
         staging: area,
         repository_seen: staging.repository_seen.clone(),
@@ -223,12 +221,12 @@ async fn begin<'a>(
 /// Fills everything under a ledger, which takes over those of earlier restores.
 async fn work(begun: &Begun<'_>) -> JobResult<Vec<RestoredCollection>> {
     let Begun { session, plan, taken_over, .. } = begun;
-    catalog::put_ledger(&session.from, &*session.ledger.lock().await).await?;
+    let from = &session.backup.cluster;
+    catalog::put_ledger(from, &*session.ledger.lock().await).await?;
     // A delete puts its tombstone and then looks for ledgers: one of both sees the other.
-    let backup = session.ledger.lock().await.backup.clone();
-    still_there(&session.from, &backup).await?;
+    still_there(from, &session.backup.manifest.name).await?;
     for (old, fence) in taken_over {
-        catalog::delete_ledger(&session.from, fence, old).await?;
+        catalog::delete_ledger(from, fence, old).await?;
     }
     fill_all(session, plan).await
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::catalog::{self, Cluster, Lease};
+use crate::catalog::{self, Lease, Readable};
 use crate::manifest::{RestoreItem, RestoreLedger, RestoreStep};
 use crate::metrics::{Metrics, Side};
 use crate::milvus::MilvusVersion;
@@ -49,8 +49,8 @@ impl Staging {
 /// One running restore.
 pub(super) struct Session<'a> {
     pub(super) context: &'a JobContext,
-    /// The cluster that the backup is of.
-    pub(super) from: Cluster,
+    /// What is restored.
+    pub(super) backup: Readable,
     pub(super) version: MilvusVersion,
     pub(super) staging: StagingArea,
     /// The repository as Milvus should see it, if it does.
@@ -85,7 +85,7 @@ impl Session<'_> {
         if let Some(item) = ledger.items.iter_mut().find(|item| &item.to == to) {
             change(item);
         }
-        Ok(catalog::put_ledger(&self.from, &ledger).await?)
+        Ok(catalog::put_ledger(&self.backup.cluster, &ledger).await?)
     }
 
     /// Leaves nothing behind: no staged file, no half-filled collection, and no ledger
@@ -98,7 +98,7 @@ impl Session<'_> {
         }
         let all = |wanted| ledger.items.iter().all(|item| item.step == wanted);
         if all(RestoreStep::Done) || all(RestoreStep::Filling) {
-            catalog::delete_ledger(&self.from, &self.lease, &ledger).await?;
+            catalog::delete_ledger(&self.backup.cluster, &self.lease, &ledger).await?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::catalog::Cluster;
+use crate::catalog::Readable;
 use crate::job::{JobContext, JobResult};
 use crate::manifest::{FileEntry, FileId};
 use crate::model::{KeyPrefix, ObjectKey};
@@ -65,13 +65,14 @@ impl StagingArea {
     /// Stages the files of one import under a number of its own.
     pub(super) async fn stage(
         &self,
-        from: &Cluster,
+        backup: &Readable,
         batch: &Batch,
         number: usize,
     ) -> JobResult<Folders> {
         let folder = self.folder.join(number);
         let files: Vec<(FileId, &FileEntry)> = batch.files().collect();
-        let copies = files.into_iter().map(|(id, entry)| self.stage_one(from, &folder, id, entry));
+        let copies =
+            files.into_iter().map(|(id, entry)| self.stage_one(backup, &folder, id, entry));
         stream::iter(copies).buffer_unordered(self.concurrency).try_collect::<()>().await?;
         let (collection, partition) = batch.source;
         let seen = |kind: &str| self.seen(&format!("{number}/{kind}/{collection}/{partition}/"));
@@ -83,14 +84,14 @@ impl StagingArea {
 
     async fn stage_one(
         &self,
-        from: &Cluster,
+        backup: &Readable,
         folder: &KeyPrefix,
         id: FileId,
         entry: &FileEntry,
     ) -> JobResult<()> {
-        prove(from, self.retries, id, entry).await?;
-        let (source, to) = (from.repository.store(), folder.key(id.tail()));
-        let key = from.layout.segment_file(&id);
+        prove(backup, self.retries, id, entry).await?;
+        let (source, to) = (backup.cluster.repository.store(), folder.key(id.tail()));
+        let key = backup.key(&id);
         let place = || self.place_file(&**source, (&key, &to), entry.size);
         Ok(retrying(self.retries, place).await?)
     }

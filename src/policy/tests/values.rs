@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{parse, policy};
-use crate::model::Namespace;
+use crate::model::{Layout, Namespace};
 use crate::policy::{
-    AfterBackup, CatchUp, Flush, Layout, Overlap, Retention, Trigger, keys::POLICY_KEYS, schema,
+    AfterBackup, CatchUp, Flush, Overlap, Retention, Trigger, keys::POLICY_KEYS, schema,
 };
 
 /// The example of the contract, without what is refused so far.

@@ -8,7 +8,7 @@ use milvus_backup_agent::config;
 use milvus_backup_agent::manifest::{
     Attempt, CollectionOutcome, CollectionRecord, Doubt, Manifest, ManifestOutcome, Pin,
 };
-use milvus_backup_agent::model::{ClusterName, Guard, PolicyName};
+use milvus_backup_agent::model::{ClusterName, Guard, Layout, PolicyName};
 use milvus_backup_agent::plan::{
     BackupFacts, Found, PolicyRules, RetentionPlan, RetentionTerms, Verdict, plan_retention,
 };
@@ -46,7 +46,7 @@ pub(super) fn backup(at: Timestamp) -> BackupFacts {
         cluster_id: "i".to_owned(),
         policy: "nightly".to_owned(),
         run,
-        layout: "incremental".to_owned(),
+        layout: Layout::Incremental,
         created_at: at,
         completed_at: at,
         outcome: ManifestOutcome::Complete,
