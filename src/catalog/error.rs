@@ -155,7 +155,10 @@ impl CatalogError {
             Self::NameTaken { .. }
             | Self::OtherCluster { .. }
             | Self::SingleAgent { .. }
-            | Self::Document { source: DocumentError::TooNew { .. }, .. } => ErrorKind::Refused,
+            | Self::Document {
+                source: DocumentError::TooNew { .. } | DocumentError::Unsupported { .. },
+                ..
+            } => ErrorKind::Refused,
             Self::NameHeld { .. } | Self::LeaseLost { .. } | Self::LeaseHeld { .. } => {
                 ErrorKind::Locked
             }
@@ -172,6 +175,9 @@ impl CatalogError {
             }
             Self::Document { source: DocumentError::Damaged { .. }, .. } => {
                 "put this file back from another copy of the repository"
+            }
+            Self::Document { source: DocumentError::Unsupported { .. }, .. } => {
+                "restore it with milvus-backup"
             }
             Self::StrayManifest { .. } => {
                 "move that folder out of the cluster's folder, or rename it to the name that its manifest has"

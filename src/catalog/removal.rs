@@ -108,7 +108,9 @@ pub(super) fn found<T>(read: CatalogResult<Option<T>>) -> CatalogResult<Found<T>
             let why = format!("{place}: {source}");
             Ok(match source {
                 DocumentError::TooNew { .. } => Found::TooNew(why),
-                DocumentError::Damaged { .. } => Found::Unreadable(why),
+                DocumentError::Damaged { .. } | DocumentError::Unsupported { .. } => {
+                    Found::Unreadable(why)
+                }
             })
         }
         Err(error) => Err(error),
