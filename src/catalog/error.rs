@@ -36,6 +36,12 @@ pub enum CatalogError {
         /// Where it was looked for.
         place: String,
     },
+    /// The place is a folder lower than it should be.
+    #[error("`{place}` is itself a folder of milvus-backup's trees, not the one above it")]
+    TreesAtRoot {
+        /// The place.
+        place: String,
+    },
     /// There is no such cluster.
     #[error("there is no cluster `{cluster}` in `{place}`")]
     NoCluster {
@@ -147,6 +153,7 @@ impl CatalogError {
             Self::Document { source: DocumentError::Damaged { .. }, .. }
             | Self::StrayManifest { .. } => ErrorKind::Damaged,
             Self::NoRepository { .. }
+            | Self::TreesAtRoot { .. }
             | Self::NoCluster { .. }
             | Self::NoBackup { .. }
             | Self::NoLease { .. } => ErrorKind::NotFound,
@@ -194,6 +201,9 @@ impl CatalogError {
                 "run again, which copies the file anew; check the disk of the repository"
             }
             Self::NoCluster { .. } => "`cluster list` shows what there is",
+            Self::TreesAtRoot { .. } => {
+                "set `repository.s3.prefix` (or `repository.local.path`) one level up: that folder's name is then the cluster's"
+            }
             Self::NoRepository { .. } => {
                 "check `repository` in the configuration; the first backup makes the repository"
             }

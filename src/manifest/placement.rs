@@ -94,6 +94,16 @@ impl Placement {
         self.partition_folders(collection, partition).map(|partition| partition.join(folder))
     }
 
+    /// Whether a folder lies between partition and segment.
+    pub fn has_groups(&self) -> bool {
+        matches!(self, Self::Own { .. })
+    }
+
+    /// Whether that folder may hold more than one segment.
+    pub fn has_shared_groups(&self) -> bool {
+        matches!(self, Self::Own { groups, .. } if groups.values().any(|group| *group != 0))
+    }
+
     fn root(&self) -> &KeyPrefix {
         match self {
             Self::Shared(root) | Self::Own { binlogs: root, .. } => root,
