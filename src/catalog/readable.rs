@@ -1,10 +1,13 @@
 //! A backup that can be read: its manifest, its lists, and where its files lie.
 
-use crate::manifest::{FileId, FileList, Manifest, Placement};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::manifest::{FileId, FileList, Manifest, Placement, Tree};
 use crate::model::ObjectKey;
 use crate::plan::Damage;
 
-use super::{CatalogResult, Cluster};
+use super::{CatalogResult, Cluster, has_manifest, has_tombstone, is_tree, load_list};
 
 /// A backup and where everything of it is.
 #[derive(Debug, Clone)]
@@ -15,18 +18,39 @@ pub struct Readable {
     pub manifest: Manifest,
     /// Where its files lie.
     pub placement: Placement,
+    /// The lists of a tree that milvus-backup wrote; ours are read one by one.
+    lists: Option<Arc<BTreeMap<String, FileList>>>,
 }
 
 impl Readable {
     /// A backup of this agent.
     pub fn new(cluster: Cluster, manifest: Manifest) -> Self {
         let placement = cluster.layout.placement(&manifest.name, manifest.layout);
-        Self { cluster, manifest, placement }
+        Self { cluster, manifest, placement, lists: None }
+    }
+
+    /// A tree of milvus-backup.
+    pub fn foreign(cluster: Cluster, tree: Tree) -> Self {
+        let Tree { manifest, lists, placement } = tree;
+        Self { cluster, manifest, placement, lists: Some(Arc::new(lists)) }
+    }
+
+    /// Whether it is there and not hidden.
+    pub async fn is_still_there(&self) -> CatalogResult<bool> {
+        let (cluster, name) = (&self.cluster, &self.manifest.name);
+        let there = match self.lists {
+            None => has_manifest(cluster, name).await?,
+            Some(_) => is_tree(&**cluster.repository.store(), &cluster.layout.backup(name)).await?,
+        };
+        Ok(there && !has_tombstone(cluster, name).await?)
     }
 
     /// One of its lists, by its digest.
     pub async fn list(&self, digest: &str) -> CatalogResult<FileList> {
-        super::load_list(&self.cluster, digest).await
+        match self.lists.as_ref().and_then(|lists| lists.get(digest)) {
+            Some(list) => Ok(list.clone()),
+            None => load_list(&self.cluster, digest).await,
+        }
     }
 
     /// Where one of its files lies.

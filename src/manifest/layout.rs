@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::model::{BackupName, ClusterName, KeyPrefix, Layout, ObjectKey, PolicyName, RequestId};
 
-use super::Placement;
+use super::{Placement, TreeDocument};
 
 /// `_single_agent.json`, at the root: present where agents cannot share the repository.
 pub const SINGLE_AGENT_MARK: &str = "_single_agent.json";
@@ -123,7 +123,7 @@ impl ClusterLayout {
 
     /// The keys of one backup.
     pub fn backup(&self, name: &BackupName) -> BackupLayout {
-        BackupLayout { root: self.root.join(name) }
+        BackupLayout::in_folder(&self.root, name)
     }
 }
 
@@ -134,6 +134,11 @@ pub struct BackupLayout {
 }
 
 impl BackupLayout {
+    /// A backup in any folder, also one that is no cluster's.
+    pub fn in_folder(folder: &KeyPrefix, name: &BackupName) -> Self {
+        Self { root: folder.join(name) }
+    }
+
     /// The backup's folder.
     pub fn folder(&self) -> &KeyPrefix {
         &self.root
@@ -157,6 +162,11 @@ impl BackupLayout {
     /// Segment files of its own.
     pub fn binlogs(&self) -> KeyPrefix {
         self.root.join("binlogs")
+    }
+
+    /// A document that milvus-backup reads.
+    pub fn meta(&self, document: TreeDocument) -> ObjectKey {
+        self.root.join("meta").key(format_args!("{document}.json"))
     }
 
     /// Makes the backup exist.
@@ -189,7 +199,7 @@ impl fmt::Display for BackupLayout {
 #[cfg(test)]
 mod tests {
     use super::ClusterLayout;
-    use crate::manifest::{FileId, LogKind};
+    use crate::manifest::{FileId, LogKind, TreeDocument};
     use crate::model::{BackupName, ClusterName, PolicyName, RequestId};
 
     #[test]
@@ -221,6 +231,8 @@ mod tests {
             (backup.attempt().to_string(), "m1/b/attempt.json"),
             (backup.plan().to_string(), "m1/b/plan.jsonl.zst"),
             (backup.checkpoint().to_string(), "m1/b/checkpoint.jsonl.zst"),
+            (backup.meta(TreeDocument::Full).to_string(), "m1/b/meta/full_meta.json"),
+            (backup.meta(TreeDocument::Backup).to_string(), "m1/b/meta/backup_meta.json"),
             (backup.manifest().to_string(), "m1/b/manifest.json"),
             (backup.doubt().to_string(), "m1/b/doubt.json"),
             (backup.pin().to_string(), "m1/b/pin.json"),

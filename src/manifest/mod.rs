@@ -19,6 +19,8 @@
 //! <root>/<cluster>/<backup>/doubt.json           a verification found something wrong with it
 //! <root>/<cluster>/<backup>/pin.json             keeps it, whatever the rules say
 //! <root>/<cluster>/<backup>/tombstone.json       hides it again
+//! <root>/<cluster>/<backup>/meta/*.json          layout standalone only: milvus-backup's documents
+//! <root>/<cluster>/<backup>/binlogs/...          layout standalone only: its segment files
 //! ```
 //!
 //! [`ClusterLayout`] builds every key and is the only place with path literals. Segment
@@ -41,6 +43,7 @@ mod marks;
 mod placement;
 mod remarks;
 mod sightings;
+mod tree;
 
 pub use document::{
     Boundary, CollectionContent, CollectionOutcome, CollectionRecord, Manifest, ManifestOutcome,
@@ -56,3 +59,4 @@ pub use marks::{
 pub use placement::Placement;
 pub use remarks::{AllowedGuard, Doubt, Pin, RetentionMark, suspicion};
 pub use sightings::{Sighting, SightingsWriter, read_sightings};
+pub use tree::{Tree, TreeDocument, TreeDocuments, TreeSource, read_tree, tree_documents};

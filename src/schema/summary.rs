@@ -119,7 +119,7 @@ pub fn minimal_schema(name: &str) -> Vec<u8> {
         ..FieldSchema::default()
     };
     let (name, fields) = (name.to_owned(), vec![key, vector]);
-    CollectionSchema { name, fields, enable_dynamic_field: false }.encode_to_vec()
+    CollectionSchema { name, fields, ..CollectionSchema::default() }.encode_to_vec()
 }
 
 /// The same schema under another name and without `$meta`, which Milvus adds itself and
@@ -180,6 +180,7 @@ mod tests {
             name: "films".to_owned(),
             fields: vec![field(100, "id"), field(101, "year")],
             enable_dynamic_field: true,
+            ..CollectionSchema::default()
         };
         let meta = CollectionSchema {
             fields: vec![FieldSchema { is_dynamic: true, ..field(103, "$meta") }],
@@ -220,7 +221,8 @@ mod tests {
     fn every_stored_field_is_known() {
         let schema = |enable_dynamic_field, last: FieldSchema| {
             let fields = vec![field(100, "id"), last];
-            let schema = CollectionSchema { name: String::new(), fields, enable_dynamic_field };
+            let empty = CollectionSchema::default();
+            let schema = CollectionSchema { fields, enable_dynamic_field, ..empty };
             SchemaSummary::parse(&schema.encode_to_vec()).unwrap().stored_field_ids()
         };
         let dynamic = FieldSchema { is_dynamic: true, ..field(101, "$meta") };
