@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::job::{self, BackupReport, BackupRequest, JobContext, JobError, JobResult, PlanReport};
-use crate::model::{ErrorKind, RunKind};
+use crate::model::{ErrorKind, Layout, RunKind};
 use crate::policy::CollectionSelector;
 use crate::storage::Access;
 
@@ -53,7 +53,8 @@ pub(super) fn request(config: &Config, arguments: &BackupArguments) -> JobResult
     let (name, trigger, job) = (arguments.name.clone(), "cli".to_owned(), None);
     let named = selector(&arguments.collections)?;
     let Some(wanted) = &arguments.policy else {
-        return Ok(BackupRequest { name, policy: None, selector: named, trigger, job });
+        let layout = arguments.layout.unwrap_or(Layout::Incremental);
+        return Ok(BackupRequest { name, policy: None, selector: named, layout, trigger, job });
     };
     let policies = policy::load(config)?;
     let policy = policy::find(&policies, wanted)?;
@@ -62,6 +63,7 @@ pub(super) fn request(config: &Config, arguments: &BackupArguments) -> JobResult
         name,
         policy: Some(policy.name.clone()),
         selector: if theirs { policy.collections.clone() } else { named },
+        layout: arguments.layout.unwrap_or(policy.layout),
         trigger,
         job,
     })

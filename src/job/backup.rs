@@ -1,17 +1,16 @@
 //! One backup: gather → plan → save the plan → copy → lists → commit.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt;
 use jiff::Timestamp;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::catalog::{
-    self, CatalogError, CatalogResult, Checkpoints, Cluster, Repository, Reservation, Run,
-    Unfinished,
+    self, BackupRecord, CatalogError, CatalogResult, Checkpoints, Cluster, Repository, Repute,
+    Reservation, Run, Unfinished, Work,
 };
-use crate::manifest::{CollectionOutcome, CollectionRecord, FileList, Manifest, ManifestOutcome};
+use crate::manifest::{CollectionOutcome, CollectionRecord, Manifest, ManifestOutcome};
 use crate::metrics::LeaseScope;
 use crate::milvus::MilvusVersion;
 use crate::model::{BackupName, BackupState, ErrorKind, Layout, PolicyName};
@@ -20,15 +19,13 @@ use crate::policy::CollectionSelector;
 use crate::transfer::{Checkpoint, CopyReport, Stage};
 
 use super::copying::Copying;
+use super::ending::{conclude, documents, store_lists, watched};
 use super::pause::GcPause;
 use super::report::PlannedCollection;
 use super::survey::{Selected, Survey, make_plan, select};
 use super::{
     BackupReport, CollectionReport, JobContext, JobError, JobResult, PlanReport, RunOutcome,
 };
-
-/// How long the last checkpoint of a run that ends early may take.
-const LAST_CHECKPOINT: Duration = Duration::from_secs(10);
 
 /// What someone wants backed up.
 #[derive(Debug, Clone)]
@@ -39,6 +36,8 @@ pub struct BackupRequest {
     pub policy: Option<PolicyName>,
     /// Which collections.
     pub selector: CollectionSelector,
+    /// How it is laid out.
+    pub layout: Layout,
     /// What started it.
     pub trigger: String,
     /// The agent's job that wants it, under a name that no other job of any agent has.
@@ -70,12 +69,21 @@ pub(super) async fn begin<'a>(
     let reserved = reserve(context, &cluster, request, unfinished).boxed().await;
     Ok(reserved.map(|run| {
         let store = Arc::clone(&context.repository);
-        let place = (run.checkpoint(), run.lease().deadlines());
+        let place = (run.checkpoint(request.layout), run.lease().deadlines());
         let checkpoint = Arc::new(Checkpoint::new(store, place, context.checkpoint));
         let policy = request.policy.as_ref();
         let selection = policy.map(|_| request.selector.globs()).unwrap_or_default();
-        let attempt =
-            Attempt { context, cluster, cluster_id, version, started, checkpoint, selection };
+        let layout = request.layout;
+        let attempt = Attempt {
+            context,
+            cluster,
+            cluster_id,
+            version,
+            started,
+            checkpoint,
+            selection,
+            layout,
+        };
         Begun { attempt, run, selected }
     }))
 }
@@ -91,29 +99,9 @@ impl Begun<'_> {
             pause.settled().await;
             attempt.work(&run, selected).boxed().await
         };
-        let lost = run.lease().lost().clone();
-        let ended = tokio::select! {
-            () = context.cancel.cancelled() => Err(JobError::cancelled()),
-            () = lost.cancelled() => Err(run.lease().why_lost().into()),
-            done = work => done,
-        };
+        let ended = watched(context, &run, work).await;
         pause.end().await;
-        let committed = match ended {
-            Ok((manifest, lists, report)) => match run.commit(&manifest, &lists).boxed().await {
-                Ok(()) => return Ok(report),
-                Err((error, run)) => (run, JobError::from(error)),
-            },
-            Err(error) => (run, error),
-        };
-        let (run, error) = committed;
-        if error.kind() != ErrorKind::Locked {
-            // A store that is slow to answer must not hold up the end of a run.
-            timeout(LAST_CHECKPOINT, attempt.checkpoint.try_flush()).await.unwrap_or_default();
-        }
-        let cancelled = error.kind() == ErrorKind::Cancelled;
-        let outcome = if cancelled { RunOutcome::Cancelled } else { RunOutcome::Failed };
-        run.end(outcome.as_str(), error.chain(), context.clock.now()).await;
-        Err(error)
+        conclude(context, (run, &attempt.checkpoint), ended).await
     }
 }
 
@@ -137,6 +125,8 @@ pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResul
     context.supported_version().await?;
     let selected = select(context, &request.selector).await?.collections;
     let (records, checkpoints) = match context.open_repository().await {
+        // A standalone backup shares nothing.
+        Ok(_) if request.layout == Layout::Standalone => (Vec::new(), Checkpoints::default()),
         Ok(repository) => {
             let cluster = repository.cluster(&context.cluster);
             let records = catalog::list(&cluster, &*context.clock).await?;
@@ -147,13 +137,9 @@ pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResul
         Err(error) => return Err(error),
     };
     let cluster = Repository::unopened(Arc::clone(&context.repository)).cluster(&context.cluster);
-    let survey = Survey {
-        context,
-        cluster: &cluster,
-        records: &records,
-        checkpoints: &checkpoints,
-        started: Instant::now(),
-    };
+    let placement = &cluster.layout.shared();
+    let repute = Repute { placement, records: &records, checkpoints: &checkpoints };
+    let survey = Survey { context, cluster: &cluster, repute, started: Instant::now() };
     let plan = make_plan(&survey, selected).await?;
     let (files_reused, bytes_reused) = plan.reused();
     let planned = plan.collections.iter().map(|planned| {
@@ -220,25 +206,25 @@ struct Attempt<'a> {
     checkpoint: Arc<Checkpoint>,
     /// The globs of the policy, if there is one.
     selection: Vec<String>,
+    layout: Layout,
 }
 
-type Work = (Manifest, Vec<(i64, FileList)>, BackupReport);
-
 impl Attempt<'_> {
-    async fn work(&self, run: &Run, selected: Selected) -> JobResult<Work> {
+    async fn work(&self, run: &Run, selected: Selected) -> JobResult<(Work, BackupReport)> {
         let Selected { collections: selected, left_out } = selected;
         let context = self.context;
         context.progress.enter(Stage::Gather, 0);
         catalog::wait_for_sweep(&self.cluster).await?;
         let earlier = catalog::list(&self.cluster, &*context.clock).await?;
-        let checkpoints = catalog::checkpoints(&self.cluster, &earlier).await?;
-        let survey = Survey {
-            context,
-            cluster: &self.cluster,
-            records: &earlier,
-            checkpoints: &checkpoints,
-            started: self.started,
+        run.clear(self.layout).await?;
+        let (name, cluster) = (&run.attempt().name, &self.cluster);
+        let checkpoints = match self.layout {
+            Layout::Incremental => catalog::checkpoints(cluster, &earlier).await?,
+            Layout::Standalone => catalog::own_checkpoint(cluster, name).await?,
         };
+        let placement = &cluster.layout.placement(name, self.layout);
+        let repute = Repute { placement, records: &earlier, checkpoints: &checkpoints };
+        let survey = Survey { context, cluster, repute, started: self.started };
         let mut plan = make_plan(&survey, selected).await?;
         if plan.collections.is_empty() {
             return Err(all_failed(context, &plan.failed));
@@ -250,44 +236,42 @@ impl Attempt<'_> {
             tracing::warn!(namespace = %record.namespace(), error, "a collection cannot be backed up");
         }
         let reused = plan.reused();
-        context.progress.enter(Stage::Commit, 0);
-        context.repository.sync().await?;
         let mut records = plan.failed;
-        let mut lists = Vec::new();
+        let mut listed = Vec::new();
         for planned in plan.collections {
             let (record, list) = planned.finish(&copied.entries, &copied.failures);
-            if let Some((list, encoded)) = list {
-                run.put_list(&encoded).await?;
-                lists.push((record.id, list));
-            }
+            listed.extend(list.map(|(list, encoded)| (record.id, list, encoded)));
             records.push(record);
         }
         records.sort_by_key(CollectionRecord::namespace);
-        if lists.is_empty() {
+        if listed.is_empty() {
             return Err(all_failed(context, &records));
         }
-        let mut manifest = self.manifest(run, records);
-        manifest.selection.clone_from(&self.selection);
-        let earlier = earlier.iter().filter(|record| record.state == BackupState::Complete);
-        let earlier = earlier.filter_map(|record| record.manifest.as_ref());
-        manifest.suspect = plan::sharp_fall(&manifest, earlier);
+        let lists = store_lists(context, (run, self.layout), listed).await?;
+        let manifest = self.manifest(run, records, &earlier);
+        let documents = documents(context, &manifest, &lists)?;
         let report = self.report(&manifest, &copied, (reused, left_out));
-        Ok((manifest, lists, report))
+        Ok((Work { manifest, lists, documents }, report))
     }
 
-    fn manifest(&self, run: &Run, collections: Vec<CollectionRecord>) -> Manifest {
+    fn manifest(
+        &self,
+        run: &Run,
+        collections: Vec<CollectionRecord>,
+        earlier: &[BackupRecord],
+    ) -> Manifest {
         let attempt = run.attempt();
         let failed = collections.iter().any(|c| c.outcome == CollectionOutcome::Failed);
         let mut databases: Vec<String> = collections.iter().map(|c| c.database.clone()).collect();
         databases.dedup();
-        Manifest {
+        let mut manifest = Manifest {
             version: Manifest::VERSION,
             name: attempt.name.clone(),
             cluster: self.cluster.name.clone(),
             cluster_id: self.cluster_id.clone(),
             policy: attempt.policy.clone(),
             run: attempt.run.clone(),
-            layout: Layout::Incremental,
+            layout: self.layout,
             created_at: attempt.started_at,
             completed_at: self.context.clock.now(),
             outcome: if failed { ManifestOutcome::Partial } else { ManifestOutcome::Complete },
@@ -296,9 +280,13 @@ impl Attempt<'_> {
             databases,
             database_descriptions: Vec::new(),
             collections,
-            selection: Vec::new(),
+            selection: self.selection.clone(),
             suspect: None,
-        }
+        };
+        let earlier = earlier.iter().filter(|record| record.state == BackupState::Complete);
+        let earlier = earlier.filter_map(|record| record.manifest.as_ref());
+        manifest.suspect = plan::sharp_fall(&manifest, earlier);
+        manifest
     }
 
     fn report(
@@ -311,10 +299,7 @@ impl Attempt<'_> {
             name: manifest.name.to_string(),
             cluster: manifest.cluster.to_string(),
             policy: manifest.policy.clone(),
-            outcome: match manifest.outcome {
-                ManifestOutcome::Complete => RunOutcome::Complete,
-                ManifestOutcome::Partial => RunOutcome::Partial,
-            },
+            outcome: manifest.outcome.into(),
             collections: manifest.collections.iter().map(collection_report).collect(),
             collections_skipped,
             files_copied: copied.written.0,
@@ -328,7 +313,7 @@ impl Attempt<'_> {
     }
 }
 
-fn collection_report(record: &CollectionRecord) -> CollectionReport {
+pub(super) fn collection_report(record: &CollectionRecord) -> CollectionReport {
     let content = record.content.as_ref();
     CollectionReport {
         database: record.database.clone(),
