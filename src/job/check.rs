@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::catalog::{self, Repository};
-use crate::milvus::CollectionSpec;
+use crate::milvus::{CollectionSpec, Support};
 use crate::model::{ByteSize, ErrorKind, KeyPrefix, Namespace, SegmentInfo};
 use crate::plan;
 use crate::schema::minimal_schema;
@@ -82,7 +82,11 @@ pub async fn run_check(context: &JobContext, staging: Option<&Staging>) -> Check
 
 async fn version(context: &JobContext) -> JobResult<String> {
     let version = context.supported_version().await?;
-    Ok(format!("version {version} at {}", context.milvus.address()))
+    let doubt = match version.support() {
+        Support::Fake => ", a version that this agent was never run with, only with a fake of it",
+        Support::Live | Support::No => "",
+    };
+    Ok(format!("version {version} at {}{doubt}", context.milvus.address()))
 }
 
 /// One segment that Milvus names must have its folder where the configuration says.

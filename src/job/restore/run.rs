@@ -320,7 +320,7 @@ async fn make_databases(session: &Session<'_>, plan: &RestorePlan) -> JobResult<
     let milvus = &session.context.milvus;
     let present: HashSet<String> = milvus.databases().await?.into_iter().collect();
     for database in plan.databases.iter().filter(|database| !present.contains(*database)) {
-        milvus.create_database(database).await?;
+        milvus.create_database(database, &[]).await?;
     }
     Ok(())
 }
