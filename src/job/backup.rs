@@ -1,5 +1,6 @@
 //! One backup: gather → plan → save the plan → copy → lists → commit.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -18,9 +19,10 @@ use crate::plan;
 use crate::policy::CollectionSelector;
 use crate::transfer::{Checkpoint, CopyReport, Stage};
 
+use super::beyond::Beyond;
 use super::copying::Copying;
 use super::ending::{conclude, documents, store_lists, watched};
-use super::pause::GcPause;
+use super::pause::{Cover, GcPause};
 use super::report::PlannedCollection;
 use super::survey::{Selected, Survey, make_plan, select};
 use super::{
@@ -94,10 +96,12 @@ impl Begun<'_> {
         let Self { attempt, run, selected } = self;
         let context = attempt.context;
         let _held = context.holds(LeaseScope::Run, run.lease());
-        let pause = GcPause::begin(context.gc.clone());
+        let single = attempt.version.dialect().collection_gc;
+        let cover = if single { Cover::Collections } else { Cover::Cluster };
+        let pause = GcPause::begin(context.gc.clone(), cover);
         let work = async {
             pause.settled().await;
-            attempt.work(&run, selected).boxed().await
+            attempt.work(&run, selected, &pause).boxed().await
         };
         let ended = watched(context, &run, work).await;
         pause.end().await;
@@ -122,8 +126,8 @@ async fn prepare(context: &JobContext, request: &BackupRequest) -> JobResult<Pre
 
 /// What a backup would copy, without reserving a name or writing anything.
 pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResult<PlanReport> {
-    context.supported_version().await?;
-    let selected = select(context, &request.selector).await?.collections;
+    let version = context.supported_version().await?;
+    let Selected { collections: selected, left_out } = select(context, &request.selector).await?;
     let (records, checkpoints) = match context.open_repository().await {
         // A standalone backup shares nothing.
         Ok(_) if request.layout == Layout::Standalone => (Vec::new(), Checkpoints::default()),
@@ -139,7 +143,10 @@ pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResul
     let cluster = Repository::unopened(Arc::clone(&context.repository)).cluster(&context.cluster);
     let placement = &cluster.layout.shared();
     let repute = Repute { placement, records: &records, checkpoints: &checkpoints };
-    let survey = Survey { context, cluster: &cluster, repute, started: Instant::now() };
+    let started = Instant::now();
+    let mut beyond = Beyond::new(version.dialect(), None);
+    beyond.flush_all(context, (&selected, left_out), started).await?;
+    let survey = Survey { context, cluster: &cluster, repute, started, beyond: &beyond };
     let plan = make_plan(&survey, selected).await?;
     let (files_reused, bytes_reused) = plan.reused();
     let planned = plan.collections.iter().map(|planned| {
@@ -210,7 +217,12 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn work(&self, run: &Run, selected: Selected) -> JobResult<(Work, BackupReport)> {
+    async fn work(
+        &self,
+        run: &Run,
+        selected: Selected,
+        pause: &GcPause,
+    ) -> JobResult<(Work, BackupReport)> {
         let Selected { collections: selected, left_out } = selected;
         let context = self.context;
         context.progress.enter(Stage::Gather, 0);
@@ -224,7 +236,13 @@ impl Attempt<'_> {
         };
         let placement = &cluster.layout.placement(name, self.layout);
         let repute = Repute { placement, records: &earlier, checkpoints: &checkpoints };
-        let survey = Survey { context, cluster, repute, started: self.started };
+        let mut beyond = Beyond::new(self.version.dialect(), Some(pause));
+        beyond.flush_all(context, (&selected, left_out), self.started).await?;
+        let started = self.started;
+        let survey = Survey { context, cluster, repute, started, beyond: &beyond };
+        let databases: BTreeSet<String> =
+            selected.iter().map(|namespace| namespace.database.clone()).collect();
+        let databases = beyond.databases(&*context.milvus, databases).await?;
         let mut plan = make_plan(&survey, selected).await?;
         if plan.collections.is_empty() {
             return Err(all_failed(context, &plan.failed));
@@ -248,7 +266,8 @@ impl Attempt<'_> {
             return Err(all_failed(context, &records));
         }
         let lists = store_lists(context, (run, self.layout), listed).await?;
-        let manifest = self.manifest(run, records, &earlier);
+        let mut manifest = self.manifest(run, records, &earlier);
+        manifest.database_descriptions = databases;
         let documents = documents(context, &manifest, &lists)?;
         let report = self.report(&manifest, &copied, (reused, left_out));
         Ok((Work { manifest, lists, documents }, report))

@@ -22,8 +22,10 @@ mod api;
 mod call;
 mod client;
 mod convert;
+mod later;
 mod load;
 mod proto;
 mod status;
 
 pub use client::GrpcMilvus;
+pub(super) use status::meaning;
