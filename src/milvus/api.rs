@@ -8,7 +8,7 @@ use crate::model::Namespace;
 
 use super::{CollectionSpec, ImportRequest, ImportState, ImportTask, MilvusResult, MilvusVersion};
 use crate::model::{
-    CollectionDescription, FlushAnswer, IndexDescription, LoadState, Partition, SegmentInfo,
+    CollectionDescription, FlushAnswer, IndexDescription, LoadState, Partition, Rbac, SegmentInfo,
 };
 
 /// What a backup and a restore ask of a Milvus server. Lists are sorted, by id where they
@@ -93,4 +93,11 @@ pub trait MilvusApi: Debug + Send + Sync + 'static {
     /// Points an alias at a collection, whether it exists, dangles or is new. The name of a
     /// collection is [`super::MilvusErrorKind::AlreadyExists`].
     async fn set_alias(&self, namespace: &Namespace, alias: &str) -> MilvusResult<()>;
+
+    /// Users with the hashes of their passwords, roles, grants and privilege groups, without
+    /// those that every Milvus has; [`super::MilvusErrorKind::Unimplemented`] before 2.5.
+    async fn rbac(&self) -> MilvusResult<Rbac>;
+
+    /// Makes all of that, or nothing: what is there already fails it.
+    async fn restore_rbac(&self, rbac: &Rbac) -> MilvusResult<()>;
 }

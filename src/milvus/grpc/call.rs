@@ -118,7 +118,7 @@ answers! {
     DescribeCollectionResponse ShowPartitionsResponse DescribeIndexResponse
     GetLoadStateResponse GetLoadingProgressResponse GetReplicasResponse FlushResponse
     GetFlushStateResponse GetPersistentSegmentInfoResponse ImportResponse
-    GetImportStateResponse
+    GetImportStateResponse BackupRbacMetaResponse
 }
 
 impl GrpcMilvus {

@@ -24,6 +24,7 @@ mod client;
 mod convert;
 mod load;
 mod proto;
+mod rbac;
 mod status;
 
 pub use client::GrpcMilvus;

@@ -15,7 +15,7 @@ use milvus_backup_agent::milvus::{
     CollectionDescription, CollectionSpec, FlushAnswer, ImportRequest, ImportState, ImportTask,
     IndexDescription, LoadState, MilvusApi, MilvusResult, MilvusVersion, Partition, SegmentInfo,
 };
-use milvus_backup_agent::model::{KeyPrefix, Namespace, ObjectKey};
+use milvus_backup_agent::model::{KeyPrefix, Namespace, ObjectKey, Rbac};
 use milvus_backup_agent::storage::{
     CopySource, Deadline, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space,
     StoreResult, UnfinishedWrite,
@@ -309,4 +309,6 @@ pass_on! {
     rename_collection(from: [&Namespace], to: [&str]) -> [()];
     drop_collection(namespace: [&Namespace]) -> [()];
     set_alias(namespace: [&Namespace], alias: [&str]) -> [()];
+    rbac() -> [Rbac];
+    restore_rbac(rbac: [&Rbac]) -> [()];
 }
