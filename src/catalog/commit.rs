@@ -4,7 +4,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::manifest::{Attempt, AttemptEnd, EncodedList, FileList, Manifest, Placement};
+use crate::manifest::{
+    Attempt, AttemptEnd, EncodedList, EncodedRbac, FileList, Manifest, Placement,
+};
 use crate::model::{BackupName, Clock, ObjectKey};
 use crate::plan::Damage;
 use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
@@ -160,6 +162,13 @@ impl Run {
             }
             loaded => loaded.map(drop),
         }
+    }
+
+    /// Writes users and roles beside where the manifest will be. What a run left whose place
+    /// was taken is overwritten.
+    pub async fn put_rbac(&self, rbac: &EncodedRbac) -> CatalogResult<()> {
+        let key = self.cluster.layout.backup(&self.attempt.name).rbac();
+        self.lease.put(&key, rbac.bytes.reveal().clone().into(), PutMode::Overwrite).await
     }
 
     /// Looks at every file once more and makes the backup exist: steps 7 to 9.

@@ -14,7 +14,7 @@
 //! | 3 plan saved; a live sweep waited for, here and after 2 | the same | the same; its files are swept |
 //! | 4 segment files, now and then a sync and a checkpoint of them | the same | the next run adopts or the sweep removes them |
 //! | 5 one sync of the store | the same | the same |
-//! | 6 lists | the same | the same |
+//! | 6 lists; `rbac.json`, where it was asked for | the same | the same |
 //! | 7 every file listed again, attempt and lease read | the same | the same |
 //! | 8 `manifest.json`, put if absent | **the backup, complete** | – |
 //! | 9 plan and checkpoint deleted, lease released | the backup, complete | prune removes both |
@@ -34,7 +34,7 @@
 //! | --- | --- | --- |
 //! | 1 `tombstone.json`, put if absent | `tombstoned` | prune, after `delete_grace`; `undelete` takes it away |
 //! | 2 `manifest.json` deleted | `tombstoned`; `undelete` is refused | the next prune, without a grace |
-//! | 3 the rest: plan, files of its own | the same | the same |
+//! | 3 the rest: plan, `rbac.json`, files of its own | the same | the same |
 //! | 4 `attempt.json` deleted | the same | the same |
 //! | 5 `tombstone.json` deleted | nothing | – |
 //! | 6 its shared files: seen by one sweep | – | the next sweep, after `orphan_grace` |
@@ -55,7 +55,7 @@
 //! | 1 the old run has ended, or its lease is dead, as seen here or by the caller | as before | – |
 //! | 2 lease `heir-<old run>-<n>`, put if absent: one taker of all | as before | the next taker, with `n+1`; prune removes it |
 //! | 3 attempt, manifest and tombstone read again | the same | the same |
-//! | 4 the old plan deleted, its checkpoint stays | the same | the same |
+//! | 4 the old plan and `rbac.json` deleted, its checkpoint stays | the same | the same |
 //! | 5 `attempt.json` overwritten, with the token of the new run | `running`, later `failed (interrupted)` | as after step 2 of a commit |
 //!
 //! The old run may wake at any time. Its lease is lost: it writes no attempt, plan, checkpoint

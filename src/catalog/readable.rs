@@ -1,10 +1,11 @@
 //! A backup that can be read: its manifest, its lists, and where its files lie.
 
-use crate::manifest::{FileId, FileList, Manifest, Placement};
-use crate::model::ObjectKey;
+use crate::manifest::{FileId, FileList, Manifest, Placement, decode_rbac};
+use crate::model::{ObjectKey, Rbac};
 use crate::plan::Damage;
+use crate::storage::ObjectStoreExt;
 
-use super::{CatalogResult, Cluster};
+use super::{CatalogError, CatalogResult, Cluster};
 
 /// A backup and where everything of it is.
 #[derive(Debug, Clone)]
@@ -27,6 +28,17 @@ impl Readable {
     /// One of its lists, by its digest.
     pub async fn list(&self, digest: &str) -> CatalogResult<FileList> {
         super::load_list(&self.cluster, digest).await
+    }
+
+    /// Its users, roles and grants, if it has them.
+    pub async fn rbac(&self) -> CatalogResult<Option<Rbac>> {
+        let Some(record) = &self.manifest.rbac else { return Ok(None) };
+        let repository = &self.cluster.repository;
+        let key = self.cluster.layout.backup(&self.manifest.name).rbac();
+        let bytes = repository.store().get_bytes(&key).await?;
+        let rbac = decode_rbac(&bytes, record)
+            .map_err(|source| CatalogError::Document { place: repository.place(&key), source })?;
+        Ok(Some(rbac))
     }
 
     /// Where one of its files lies.

@@ -185,6 +185,7 @@ mod tests {
             collections: Vec::new(),
             selection: Vec::new(),
             suspect: None,
+            rbac: None,
         }
     }
 

@@ -95,6 +95,10 @@ pub struct BackupArguments {
     /// Which collections: database.collection globs, `!` leaves out, the last match decides
     #[arg(long, value_name = "GLOBS", value_delimiter = ',')]
     pub collections: Vec<String>,
+    /// Also users with the hashes of their passwords, roles, grants and privilege groups
+    /// (Milvus 2.5 and later)
+    #[arg(long)]
+    pub rbac: bool,
     /// Only say what would be copied (flushes the collections, as a backup does)
     #[arg(long)]
     pub plan: bool,
@@ -144,6 +148,9 @@ pub struct RestoreArguments {
     /// Load nothing
     #[arg(long)]
     pub skip_load: bool,
+    /// Also users, roles, grants and privilege groups of the backup that are not there yet
+    #[arg(long)]
+    pub rbac: bool,
     /// Only say what would be restored where
     #[arg(long)]
     pub plan: bool,

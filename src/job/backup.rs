@@ -11,10 +11,13 @@ use crate::catalog::{
     self, CatalogError, CatalogResult, Checkpoints, Cluster, Repository, Reservation, Run,
     Unfinished,
 };
-use crate::manifest::{CollectionOutcome, CollectionRecord, FileList, Manifest, ManifestOutcome};
+use crate::manifest::{
+    CollectionOutcome, CollectionRecord, EncodedRbac, FileList, Manifest, ManifestOutcome,
+    encode_rbac,
+};
 use crate::metrics::LeaseScope;
 use crate::milvus::MilvusVersion;
-use crate::model::{BackupName, BackupState, ErrorKind, Layout, PolicyName};
+use crate::model::{BackupName, BackupState, ErrorKind, Layout, PolicyName, Rbac, RbacCounts};
 use crate::plan;
 use crate::policy::CollectionSelector;
 use crate::transfer::{Checkpoint, CopyReport, Stage};
@@ -24,7 +27,8 @@ use super::pause::GcPause;
 use super::report::PlannedCollection;
 use super::survey::{Selected, Survey, make_plan, select};
 use super::{
-    BackupReport, CollectionReport, JobContext, JobError, JobResult, PlanReport, RunOutcome,
+    BackupReport, CollectionReport, JobContext, JobError, JobResult, PlanReport, RbacReport,
+    RunOutcome, rbac,
 };
 
 /// How long the last checkpoint of a run that ends early may take.
@@ -39,6 +43,8 @@ pub struct BackupRequest {
     pub policy: Option<PolicyName>,
     /// Which collections.
     pub selector: CollectionSelector,
+    /// Whether users, roles and grants are to be in it.
+    pub rbac: bool,
     /// What started it.
     pub trigger: String,
     /// The agent's job that wants it, under a name that no other job of any agent has.
@@ -66,7 +72,8 @@ pub(super) async fn begin<'a>(
 ) -> JobResult<CatalogResult<Begun<'a>>> {
     let started = Instant::now();
     let prepared = context.cancel.run_until_cancelled(prepare(context, request).boxed()).await;
-    let (cluster, cluster_id, version, selected) = prepared.ok_or_else(JobError::cancelled)??;
+    let (cluster, cluster_id, version, selected, rbac) =
+        prepared.ok_or_else(JobError::cancelled)??;
     let reserved = reserve(context, &cluster, request, unfinished).boxed().await;
     Ok(reserved.map(|run| {
         let store = Arc::clone(&context.repository);
@@ -75,7 +82,7 @@ pub(super) async fn begin<'a>(
         let policy = request.policy.as_ref();
         let selection = policy.map(|_| request.selector.globs()).unwrap_or_default();
         let attempt =
-            Attempt { context, cluster, cluster_id, version, started, checkpoint, selection };
+            Attempt { context, cluster, cluster_id, version, started, checkpoint, selection, rbac };
         Begun { attempt, run, selected }
     }))
 }
@@ -117,7 +124,7 @@ impl Begun<'_> {
     }
 }
 
-type Prepared = (Cluster, String, MilvusVersion, Selected);
+type Prepared = (Cluster, String, MilvusVersion, Selected, Option<EncodedRbac>);
 
 /// Everything that may be refused before a name is reserved.
 async fn prepare(context: &JobContext, request: &BackupRequest) -> JobResult<Prepared> {
@@ -129,13 +136,21 @@ async fn prepare(context: &JobContext, request: &BackupRequest) -> JobResult<Pre
     let cluster = repository.cluster(&context.cluster);
     let cluster_id = catalog::claim(&cluster, &context.identity, clock).await?;
     let selected = select(context, &request.selector).await?;
-    Ok((cluster, cluster_id, version, selected))
+    let rbac = users_and_roles(context, request).await?;
+    let rbac = rbac.map(|rbac| encode_rbac(&rbac));
+    Ok((cluster, cluster_id, version, selected, rbac))
+}
+
+/// Users and roles as they are when the run starts, before the boundary of any collection.
+async fn users_and_roles(context: &JobContext, request: &BackupRequest) -> JobResult<Option<Rbac>> {
+    Ok(if request.rbac { Some(rbac::of_milvus(context).await?) } else { None })
 }
 
 /// What a backup would copy, without reserving a name or writing anything.
 pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResult<PlanReport> {
     context.supported_version().await?;
     let selected = select(context, &request.selector).await?.collections;
+    let rbac = users_and_roles(context, &request).await?;
     let (records, checkpoints) = match context.open_repository().await {
         Ok(repository) => {
             let cluster = repository.cluster(&context.cluster);
@@ -172,6 +187,7 @@ pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResul
         bytes: plan.copy_bytes(),
         files_reused,
         bytes_reused,
+        rbac: rbac.map(|rbac| RbacReport { copied: rbac.counts(), present: RbacCounts::default() }),
     })
 }
 
@@ -220,6 +236,7 @@ struct Attempt<'a> {
     checkpoint: Arc<Checkpoint>,
     /// The globs of the policy, if there is one.
     selection: Vec<String>,
+    rbac: Option<EncodedRbac>,
 }
 
 type Work = (Manifest, Vec<(i64, FileList)>, BackupReport);
@@ -266,6 +283,9 @@ impl Attempt<'_> {
         if lists.is_empty() {
             return Err(all_failed(context, &records));
         }
+        if let Some(rbac) = &self.rbac {
+            run.put_rbac(rbac).await?;
+        }
         let mut manifest = self.manifest(run, records);
         manifest.selection.clone_from(&self.selection);
         let earlier = earlier.iter().filter(|record| record.state == BackupState::Complete);
@@ -298,6 +318,7 @@ impl Attempt<'_> {
             collections,
             selection: Vec::new(),
             suspect: None,
+            rbac: self.rbac.as_ref().map(|rbac| rbac.record.clone()),
         }
     }
 
@@ -323,6 +344,7 @@ impl Attempt<'_> {
             bytes_reused: bytes_reused + copied.adopted.1,
             rows: manifest.rows(),
             suspect: manifest.suspect.clone(),
+            rbac: manifest.rbac.as_ref().map(|rbac| rbac.counts),
             duration_seconds: self.started.elapsed().as_secs_f64(),
         }
     }

@@ -105,6 +105,9 @@ async fn verify(
         return Ok(());
     }
     let backup = readable(cluster, record)?;
+    if let Err(error) = backup.rbac().await {
+        report.damaged.push(damage(error.into())?);
+    }
     context.progress.enter(Stage::Verify, backup.manifest.bytes());
     for (collection, content) in backup.manifest.contents() {
         context.progress.subject(&collection.namespace().to_string());
@@ -135,12 +138,14 @@ async fn verify(
 async fn load_list(backup: &Readable, digest: &str) -> JobResult<Result<FileList, String>> {
     match backup.list(digest).await {
         Ok(list) => Ok(Ok(list)),
-        Err(error) => {
-            let error = JobError::from(error);
-            let damage = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged);
-            if damage { Ok(Err(error.chain())) } else { Err(error) }
-        }
+        Err(error) => damage(error.into()).map(Err),
     }
+}
+
+/// What is wrong with a document; an error if that is not the document's fault.
+fn damage(error: JobError) -> JobResult<String> {
+    let damage = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged);
+    if damage { Ok(error.chain()) } else { Err(error) }
 }
 
 fn note(backup: &Readable, damage: Vec<Damage>, report: &mut VerifyReport) {

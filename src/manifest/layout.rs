@@ -159,6 +159,11 @@ impl BackupLayout {
         self.root.join("binlogs")
     }
 
+    /// Users with the hashes of their passwords, roles and grants.
+    pub fn rbac(&self) -> ObjectKey {
+        self.root.key("rbac.json")
+    }
+
     /// Makes the backup exist.
     pub fn manifest(&self) -> ObjectKey {
         self.root.key("manifest.json")
@@ -221,6 +226,7 @@ mod tests {
             (backup.attempt().to_string(), "m1/b/attempt.json"),
             (backup.plan().to_string(), "m1/b/plan.jsonl.zst"),
             (backup.checkpoint().to_string(), "m1/b/checkpoint.jsonl.zst"),
+            (backup.rbac().to_string(), "m1/b/rbac.json"),
             (backup.manifest().to_string(), "m1/b/manifest.json"),
             (backup.doubt().to_string(), "m1/b/doubt.json"),
             (backup.pin().to_string(), "m1/b/pin.json"),

@@ -15,6 +15,7 @@
 //! <root>/<cluster>/<backup>/attempt.json         reserves the name
 //! <root>/<cluster>/<backup>/plan.jsonl.zst       what a run is about to refer to
 //! <root>/<cluster>/<backup>/checkpoint.jsonl.zst what a run has copied so far
+//! <root>/<cluster>/<backup>/rbac.json            users with password hashes, roles and grants, if asked for
 //! <root>/<cluster>/<backup>/manifest.json        makes the backup exist
 //! <root>/<cluster>/<backup>/doubt.json           a verification found something wrong with it
 //! <root>/<cluster>/<backup>/pin.json             keeps it, whatever the rules say
@@ -30,8 +31,8 @@
 //!
 //! Every JSON document has `version`. Readers ignore keys they do not know and refuse a
 //! version above their own, naming both ([`DocumentError`]). A list is named by the digest
-//! of its content, so it can never change under a manifest. `tests/fixtures` holds a
-//! golden document per version.
+//! of its content, so it can never change under a manifest; the digest of `rbac.json` is in
+//! its manifest. `tests/fixtures` holds a golden document per version.
 
 mod document;
 mod file;
@@ -39,6 +40,7 @@ mod layout;
 mod list;
 mod marks;
 mod placement;
+mod rbac;
 mod remarks;
 mod sightings;
 
@@ -54,5 +56,6 @@ pub use marks::{
     encode,
 };
 pub use placement::Placement;
+pub use rbac::{EncodedRbac, RbacRecord, decode_rbac, encode_rbac};
 pub use remarks::{AllowedGuard, Doubt, Pin, RetentionMark, suspicion};
 pub use sightings::{Sighting, SightingsWriter, read_sightings};

@@ -9,6 +9,7 @@ mod backup;
 mod boundary;
 mod import;
 mod prune;
+mod rbac;
 mod restore;
 mod retention;
 mod reuse;
@@ -27,6 +28,7 @@ pub use prune::{
     BackupFacts, Found, Judgement, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts,
     StagingOwner, Subject, Verdict, goes_at, judge_backup, plan_prune,
 };
+pub use rbac::{RbacPlan, plan_rbac};
 pub use restore::{
     CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
     check_request, plan_restore, targets,

@@ -157,6 +157,7 @@ fn request(name: BackupName, keeps: Keeps) -> BackupRequest {
         policy: policies::policy(keeps),
         job: None,
         selector: CollectionSelector::parse(["default.c?"]).expect("a pattern"),
+        rbac: false,
         trigger: "model".to_owned(),
     }
 }
@@ -178,5 +179,6 @@ fn restore(backup: BackupName, id: JobId) -> RestoreOptions {
         },
         indexes: Wanted::Yes,
         load: Wanted::Yes,
+        rbac: Wanted::No,
     }
 }

@@ -190,6 +190,7 @@ pub(crate) fn request(name: &str) -> BackupRequest {
         name: Some(backup_name(name)),
         policy: None,
         selector: CollectionSelector::all(),
+        rbac: false,
         trigger: "test".to_owned(),
         job: None,
     }
@@ -208,6 +209,7 @@ pub(crate) fn restore_of(name: &str) -> RestoreOptions {
         },
         indexes: Wanted::Yes,
         load: Wanted::Yes,
+        rbac: Wanted::No,
     }
 }
 

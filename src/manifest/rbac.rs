@@ -1,0 +1,191 @@
+//! `rbac.json`: users with the hashes of their passwords, roles, grants, privilege groups.
+//!
+//! It has the shape in which milvus-backup keeps the same, and a version. The manifest has its
+//! digest, so that a reader knows whether it is what was written.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Grant, PrivilegeGroup, Rbac, RbacCounts, Role, Secret, User};
+
+use super::{DocumentError, decode, encode};
+
+const WHAT: &str = "list of users and roles";
+
+/// What a manifest says of its `rbac.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RbacRecord {
+    /// How much there is.
+    #[serde(flatten)]
+    pub counts: RbacCounts,
+    /// BLAKE3 of the document.
+    pub digest: String,
+}
+
+/// A document to be written.
+#[derive(Debug, Clone)]
+pub struct EncodedRbac {
+    /// Its bytes.
+    pub bytes: Secret<Vec<u8>>,
+    /// What the manifest is to say of it.
+    pub record: RbacRecord,
+}
+
+/// Makes the document.
+pub fn encode_rbac(rbac: &Rbac) -> EncodedRbac {
+    let bytes = encode(&Document { version: 1, rbac: Stored::of(rbac) });
+    let digest = blake3::hash(&bytes).to_hex().to_string();
+    EncodedRbac { bytes: Secret::new(bytes), record: RbacRecord { counts: rbac.counts(), digest } }
+}
+
+/// Reads the document, if it is the one that the manifest means.
+pub fn decode_rbac(bytes: &[u8], record: &RbacRecord) -> Result<Rbac, DocumentError> {
+    let found = blake3::hash(bytes).to_hex();
+    if found.as_str() != record.digest {
+        let why = format!("its digest is {found}, {} was written", record.digest);
+        return Err(DocumentError::damaged(WHAT, why));
+    }
+    decode::<Document>(WHAT, bytes).map(|document| document.rbac.into())
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    version: u32,
+    #[serde(flatten)]
+    rbac: Stored,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Stored {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    users: Vec<StoredUser>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<StoredRole>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    grants: Vec<StoredGrant>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    privilege_groups: Vec<StoredGroup>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct StoredUser {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    user: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    password: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<Named>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct StoredRole {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    description: String,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct StoredGrant {
+    role: Named,
+    object: Named,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    object_name: String,
+    grantor: Grantor,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    db_name: String,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Grantor {
+    user: Named,
+    privilege: Named,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct StoredGroup {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    group_name: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    privileges: Vec<Named>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Named {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    name: String,
+}
+
+fn named(name: impl Into<String>) -> Named {
+    Named { name: name.into() }
+}
+
+fn names(named: Vec<Named>) -> Vec<String> {
+    named.into_iter().map(|named| named.name).collect()
+}
+
+impl Stored {
+    fn of(rbac: &Rbac) -> Self {
+        let user = |user: &User| StoredUser {
+            user: user.name.clone(),
+            password: user.password_hash.reveal().clone(),
+            roles: user.roles.iter().map(named).collect(),
+        };
+        let role = |role: &Role| StoredRole {
+            name: role.name.clone(),
+            description: role.description.clone(),
+        };
+        let grant = |grant: &Grant| StoredGrant {
+            role: named(&grant.role),
+            object: named(&grant.object),
+            object_name: grant.object_name.clone(),
+            grantor: Grantor { user: named(&grant.grantor), privilege: named(&grant.privilege) },
+            db_name: grant.database.clone(),
+        };
+        let group = |group: &PrivilegeGroup| StoredGroup {
+            group_name: group.name.clone(),
+            privileges: group.privileges.iter().map(named).collect(),
+        };
+        Self {
+            users: rbac.users.iter().map(user).collect(),
+            roles: rbac.roles.iter().map(role).collect(),
+            grants: rbac.grants.iter().map(grant).collect(),
+            privilege_groups: rbac.privilege_groups.iter().map(group).collect(),
+        }
+    }
+}
+
+impl From<Stored> for Rbac {
+    fn from(stored: Stored) -> Self {
+        let user = |user: StoredUser| User {
+            name: user.user,
+            password_hash: Secret::new(user.password),
+            roles: names(user.roles),
+        };
+        let role = |role: StoredRole| Role { name: role.name, description: role.description };
+        let grant = |grant: StoredGrant| Grant {
+            role: grant.role.name,
+            database: grant.db_name,
+            object: grant.object.name,
+            object_name: grant.object_name,
+            privilege: grant.grantor.privilege.name,
+            grantor: grant.grantor.user.name,
+        };
+        let group = |group: StoredGroup| PrivilegeGroup {
+            name: group.group_name,
+            privileges: names(group.privileges),
+        };
+        Self {
+            users: stored.users.into_iter().map(user).collect(),
+            roles: stored.roles.into_iter().map(role).collect(),
+            grants: stored.grants.into_iter().map(grant).collect(),
+            privilege_groups: stored.privilege_groups.into_iter().map(group).collect(),
+        }
+    }
+}
