@@ -3,7 +3,7 @@
 //! It has the shape in which milvus-backup keeps the same, and a version. The manifest has its
 //! digest, so that a reader knows whether it is what was written.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::{Grant, PrivilegeGroup, Rbac, RbacCounts, Role, Secret, User};
 
@@ -32,7 +32,7 @@ pub struct EncodedRbac {
 
 /// Makes the document.
 pub fn encode_rbac(rbac: &Rbac) -> EncodedRbac {
-    let bytes = encode(&Document { version: 1, rbac: Stored::of(rbac) });
+    let bytes = encode(&Document { version: 1, rbac: StoredRbac::of(rbac) });
     let digest = blake3::hash(&bytes).to_hex().to_string();
     EncodedRbac { bytes: Secret::new(bytes), record: RbacRecord { counts: rbac.counts(), digest } }
 }
@@ -51,12 +51,13 @@ pub fn decode_rbac(bytes: &[u8], record: &RbacRecord) -> Result<Rbac, DocumentEr
 struct Document {
     version: u32,
     #[serde(flatten)]
-    rbac: Stored,
+    rbac: StoredRbac,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+/// `RBACMeta`, in milvus-backup's keys and order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-struct Stored {
+pub(super) struct StoredRbac {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     users: Vec<StoredUser>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -67,18 +68,18 @@ struct Stored {
     privilege_groups: Vec<StoredGroup>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct StoredUser {
     #[serde(skip_serializing_if = "String::is_empty")]
     user: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    password: String,
+    #[serde(skip_serializing_if = "Hash::is_empty")]
+    password: Hash,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     roles: Vec<Named>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct StoredRole {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -87,7 +88,7 @@ struct StoredRole {
     description: String,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct StoredGrant {
     role: Named,
@@ -99,14 +100,14 @@ struct StoredGrant {
     db_name: String,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Grantor {
     user: Named,
     privilege: Named,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct StoredGroup {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -115,11 +116,39 @@ struct StoredGroup {
     privileges: Vec<Named>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Named {
     #[serde(skip_serializing_if = "String::is_empty")]
     name: String,
+}
+
+/// The hash of a password, as text where it is stored and nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Hash(Secret<String>);
+
+impl Hash {
+    fn is_empty(&self) -> bool {
+        self.0.reveal().is_empty()
+    }
+}
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self(Secret::new(String::new()))
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.reveal())
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|hash| Self(Secret::new(hash)))
+    }
 }
 
 fn named(name: impl Into<String>) -> Named {
@@ -130,11 +159,11 @@ fn names(named: Vec<Named>) -> Vec<String> {
     named.into_iter().map(|named| named.name).collect()
 }
 
-impl Stored {
-    fn of(rbac: &Rbac) -> Self {
+impl StoredRbac {
+    pub(super) fn of(rbac: &Rbac) -> Self {
         let user = |user: &User| StoredUser {
             user: user.name.clone(),
-            password: user.password_hash.reveal().clone(),
+            password: Hash(user.password_hash.clone()),
             roles: user.roles.iter().map(named).collect(),
         };
         let role = |role: &Role| StoredRole {
@@ -161,11 +190,11 @@ impl Stored {
     }
 }
 
-impl From<Stored> for Rbac {
-    fn from(stored: Stored) -> Self {
+impl From<StoredRbac> for Rbac {
+    fn from(stored: StoredRbac) -> Self {
         let user = |user: StoredUser| User {
             name: user.user,
-            password_hash: Secret::new(user.password),
+            password_hash: user.password.0,
             roles: names(user.roles),
         };
         let role = |role: StoredRole| Role { name: role.name, description: role.description };
