@@ -1,5 +1,6 @@
 //! One backup: gather → plan → save the plan → copy → lists → commit.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +23,9 @@ use crate::plan;
 use crate::policy::CollectionSelector;
 use crate::transfer::{Checkpoint, CopyReport, Stage};
 
+use super::beyond::Beyond;
 use super::copying::Copying;
-use super::pause::GcPause;
+use super::pause::{Cover, GcPause};
 use super::report::PlannedCollection;
 use super::survey::{Selected, Survey, make_plan, select};
 use super::{
@@ -93,10 +95,12 @@ impl Begun<'_> {
         let Self { attempt, run, selected } = self;
         let context = attempt.context;
         let _held = context.holds(LeaseScope::Run, run.lease());
-        let pause = GcPause::begin(context.gc.clone());
+        let single = attempt.version.dialect().collection_gc;
+        let cover = if single { Cover::Collections } else { Cover::Cluster };
+        let pause = GcPause::begin(context.gc.clone(), cover);
         let work = async {
             pause.settled().await;
-            attempt.work(&run, selected).boxed().await
+            attempt.work(&run, selected, &pause).boxed().await
         };
         let lost = run.lease().lost().clone();
         let ended = tokio::select! {
@@ -148,8 +152,8 @@ async fn users_and_roles(context: &JobContext, request: &BackupRequest) -> JobRe
 
 /// What a backup would copy, without reserving a name or writing anything.
 pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResult<PlanReport> {
-    context.supported_version().await?;
-    let selected = select(context, &request.selector).await?.collections;
+    let version = context.supported_version().await?;
+    let Selected { collections: selected, left_out } = select(context, &request.selector).await?;
     let rbac = users_and_roles(context, &request).await?;
     let (records, checkpoints) = match context.open_repository().await {
         Ok(repository) => {
@@ -162,12 +166,16 @@ pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResul
         Err(error) => return Err(error),
     };
     let cluster = Repository::unopened(Arc::clone(&context.repository)).cluster(&context.cluster);
+    let started = Instant::now();
+    let mut beyond = Beyond::new(version.dialect(), None);
+    beyond.flush_all(context, (&selected, left_out), started).await?;
     let survey = Survey {
         context,
         cluster: &cluster,
         records: &records,
         checkpoints: &checkpoints,
-        started: Instant::now(),
+        started,
+        beyond: &beyond,
     };
     let plan = make_plan(&survey, selected).await?;
     let (files_reused, bytes_reused) = plan.reused();
@@ -242,20 +250,26 @@ struct Attempt<'a> {
 type Work = (Manifest, Vec<(i64, FileList)>, BackupReport);
 
 impl Attempt<'_> {
-    async fn work(&self, run: &Run, selected: Selected) -> JobResult<Work> {
+    async fn work(&self, run: &Run, selected: Selected, pause: &GcPause) -> JobResult<Work> {
         let Selected { collections: selected, left_out } = selected;
         let context = self.context;
         context.progress.enter(Stage::Gather, 0);
         catalog::wait_for_sweep(&self.cluster).await?;
         let earlier = catalog::list(&self.cluster, &*context.clock).await?;
         let checkpoints = catalog::checkpoints(&self.cluster, &earlier).await?;
+        let mut beyond = Beyond::new(self.version.dialect(), Some(pause));
+        beyond.flush_all(context, (&selected, left_out), self.started).await?;
         let survey = Survey {
             context,
             cluster: &self.cluster,
             records: &earlier,
             checkpoints: &checkpoints,
             started: self.started,
+            beyond: &beyond,
         };
+        let databases: BTreeSet<String> =
+            selected.iter().map(|namespace| namespace.database.clone()).collect();
+        let databases = beyond.databases(&*context.milvus, databases).await?;
         let mut plan = make_plan(&survey, selected).await?;
         if plan.collections.is_empty() {
             return Err(all_failed(context, &plan.failed));
@@ -288,6 +302,7 @@ impl Attempt<'_> {
         }
         let mut manifest = self.manifest(run, records);
         manifest.selection.clone_from(&self.selection);
+        manifest.database_descriptions = databases;
         let earlier = earlier.iter().filter(|record| record.state == BackupState::Complete);
         let earlier = earlier.filter_map(|record| record.manifest.as_ref());
         manifest.suspect = plan::sharp_fall(&manifest, earlier);

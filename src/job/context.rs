@@ -72,13 +72,18 @@ impl JobContext {
     pub(super) async fn supported_version(&self) -> JobResult<MilvusVersion> {
         let version = self.milvus.version().await?;
         match version.support() {
-            Support::Live => Ok(version),
-            Support::No => Err(JobError::new(
-                ErrorKind::Refused,
-                format!("Milvus {version} at {} is not supported yet", self.milvus.address()),
-            )
-            .hint("this agent backs up and restores Milvus 2.3")),
+            Support::Live => {}
+            Support::Fake => {
+                tracing::warn!(%version, "this version of Milvus was never run with, only a fake of it: try a restore");
+            }
+            Support::No => {
+                let address = self.milvus.address();
+                let message = format!("Milvus {version} at {address} is not supported yet");
+                return Err(JobError::new(ErrorKind::Refused, message)
+                    .hint("this agent backs up and restores Milvus 2.3 to 2.6"));
+            }
         }
+        Ok(version)
     }
 
     /// Milvus's own storage.

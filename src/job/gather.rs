@@ -15,19 +15,20 @@ use crate::schema::{SchemaError, SchemaSummary};
 use crate::storage::{ObjectMeta, ObjectStore, StoreError};
 
 use super::JobContext;
+use super::beyond::Beyond;
 
 /// How often a collection is flushed in all when compactions come between: once, and three
 /// times anew.
 const FLUSHES: u32 = 4;
 
 /// How long a flush may take to reach the storage.
-const FLUSH_DEADLINE: Duration = Duration::from_mins(10);
+pub(super) const FLUSH_DEADLINE: Duration = Duration::from_mins(10);
 
 /// Milvus's timestamps move in steps of 50 ms and were seen 36 ms behind the clock.
 const TIMESTAMP_LAG: Duration = Duration::from_millis(100);
 
 /// Between two looks at a flush.
-const FLUSH_POLL: Duration = Duration::from_millis(100);
+pub(super) const FLUSH_POLL: Duration = Duration::from_millis(100);
 
 /// Why a collection could not be gathered.
 #[derive(Debug, thiserror::Error)]
@@ -106,8 +107,11 @@ pub(super) async fn gather(
     context: &JobContext,
     source: &dyn ObjectStore,
     namespace: &Namespace,
-    started: Instant,
+    (started, beyond): (Instant, &Beyond<'_>),
 ) -> Result<CollectionInventory, GatherError> {
+    if let Some(taken) = beyond.at_cluster_flush(&*context.milvus, namespace).await? {
+        return look(context, source, namespace, taken, beyond).await;
+    }
     let mut missing = Vec::new();
     for _ in 0..FLUSHES {
         let (flush, margin) = flush(context, namespace, started).await?;
@@ -117,7 +121,7 @@ pub(super) async fn gather(
         missing = missing_segments(&flush, &persistent);
         if missing.is_empty() {
             let segments = of_flush(&flush, persistent);
-            return look(context, source, namespace, (boundary, segments)).await;
+            return look(context, source, namespace, (boundary, segments), beyond).await;
         }
         tracing::info!(%namespace, ?missing, "a compaction came between, flushing again");
     }
@@ -133,7 +137,7 @@ async fn flush(
 ) -> Result<(FlushAnswer, Duration), GatherError> {
     let mut margin = LEAST_MARGIN;
     let flush = loop {
-        sleep_until(started + margin + TIMESTAMP_LAG).await;
+        late_enough(started, margin).await;
         let asked = Instant::now();
         let flush = context.milvus.flush(namespace).await?;
         margin = plan::margin(asked.elapsed());
@@ -151,10 +155,17 @@ async fn flush(
     Ok((flush, margin))
 }
 
-/// The persistent segments that the flush named; others are newer or compacted away.
+/// Waits until a boundary that lies so far before now lies behind the run's start.
+pub(super) async fn late_enough(started: Instant, margin: Duration) {
+    sleep_until(started + margin + TIMESTAMP_LAG).await;
+}
+
+/// The persistent segments that the flush named; others are newer or compacted away. It never
+/// names L0 segments, whose deletes end where the boundary is when they are imported.
 fn of_flush(flush: &FlushAnswer, persistent: Vec<SegmentInfo>) -> Vec<SegmentInfo> {
     let named = |segment: &SegmentInfo| {
-        flush.sealed.contains(&segment.id) || flush.flushed.contains(&segment.id)
+        let named = flush.sealed.contains(&segment.id) || flush.flushed.contains(&segment.id);
+        named || segment.traits.l0
     };
     persistent.into_iter().filter(named).collect()
 }
@@ -163,18 +174,21 @@ async fn look(
     context: &JobContext,
     source: &dyn ObjectStore,
     namespace: &Namespace,
-    (boundary, segments): (Boundary, Vec<SegmentInfo>),
+    (boundary, mut segments): (Boundary, Vec<SegmentInfo>),
+    beyond: &Beyond<'_>,
 ) -> Result<CollectionInventory, GatherError> {
     let milvus = &context.milvus;
     let description = milvus.describe(namespace).await?;
     if segments.iter().any(|segment| segment.collection != description.id) {
         return Err(GatherError::Recreated);
     }
+    beyond.keep_files(description.id).await;
     let indexes = milvus.indexes(namespace).await?;
+    let logs = beyond.logs(&**milvus, (namespace, description.id), &mut segments).await;
     let files = source_files(source, description.id).await?;
     let partitions = milvus.partitions(namespace).await?;
     let load = milvus.load_state(namespace, &partitions).await?;
-    let fields = SchemaSummary::parse(&description.schema)?.stored_field_ids();
+    let schema = SchemaSummary::parse(&description.schema)?;
     Ok(CollectionInventory {
         namespace: Namespace::new(&namespace.database, &description.name),
         description,
@@ -183,7 +197,9 @@ async fn look(
         load,
         boundary,
         segments,
-        fields,
+        fields: schema.stored_field_ids(),
+        optional: schema.nullable_field_ids(),
+        logs,
         files,
     })
 }

@@ -28,6 +28,7 @@
 //! be written.
 
 mod backup;
+mod beyond;
 mod check;
 mod context;
 mod copying;

@@ -8,12 +8,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::milvus::{GcControl, GcTicket, MilvusError, MilvusErrorKind};
+use crate::milvus::{GcControl, GcTarget, GcTicket, MilvusError, MilvusErrorKind};
 
 /// How long Milvus stays paused if it does not hear of us again.
 const LEASE: Duration = Duration::from_mins(15);
@@ -32,20 +32,35 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct GcPause {
     task: TaskTracker,
     first: watch::Receiver<bool>,
+    wanted: Option<mpsc::UnboundedSender<Wanted>>,
     stop: DropGuard,
+}
+
+/// A collection to be covered, and who waits for it.
+type Wanted = (i64, oneshot::Sender<()>);
+
+/// How much a pause covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cover {
+    /// The whole cluster, from the start.
+    Cluster,
+    /// Each collection from the moment when it is asked for.
+    Collections,
 }
 
 impl GcPause {
     /// Starts to pause. Without a control there is nothing to do.
-    pub(super) fn begin(control: Option<Arc<dyn GcControl>>) -> Self {
+    pub(super) fn begin(control: Option<Arc<dyn GcControl>>, cover: Cover) -> Self {
         let (task, stop) = (TaskTracker::new(), CancellationToken::new());
-        let (answered, first) = watch::channel(control.is_none());
+        let (answered, first) = watch::channel(control.is_none() || cover == Cover::Collections);
+        let (ask, asked) = mpsc::unbounded_channel();
+        let wanted = (control.is_some() && cover == Cover::Collections).then_some(ask);
         if let Some(control) = control {
             let stop = stop.clone();
-            task.spawn(async move { keep(&*control, &stop, &answered).await });
+            task.spawn(async move { keep(&*control, cover, &stop, (&answered, asked)).await });
         }
         task.close();
-        Self { task, first, stop: stop.drop_guard() }
+        Self { task, first, wanted, stop: stop.drop_guard() }
     }
 
     /// Waits until Milvus is paused, or has said that it will not be.
@@ -53,6 +68,16 @@ impl GcPause {
         let mut first = self.first.clone();
         // The sender is gone only after it has told.
         first.wait_for(|answered| *answered).await.map(drop).unwrap_or_default();
+    }
+
+    /// Covers a collection too, where that is not done already, and waits for the answer.
+    pub(super) async fn cover(&self, collection: i64) {
+        let Some(wanted) = &self.wanted else { return };
+        let (done, answered) = oneshot::channel();
+        if wanted.send((collection, done)).is_ok() {
+            // The task ends only when the pause does.
+            answered.await.unwrap_or_default();
+        }
     }
 
     /// Resumes garbage collection, and waits for it.
@@ -63,30 +88,68 @@ impl GcPause {
     }
 }
 
-async fn keep(control: &dyn GcControl, stop: &CancellationToken, answered: &watch::Sender<bool>) {
+async fn keep(
+    control: &dyn GcControl,
+    cover: Cover,
+    stop: &CancellationToken,
+    (answered, mut asked): (&watch::Sender<bool>, mpsc::UnboundedReceiver<Wanted>),
+) {
+    let mut targets = match cover {
+        Cover::Cluster => vec![GcTarget::Cluster],
+        Cover::Collections => Vec::new(),
+    };
     let mut tickets = Vec::new();
     loop {
-        match control.pause(LEASE).await {
-            Ok(ticket) => {
-                if !tickets.contains(&ticket) {
-                    tickets.push(ticket);
-                }
+        let mut kept = Vec::new();
+        for target in targets {
+            if pause(control, target, &mut tickets).await {
+                kept.push(target);
             }
-            Err(error) if error.kind() == MilvusErrorKind::Unimplemented => {
-                tracing::debug!(%error, "garbage collection goes on");
-                answered.send_replace(true);
-                break;
-            }
-            Err(error) => refused(&error),
         }
+        targets = kept;
         answered.send_replace(true);
-        if stop.run_until_cancelled(sleep(RENEWAL)).await.is_none() {
+        if cover == Cover::Cluster && targets.is_empty() {
             break;
         }
+        let renewal = Instant::now() + RENEWAL;
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {
+                    for ticket in &tickets {
+                        resume(control, ticket).await;
+                    }
+                    return;
+                }
+                Some((collection, done)) = asked.recv() => {
+                    let target = GcTarget::Collection(collection);
+                    if !targets.contains(&target) && pause(control, target, &mut tickets).await {
+                        targets.push(target);
+                    }
+                    // Who asked may be gone.
+                    done.send(()).unwrap_or_default();
+                }
+                () = sleep_until(renewal) => break,
+            }
+        }
     }
-    for ticket in &tickets {
-        resume(control, ticket).await;
+}
+
+/// Pauses once; `false` where the server has no such call.
+async fn pause(control: &dyn GcControl, target: GcTarget, tickets: &mut Vec<GcTicket>) -> bool {
+    match control.pause(target, LEASE).await {
+        Ok(ticket) => {
+            if !tickets.contains(&ticket) {
+                tickets.push(ticket);
+            }
+        }
+        Err(error) if error.kind() == MilvusErrorKind::Unimplemented => {
+            tracing::debug!(%error, "garbage collection goes on");
+            return false;
+        }
+        Err(error) => refused(&error),
     }
+    true
 }
 
 fn refused(error: &MilvusError) {

@@ -9,6 +9,7 @@ use crate::model::{ErrorKind, Namespace};
 use crate::plan::{self, BackupPlan, CollectionPlan, plan_collection};
 use crate::policy::CollectionSelector;
 
+use super::beyond::Beyond;
 use super::gather::{GatherError, gather};
 use super::{JobContext, JobError, JobResult};
 
@@ -30,6 +31,8 @@ pub(super) struct Survey<'a> {
     pub(super) checkpoints: &'a Checkpoints,
     /// When the run started.
     pub(super) started: Instant,
+    /// What it asks of newer servers.
+    pub(super) beyond: &'a Beyond<'a>,
 }
 
 /// What a backup is asked to hold.
@@ -119,10 +122,11 @@ async fn plan_one(
     survey: &Survey<'_>,
     namespace: &Namespace,
 ) -> JobResult<Result<CollectionPlan, String>> {
-    let Survey { context, cluster, records, checkpoints, started } = *survey;
+    let Survey { context, cluster, records, checkpoints, started, beyond } = *survey;
     let mut problem = String::new();
     for _ in 0..LOOKS {
-        let inventory = match gather(context, &**context.source()?, namespace, started).await {
+        let source = &**context.source()?;
+        let inventory = match gather(context, source, namespace, (started, beyond)).await {
             Ok(inventory) => inventory,
             Err(GatherError::Recreated) => {
                 problem = GatherError::Recreated.to_string();

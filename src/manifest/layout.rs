@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::model::{BackupName, ClusterName, KeyPrefix, Layout, ObjectKey, PolicyName, RequestId};
 
-use super::Placement;
+use super::{Placement, TreeDocument};
 
 /// `_single_agent.json`, at the root: present where agents cannot share the repository.
 pub const SINGLE_AGENT_MARK: &str = "_single_agent.json";
@@ -164,6 +164,11 @@ impl BackupLayout {
         self.root.key("rbac.json")
     }
 
+    /// A document that milvus-backup reads.
+    pub fn meta(&self, document: TreeDocument) -> ObjectKey {
+        self.root.join("meta").key(format_args!("{document}.json"))
+    }
+
     /// Makes the backup exist.
     pub fn manifest(&self) -> ObjectKey {
         self.root.key("manifest.json")
@@ -194,7 +199,7 @@ impl fmt::Display for BackupLayout {
 #[cfg(test)]
 mod tests {
     use super::ClusterLayout;
-    use crate::manifest::{FileId, LogKind};
+    use crate::manifest::{FileId, LogKind, TreeDocument};
     use crate::model::{BackupName, ClusterName, PolicyName, RequestId};
 
     #[test]
@@ -227,6 +232,8 @@ mod tests {
             (backup.plan().to_string(), "m1/b/plan.jsonl.zst"),
             (backup.checkpoint().to_string(), "m1/b/checkpoint.jsonl.zst"),
             (backup.rbac().to_string(), "m1/b/rbac.json"),
+            (backup.meta(TreeDocument::Full).to_string(), "m1/b/meta/full_meta.json"),
+            (backup.meta(TreeDocument::Backup).to_string(), "m1/b/meta/backup_meta.json"),
             (backup.manifest().to_string(), "m1/b/manifest.json"),
             (backup.doubt().to_string(), "m1/b/doubt.json"),
             (backup.pin().to_string(), "m1/b/pin.json"),

@@ -20,6 +20,8 @@
 //! <root>/<cluster>/<backup>/doubt.json           a verification found something wrong with it
 //! <root>/<cluster>/<backup>/pin.json             keeps it, whatever the rules say
 //! <root>/<cluster>/<backup>/tombstone.json       hides it again
+//! <root>/<cluster>/<backup>/meta/*.json          layout standalone only: milvus-backup's documents
+//! <root>/<cluster>/<backup>/binlogs/...          layout standalone only: its segment files
 //! ```
 //!
 //! [`ClusterLayout`] builds every key and is the only place with path literals. Segment
@@ -43,6 +45,7 @@ mod placement;
 mod rbac;
 mod remarks;
 mod sightings;
+mod tree;
 
 pub use document::{
     Boundary, CollectionContent, CollectionOutcome, CollectionRecord, Manifest, ManifestOutcome,
@@ -59,3 +62,4 @@ pub use placement::Placement;
 pub use rbac::{EncodedRbac, RbacRecord, decode_rbac, encode_rbac};
 pub use remarks::{AllowedGuard, Doubt, Pin, RetentionMark, suspicion};
 pub use sightings::{Sighting, SightingsWriter, read_sightings};
+pub use tree::{TreeDocument, TreeDocuments, tree_documents};

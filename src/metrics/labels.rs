@@ -117,6 +117,8 @@ words! {
     pub enum GcScope {
         /// All of it.
         Cluster = "cluster",
+        /// A single collection.
+        Collection = "collection",
     }
 }
 

@@ -6,9 +6,13 @@ use async_trait::async_trait;
 
 use crate::model::Namespace;
 
-use super::{CollectionSpec, ImportRequest, ImportState, ImportTask, MilvusResult, MilvusVersion};
+use super::{
+    CollectionSpec, ImportJob, ImportRequest, ImportState, ImportTask, JobRequest, MilvusResult,
+    MilvusVersion,
+};
 use crate::model::{
-    CollectionDescription, FlushAnswer, IndexDescription, LoadState, Partition, Rbac, SegmentInfo,
+    ClusterFlush, CollectionDescription, DatabaseDescription, FlushAnswer, IndexDescription,
+    KeyValue, LoadState, Partition, Rbac, SegmentInfo, SegmentLogs,
 };
 
 /// What a backup and a restore ask of a Milvus server. Lists are sorted, by id where they
@@ -53,12 +57,44 @@ pub trait MilvusApi: Debug + Send + Sync + 'static {
     /// The segments that are in the storage now.
     async fn persistent_segments(&self, namespace: &Namespace) -> MilvusResult<Vec<SegmentInfo>>;
 
-    /// Makes a database.
-    async fn create_database(&self, database: &str) -> MilvusResult<()>;
+    /// Seals everything written so far in all databases (2.6.11 and later);
+    /// [`super::MilvusErrorKind::Unimplemented`] where the server does not tell where each
+    /// channel ends.
+    async fn flush_all(&self) -> MilvusResult<ClusterFlush>;
+
+    /// Whether all of it has reached the storage.
+    async fn is_all_flushed(&self, flush: &ClusterFlush) -> MilvusResult<bool>;
+
+    /// The files of segments by the ids of their logs (2.5.8 and later, else
+    /// [`super::MilvusErrorKind::Unimplemented`]), in the order that was asked for.
+    async fn segment_logs(
+        &self,
+        database: &str,
+        collection: i64,
+        segments: &[i64],
+    ) -> MilvusResult<Vec<SegmentLogs>>;
+
+    /// Id and properties of a database (2.4.3 and later, else
+    /// [`super::MilvusErrorKind::Unimplemented`]).
+    async fn describe_database(&self, database: &str) -> MilvusResult<DatabaseDescription>;
+
+    /// Makes a database. Before 2.4 there are no properties.
+    async fn create_database(&self, database: &str, properties: &[KeyValue]) -> MilvusResult<()>;
 
     /// Makes a collection; [`super::MilvusErrorKind::AlreadyExists`] when the name is taken, by
     /// an alias too.
     async fn create_collection(&self, spec: &CollectionSpec) -> MilvusResult<()>;
+
+    /// Adds a field, a `schema.FieldSchema`, to a collection (2.6 and later). It gets the next
+    /// id, whatever the one that it has.
+    async fn add_field(&self, namespace: &Namespace, field: &[u8]) -> MilvusResult<()>;
+
+    /// Sets properties of a collection and leaves its others.
+    async fn alter_properties(
+        &self,
+        namespace: &Namespace,
+        properties: &[KeyValue],
+    ) -> MilvusResult<()>;
 
     /// Makes a partition; one that exists is fine.
     async fn create_partition(&self, namespace: &Namespace, partition: &str) -> MilvusResult<()>;
@@ -76,6 +112,12 @@ pub trait MilvusApi: Debug + Send + Sync + 'static {
 
     /// How an import is doing.
     async fn import_state(&self, task: ImportTask) -> MilvusResult<ImportState>;
+
+    /// Starts an import of many folders at once (2.4 and later).
+    async fn import_job(&self, request: &JobRequest) -> MilvusResult<ImportJob>;
+
+    /// How it is doing. A job that the server does not know is an error.
+    async fn job_state(&self, job: &ImportJob) -> MilvusResult<ImportState>;
 
     /// Loads what `state` says. Returns at once; [`Self::load_percent`] tells the progress.
     async fn load(&self, namespace: &Namespace, state: &LoadState) -> MilvusResult<()>;

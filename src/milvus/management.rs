@@ -7,16 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::header::HOST;
 use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 use url::Url;
 
-use super::{GcControl, GcTicket, MilvusError, MilvusErrorKind, MilvusResult};
+use super::http::HttpServer;
+use super::{GcControl, GcTarget, GcTicket, MilvusError, MilvusErrorKind, MilvusResult};
 
 /// The server decides at once; a firewall never does.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -29,7 +25,7 @@ const PATH: &str = "/management/datacoord/garbage_collection";
 /// The management address of one Milvus.
 #[derive(Debug, Clone)]
 pub struct HttpManagement {
-    address: Url,
+    server: HttpServer,
 }
 
 #[derive(Debug, Deserialize)]
@@ -42,79 +38,42 @@ struct Answer {
 impl HttpManagement {
     /// Connects for each call; `address` is a host and a port.
     pub fn new(address: Url) -> Self {
-        Self { address }
+        Self { server: HttpServer::new(address) }
     }
 
     async fn ask(&self, operation: &str, query: &str) -> MilvusResult<Answer> {
-        let target = format!("{PATH}/{operation}{query}");
         let failed = |kind, message: String| {
-            let operation = format!("{operation} garbage collection at {}", self.address);
+            let operation = format!("{operation} garbage collection at {}", self.server.address());
             MilvusError::new(operation, kind, message)
         };
-        let asked = timeout(DEADLINE, self.get(&target)).await;
-        let slow = || format!("no answer within {} s", DEADLINE.as_secs());
-        let (status, body) = asked
-            .map_err(|_| failed(MilvusErrorKind::Unreachable, slow()))?
-            .map_err(|message| failed(MilvusErrorKind::Unreachable, message))?;
-        if status == StatusCode::NOT_FOUND {
+        let request = Request::get(format!("{PATH}/{operation}{query}")).body(Bytes::new());
+        let request = request.map_err(|error| failed(MilvusErrorKind::Other, error.to_string()))?;
+        let answered = self.server.ask(request, DEADLINE, LARGEST_ANSWER_BYTES).await;
+        let answered = answered.map_err(|said| failed(MilvusErrorKind::Unreachable, said))?;
+        if answered.status == StatusCode::NOT_FOUND {
             return Err(failed(
                 MilvusErrorKind::Unimplemented,
                 "the server has no such call".into(),
             ));
         }
-        let text = String::from_utf8_lossy(&body);
-        let said =
-            || format!("it answered {status}: {}", text.chars().take(200).collect::<String>());
-        let answer: Answer =
-            serde_json::from_slice(&body).map_err(|_| failed(MilvusErrorKind::Other, said()))?;
+        let other = || failed(MilvusErrorKind::Other, answered.said());
+        let answer: Answer = serde_json::from_slice(&answered.body).map_err(|_| other())?;
         let fine = answer.ticket.is_some() || answer.msg.eq_ignore_ascii_case("ok");
-        if status.is_success() && fine {
+        if answered.status.is_success() && fine {
             return Ok(answer);
         }
-        Err(failed(MilvusErrorKind::Other, said()))
-    }
-
-    async fn get(&self, target: &str) -> Result<(StatusCode, Bytes), String> {
-        let (host, port) = (self.address.host_str(), self.address.port_or_known_default());
-        let (Some(host), Some(port)) = (host, port) else {
-            return Err("the address has no host".to_owned());
-        };
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let stream = TcpStream::connect((bare, port)).await.map_err(|error| error.to_string())?;
-        let io = TokioIo::new(stream);
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(io).await.map_err(|error| error.to_string())?;
-        let request = Request::get(target)
-            .header(HOST, format!("{host}:{port}"))
-            .body(Empty::<Bytes>::new())
-            .map_err(|error| error.to_string())?;
-        let answer = async {
-            let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), LARGEST_ANSWER_BYTES).collect().await;
-            let body = body.map_err(|error| error.to_string())?.to_bytes();
-            Ok((status, body))
-        };
-        // The connection moves the bytes; it may end as soon as the last of them is here.
-        let connection = async {
-            let ended = connection.await;
-            match ended {
-                Ok(()) => std::future::pending().await,
-                Err(error) => Err(error.to_string()),
-            }
-        };
-        tokio::select! {
-            biased;
-            answered = answer => answered,
-            ended = connection => ended,
-        }
+        Err(other())
     }
 }
 
 #[async_trait]
 impl GcControl for HttpManagement {
-    async fn pause(&self, lease: Duration) -> MilvusResult<GcTicket> {
-        let query = format!("?pause_seconds={}", lease.as_secs());
+    async fn pause(&self, target: GcTarget, lease: Duration) -> MilvusResult<GcTicket> {
+        let of = match target {
+            GcTarget::Cluster => String::new(),
+            GcTarget::Collection(id) => format!("&collection_id={id}"),
+        };
+        let query = format!("?pause_seconds={}{of}", lease.as_secs());
         Ok(GcTicket(self.ask("pause", &query).await?.ticket))
     }
 
@@ -135,7 +94,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::HttpManagement;
-    use crate::milvus::{GcControl, GcTicket, MilvusErrorKind, MilvusResult};
+    use crate::milvus::{GcControl, GcTarget, GcTicket, MilvusErrorKind, MilvusResult};
 
     /// A server that answers once; what it was asked, and what the client made of it.
     async fn served<T>(
@@ -162,10 +121,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_pause_is_asked_for_and_ended_as_milvus_wants_it() {
-        let pause = async |gc: HttpManagement| gc.pause(Duration::from_mins(15)).await;
+        let pause =
+            async |gc: HttpManagement| gc.pause(GcTarget::Cluster, Duration::from_mins(15)).await;
         let (asked, ticket) = served(&answer("200 OK", r#"{"msg": "OK"}"#), pause).await;
         assert_eq!(asked, format!("GET {}/pause?pause_seconds=900 HTTP/1.1", super::PATH));
         assert_eq!(ticket.unwrap(), GcTicket(None));
+        let one = async |gc: HttpManagement| {
+            gc.pause(GcTarget::Collection(7), Duration::from_mins(15)).await
+        };
+        let (asked, _) = served(&answer("200 OK", r#"{"msg":"OK","ticket":"1"}"#), one).await;
+        let query = "pause_seconds=900&collection_id=7";
+        assert_eq!(asked, format!("GET {}/pause?{query} HTTP/1.1", super::PATH));
         let numbered = answer("200 OK", r#"{"msg":"OK","ticket":"a b/1"}"#);
         let (_, ticket) = served(&numbered, pause).await;
         let ticket = ticket.unwrap();
@@ -182,7 +148,8 @@ mod tests {
 
     #[tokio::test]
     async fn anything_but_a_yes_is_an_error() {
-        let pause = async |gc: HttpManagement| gc.pause(Duration::from_secs(1)).await;
+        let pause =
+            async |gc: HttpManagement| gc.pause(GcTarget::Cluster, Duration::from_secs(1)).await;
         for (answer, kind) in [
             (answer("404 Not Found", "404 page not found"), MilvusErrorKind::Unimplemented),
             (answer("200 OK", "<html>welcome</html>"), MilvusErrorKind::Other),

@@ -8,16 +8,16 @@ use async_trait::async_trait;
 use crate::metrics::{GcCall, GcScope, Metrics};
 use crate::model::Clock;
 
-use super::{GcControl, GcTicket, MilvusError, MilvusErrorKind, MilvusResult};
+use super::{GcControl, GcTarget, GcTicket, MilvusError, MilvusErrorKind, MilvusResult};
 
-/// Passes every call on. A pause lasts from the first ticket to the moment when the last of
-/// them is given back, whether or not Milvus answers: without, it ends by itself.
+/// Passes every call on. The pause of a target lasts from its first ticket to the moment when the
+/// last of them is given back, whether or not Milvus answers: without, it ends by itself.
 #[derive(Debug)]
 pub struct MeteredGc {
     inner: Arc<dyn GcControl>,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
-    open: Mutex<Vec<GcTicket>>,
+    open: Mutex<Vec<(GcTarget, GcTicket)>>,
 }
 
 impl MeteredGc {
@@ -26,7 +26,7 @@ impl MeteredGc {
         Self { inner, metrics, clock, open: Mutex::default() }
     }
 
-    fn open(&self) -> MutexGuard<'_, Vec<GcTicket>> {
+    fn open(&self) -> MutexGuard<'_, Vec<(GcTarget, GcTicket)>> {
         self.open.lock().expect("no holder of this lock panics")
     }
 
@@ -38,20 +38,29 @@ impl MeteredGc {
     }
 }
 
+fn scope(target: GcTarget) -> GcScope {
+    match target {
+        GcTarget::Cluster => GcScope::Cluster,
+        GcTarget::Collection(_) => GcScope::Collection,
+    }
+}
+
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl GcControl for MeteredGc {
-    async fn pause(&self, lease: Duration) -> MilvusResult<GcTicket> {
-        let call = if self.open().is_empty() { GcCall::Pause } else { GcCall::Renew };
-        let paused = self.inner.pause(lease).await;
+    async fn pause(&self, target: GcTarget, lease: Duration) -> MilvusResult<GcTicket> {
+        let is_open = |open: &[(GcTarget, GcTicket)]| open.iter().any(|(of, _)| *of == target);
+        let call = if is_open(&self.open()) { GcCall::Renew } else { GcCall::Pause };
+        let paused = self.inner.pause(target, lease).await;
         match &paused {
             Ok(ticket) => {
                 let mut open = self.open();
-                if open.is_empty() {
-                    self.metrics.gc_paused(GcScope::Cluster, self.clock.now());
+                if !is_open(&open) {
+                    self.metrics.gc_paused(scope(target), self.clock.now());
                 }
-                if !open.contains(ticket) {
-                    open.push(ticket.clone());
+                let pause = (target, ticket.clone());
+                if !open.contains(&pause) {
+                    open.push(pause);
                 }
             }
             Err(error) => self.failed(call, error),
@@ -65,11 +74,14 @@ impl GcControl for MeteredGc {
             self.failed(GcCall::Resume, error);
         }
         let mut open = self.open();
-        let held = !open.is_empty();
-        open.retain(|other| other != ticket);
-        if held && open.is_empty() {
-            self.metrics.gc_resumed(GcScope::Cluster);
+        let (ended, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut *open).into_iter().partition(|(_, other)| other == ticket);
+        for (target, _) in ended {
+            if !rest.iter().any(|(of, _)| *of == target) {
+                self.metrics.gc_resumed(scope(target));
+            }
         }
+        *open = rest;
         resumed
     }
 }
@@ -85,7 +97,9 @@ mod tests {
 
     use super::MeteredGc;
     use crate::metrics::Metrics;
-    use crate::milvus::{GcControl, GcTicket, MilvusError, MilvusErrorKind, MilvusResult};
+    use crate::milvus::{
+        GcControl, GcTarget, GcTicket, MilvusError, MilvusErrorKind, MilvusResult,
+    };
     use crate::model::ManualClock;
 
     /// A server that answers as it was told: with a number, or with a failure.
@@ -102,7 +116,7 @@ mod tests {
 
     #[async_trait]
     impl GcControl for Scripted {
-        async fn pause(&self, _lease: Duration) -> MilvusResult<GcTicket> {
+        async fn pause(&self, _target: GcTarget, _lease: Duration) -> MilvusResult<GcTicket> {
             self.answer()
         }
 
@@ -129,9 +143,9 @@ mod tests {
         use MilvusErrorKind::Unreachable;
         let (metrics, gc) = metered([Ok(1), Ok(2), Err(Unreachable), Ok(1), Err(Unreachable)]);
         let lease = Duration::from_secs(9);
-        let first = gc.pause(lease).await.unwrap();
-        let second = gc.pause(lease).await.unwrap();
-        gc.pause(lease).await.unwrap_err();
+        let first = gc.pause(GcTarget::Cluster, lease).await.unwrap();
+        let second = gc.pause(GcTarget::Cluster, lease).await.unwrap();
+        gc.pause(GcTarget::Cluster, lease).await.unwrap_err();
         assert!(shows(&metrics, "active{scope=\"cluster\"} 1"));
         assert!(shows(&metrics, "started_timestamp_seconds{scope=\"cluster\"} 77"));
         assert!(shows(&metrics, "failures_total{op=\"renew\"} 1"));
@@ -146,8 +160,20 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_cannot_pause_fails_nothing() {
         let (metrics, gc) = metered([Err(MilvusErrorKind::Unimplemented)]);
-        gc.pause(Duration::from_secs(9)).await.unwrap_err();
+        gc.pause(GcTarget::Cluster, Duration::from_secs(9)).await.unwrap_err();
         assert!(shows(&metrics, "failures_total{op=\"pause\"} 0"));
         assert!(!metrics.render().contains("gc_pause_active"));
+    }
+    #[tokio::test]
+    async fn collections_are_paused_each_for_itself() {
+        let (metrics, gc) = metered([Ok(1), Ok(2), Ok(1), Ok(2)]);
+        let lease = Duration::from_secs(9);
+        let first = gc.pause(GcTarget::Collection(7), lease).await.unwrap();
+        let second = gc.pause(GcTarget::Collection(8), lease).await.unwrap();
+        gc.resume(&first).await.unwrap();
+        assert!(shows(&metrics, "active{scope=\"collection\"} 1"));
+        gc.resume(&second).await.unwrap();
+        assert!(shows(&metrics, "active{scope=\"collection\"} 0"));
+        assert!(!metrics.render().contains("gc_pause_active{scope=\"cluster\"}"));
     }
 }

@@ -6,21 +6,27 @@
 //! retried only where repeating it is harmless, and turns Milvus's status into a
 //! [`MilvusErrorKind`] that callers branch on.
 //!
+//! What servers since 2.4 can be asked besides is in [`Dialect`]; some of it goes over REST, on
+//! the same address.
+//!
 //! Garbage collection is not a matter of that API: [`GcControl`] is a trait of its own, with
 //! an adapter for the management address ([`HttpManagement`]) and a wrapper that tells of it in
 //! metrics ([`MeteredGc`]).
 //!
-//! Versions: 2.3 is run live in the tests. Older and newer servers are refused by
-//! [`MilvusVersion::support`] until their turn comes.
+//! Versions: 2.3 is run live in the tests; 2.4, 2.5 and 2.6 are checked against fakes that speak
+//! their API. [`MilvusVersion::support`] refuses the rest.
 //!
 //! [milvus-proto]: https://github.com/milvus-io/milvus-proto
 
 mod api;
+mod dialect;
 mod error;
 mod gc;
 mod grpc;
+mod http;
 mod management;
 mod metered_gc;
+mod rest;
 mod types;
 mod version;
 
@@ -28,15 +34,19 @@ mod version;
 pub mod testing;
 
 pub use api::MilvusApi;
+pub use dialect::{Dialect, FOLDERS_PER_JOB};
 pub use error::{MilvusError, MilvusErrorKind, MilvusResult};
-pub use gc::{GcControl, GcTicket};
+pub use gc::{GcControl, GcTarget, GcTicket};
 pub use grpc::GrpcMilvus;
 pub use management::HttpManagement;
 pub use metered_gc::MeteredGc;
-pub use types::{CollectionSpec, ImportRequest, ImportState, ImportTask};
+pub use types::{
+    CollectionSpec, ImportJob, ImportRequest, ImportState, ImportTask, JobContent, JobRequest,
+    RowFolders,
+};
 pub use version::{MilvusVersion, ServerLine, Support};
 
 pub use crate::model::{
-    CollectionDescription, FlushAnswer, IndexDescription, KeyValue, LoadState, Partition,
-    SegmentInfo, SegmentTraits,
+    ClusterFlush, CollectionDescription, DatabaseDescription, FlushAnswer, IndexDescription,
+    KeyValue, LoadState, Partition, SegmentInfo, SegmentLogs, SegmentTraits,
 };

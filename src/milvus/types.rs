@@ -36,6 +36,48 @@ pub struct ImportRequest {
     pub end_ts: Option<u64>,
 }
 
+/// The folders of one segment's rows, as Milvus sees them, ending in `/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowFolders {
+    /// That holds the segment's own folder of insert logs.
+    pub insert: String,
+    /// The same for delta logs, if it has any.
+    pub delta: Option<String>,
+}
+
+/// What an import job reads, by segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobContent {
+    /// Rows with their deletes.
+    Rows(Vec<RowFolders>),
+    /// Deletes alone, of L0 segments: a folder of delta logs each.
+    Deletes(Vec<String>),
+}
+
+/// One import of many segments at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRequest {
+    /// Into which collection.
+    pub namespace: Namespace,
+    /// Into which partition; `None` for deletes of all of them.
+    pub partition: Option<String>,
+    /// What it reads.
+    pub content: JobContent,
+    /// How the files are written, of all segments alike.
+    pub storage_version: i64,
+    /// `end_ts`, in the unit of the target server.
+    pub end_ts: Option<u64>,
+}
+
+/// A running import job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportJob {
+    /// The database that it imports into.
+    pub database: String,
+    /// Its id.
+    pub id: String,
+}
+
 /// A running import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImportTask(pub i64);

@@ -31,6 +31,8 @@ pub enum ServerLine {
 pub enum Support {
     /// Run live in the tests.
     Live,
+    /// Checked only against a fake that speaks its API: no such server was ever asked.
+    Fake,
     /// Not yet.
     No,
 }
@@ -57,17 +59,20 @@ impl MilvusVersion {
     pub fn support(&self) -> Support {
         match self.line() {
             Some(ServerLine::V2_3) => Support::Live,
-            Some(ServerLine::V2_2 | ServerLine::V2_4 | ServerLine::V2_5 | ServerLine::V2_6)
-            | None => Support::No,
+            Some(ServerLine::V2_4 | ServerLine::V2_5 | ServerLine::V2_6) => Support::Fake,
+            Some(ServerLine::V2_2) | None => Support::No,
         }
     }
 
-    /// `end_ts` of an import: this server line takes physical milliseconds (measured on
-    /// 2.3.5: a hybrid value is composed twice, overflows, and silently drops rows).
+    /// `end_ts` of an import: 2.3 takes physical milliseconds (measured on 2.3.5: a hybrid
+    /// value is composed twice, overflows, and silently drops rows), 2.5 and later take the
+    /// hybrid value. What 2.4 takes was never tried: there is none, and a restore brings back
+    /// all that the files hold.
     pub fn import_end_ts(&self, boundary: u64) -> Option<u64> {
         match self.line()? {
             ServerLine::V2_2 | ServerLine::V2_3 => Some(boundary >> 18),
-            ServerLine::V2_4 | ServerLine::V2_5 | ServerLine::V2_6 => None,
+            ServerLine::V2_4 => None,
+            ServerLine::V2_5 | ServerLine::V2_6 => Some(boundary),
         }
     }
 }
@@ -101,15 +106,23 @@ mod tests {
         }
         assert_eq!(MilvusVersion::parse("v2.3.5").support(), Support::Live);
         assert_eq!(MilvusVersion::parse("v2.2.16").support(), Support::No);
+        for text in ["v2.4.0", "v2.5.8", "v2.6.11", "2.6-20260404-31fb3fc"] {
+            assert_eq!(MilvusVersion::parse(text).support(), Support::Fake, "{text}");
+        }
+        for text in ["v2.7.0", "v3.0.1", "master-20260404-31fb3fc"] {
+            assert_eq!(MilvusVersion::parse(text).support(), Support::No, "{text}");
+        }
         assert_eq!(MilvusVersion::parse("v2.2.9").line(), Some(ServerLine::V2_2));
         assert_eq!(MilvusVersion::parse("v2.2.8").line(), None);
         assert_eq!(MilvusVersion::parse("v2.6.11").line(), Some(ServerLine::V2_6));
     }
 
     #[test]
-    fn the_boundary_goes_to_2_3_in_physical_milliseconds() {
+    fn the_boundary_goes_to_each_line_in_its_own_unit() {
         let hybrid = 446_000_000_000_000_123;
         assert_eq!(MilvusVersion::parse("v2.3.5").import_end_ts(hybrid), Some(hybrid >> 18));
         assert_eq!(MilvusVersion::parse("v2.4.1").import_end_ts(hybrid), None);
+        assert_eq!(MilvusVersion::parse("v2.5.8").import_end_ts(hybrid), Some(hybrid));
+        assert_eq!(MilvusVersion::parse("v2.6.11").import_end_ts(hybrid), Some(hybrid));
     }
 }

@@ -1,5 +1,7 @@
 //! What was seen of a cluster, in Milvus's own words.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 /// One property, index parameter or option.
@@ -153,10 +155,43 @@ pub struct SegmentInfo {
     pub collection: i64,
     /// Its partition.
     pub partition: i64,
-    /// Stored rows, deleted ones included.
+    /// Stored rows, deleted ones included; an L0 segment has none.
     pub rows: i64,
+    /// Whether it was rewritten in the order of its keys, as servers since 2.5 do soon after a
+    /// flush.
+    pub sorted: bool,
     /// What newer servers tell of it.
     pub traits: SegmentTraits,
+}
+
+/// The files of a segment as the server names them, by the ids of the logs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SegmentLogs {
+    /// Its id.
+    pub segment: i64,
+    /// The virtual channel that its rows came through.
+    pub channel: String,
+    /// Insert logs: field and log.
+    pub insert: BTreeSet<(i64, i64)>,
+    /// Delta logs.
+    pub delta: BTreeSet<i64>,
+}
+
+/// A flush of a whole cluster: for each physical channel the hybrid timestamp before which
+/// everything is sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterFlush {
+    /// By channel.
+    pub ticks: BTreeMap<String, u64>,
+}
+
+impl ClusterFlush {
+    /// Before which everything of these channels is sealed; `None` if one of them was not told.
+    pub fn tick<'c>(&self, channels: impl IntoIterator<Item = &'c String>) -> Option<u64> {
+        let ticks: Option<Vec<u64>> =
+            channels.into_iter().map(|channel| self.ticks.get(channel).copied()).collect();
+        ticks?.into_iter().min()
+    }
 }
 
 /// What `Flush` answered for one collection.

@@ -35,8 +35,8 @@ pub use diagnostics::Diagnostics;
 pub use error_kind::ErrorKind;
 pub use guard::Guard;
 pub use inventory::{
-    CollectionDescription, CollectionOrigin, DatabaseDescription, FlushAnswer, IndexDescription,
-    KeyValue, LoadState, Partition, SegmentInfo, SegmentTraits,
+    ClusterFlush, CollectionDescription, CollectionOrigin, DatabaseDescription, FlushAnswer,
+    IndexDescription, KeyValue, LoadState, Partition, SegmentInfo, SegmentLogs, SegmentTraits,
 };
 pub use key::{InvalidKey, KeyPrefix, ObjectKey};
 pub use layout::Layout;

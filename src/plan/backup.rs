@@ -237,7 +237,7 @@ impl BackupPlan {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::{BTreeMap, HashMap};
     use std::time::Duration;
 
     use super::{CollectionPlan, plan_collection};
@@ -277,9 +277,12 @@ mod tests {
                 collection: 1,
                 partition: 2,
                 rows: 5,
+                sorted: false,
                 traits: SegmentTraits::default(),
             }],
             fields: vec![0, 1, 100],
+            optional: Vec::new(),
+            logs: BTreeMap::new(),
             files,
         }
     }

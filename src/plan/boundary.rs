@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::manifest::{Boundary, FileId, LogKind};
 use crate::model::{
     CollectionDescription, FlushAnswer, IndexDescription, LoadState, Namespace, Partition,
-    SegmentInfo,
+    SegmentInfo, SegmentLogs,
 };
 
 /// Why a collection cannot be backed up as it was seen.
@@ -42,7 +42,40 @@ pub enum PlanError {
         /// Its partition.
         partition: i64,
     },
+    /// Milvus names files that are not there.
+    #[error("segment {segment}: {files} of the files that Milvus names are not in the storage")]
+    NotListed {
+        /// The segment.
+        segment: i64,
+        /// How many.
+        files: usize,
+    },
+    /// An L0 segment has no files.
+    #[error("L0 segment {segment} has no delta log in the storage")]
+    NoDeltas {
+        /// The segment.
+        segment: i64,
+    },
+    /// The files are written in a way that no import reads.
+    #[error(
+        "segment {segment} is written in storage version {version}, which Milvus cannot import"
+    )]
+    NewStorage {
+        /// The segment.
+        segment: i64,
+        /// Its `storage_version`.
+        version: i64,
+    },
 }
+
+/// The partition of L0 segments that hold deletes of all partitions.
+const ALL_PARTITIONS: i64 = -1;
+
+/// Up to here a segment has a folder of files for each field.
+const FILE_PER_FIELD: i64 = 1;
+
+/// And here for groups of fields, each under the id of one of them.
+const FILE_PER_GROUP: i64 = 2;
 
 /// A file that was seen in Milvus's storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +107,10 @@ pub struct CollectionInventory {
     pub segments: Vec<SegmentInfo>,
     /// Ids of all fields that every segment has, 0 and 1 included.
     pub fields: Vec<i64>,
+    /// Those of them that segments may lack: they may have been added later.
+    pub optional: Vec<i64>,
+    /// The files of each segment as the server names them; none where it does not.
+    pub logs: BTreeMap<i64, SegmentLogs>,
     /// Everything listed in its folders.
     pub files: Vec<SourceFile>,
 }
@@ -108,10 +145,22 @@ pub fn missing_segments(flush: &FlushAnswer, persistent: &[SegmentInfo]) -> Vec<
     missing
 }
 
+/// Whether the segments that were listed after a flush are those at the flush: none that was
+/// there before has gone, and none that came is already rewritten.
+pub fn untouched(before: &[SegmentInfo], after: &[SegmentInfo]) -> bool {
+    let ids = |segments: &[SegmentInfo]| -> BTreeSet<i64> {
+        segments.iter().map(|segment| segment.id).collect()
+    };
+    let (old, new) = (ids(before), ids(after));
+    let rewritten = after.iter().any(|segment| segment.sorted && !old.contains(&segment.id));
+    old.is_subset(&new) && !rewritten
+}
+
 /// The files of the flush's segments, checked to be whole.
 ///
 /// Files of other segments, and what is no segment file, are left out: they are newer than
-/// the boundary, compacted away, or not ours.
+/// the boundary, compacted away, or not ours. So are files of a segment that Milvus, where it
+/// names them, does not name: something took their place.
 pub fn select_files(
     inventory: &CollectionInventory,
 ) -> Result<Vec<(SegmentInfo, Vec<SourceFile>)>, PlanError> {
@@ -122,12 +171,22 @@ pub fn select_files(
     }
     let mut selected = Vec::with_capacity(inventory.segments.len());
     for segment in &inventory.segments {
-        if !partitions.contains(&segment.partition) {
+        let everywhere = segment.traits.l0 && segment.partition == ALL_PARTITIONS;
+        if !everywhere && !partitions.contains(&segment.partition) {
             let (segment, partition) = (segment.id, segment.partition);
             return Err(PlanError::UnknownPartition { segment, partition });
         }
-        let files = by_segment.remove(&segment.id).unwrap_or_default();
-        check_alignment(segment, &files, &inventory.fields)?;
+        let listed = by_segment.remove(&segment.id).unwrap_or_default();
+        let files = match inventory.logs.get(&segment.id) {
+            Some(logs) => named(listed, logs)?,
+            None if segment.traits.l0 && listed.is_empty() => {
+                return Err(PlanError::NoDeltas { segment: segment.id });
+            }
+            None => listed,
+        };
+        if !segment.traits.l0 {
+            check_alignment(segment, &files, inventory)?;
+        }
         if !files.is_empty() {
             selected.push((segment.clone(), files));
         }
@@ -135,11 +194,29 @@ pub fn select_files(
     Ok(selected)
 }
 
+/// The files that the server names, all of which must be there.
+fn named(listed: Vec<SourceFile>, logs: &SegmentLogs) -> Result<Vec<SourceFile>, PlanError> {
+    let is_named = |file: &SourceFile| match file.id.kind {
+        LogKind::Insert { field } => logs.insert.contains(&(field, file.id.log)),
+        LogKind::Delta => logs.delta.contains(&file.id.log),
+    };
+    let files: Vec<SourceFile> = listed.into_iter().filter(is_named).collect();
+    match logs.insert.len() + logs.delta.len() - files.len() {
+        0 => Ok(files),
+        missing => Err(PlanError::NotListed { segment: logs.segment, files: missing }),
+    }
+}
+
 fn check_alignment(
     segment: &SegmentInfo,
     files: &[SourceFile],
-    fields: &[i64],
+    inventory: &CollectionInventory,
 ) -> Result<(), PlanError> {
+    let fields: &[i64] = match segment.traits.storage_version {
+        ..=FILE_PER_FIELD => &inventory.fields,
+        FILE_PER_GROUP => &[],
+        version => return Err(PlanError::NewStorage { segment: segment.id, version }),
+    };
     let mut counts: BTreeMap<i64, usize> = fields.iter().map(|field| (*field, 0)).collect();
     for file in files {
         if let LogKind::Insert { field } = file.id.kind {
@@ -153,7 +230,10 @@ fn check_alignment(
         }
         return Err(PlanError::NoFiles { segment: segment.id, rows: segment.rows });
     }
-    match counts.into_iter().find(|(_, found)| *found != expected) {
+    let fits = |field: &i64, found: usize| {
+        found == expected || (found == 0 && inventory.optional.contains(field))
+    };
+    match counts.into_iter().find(|(field, found)| !fits(field, *found)) {
         None => Ok(()),
         Some((field, found)) => {
             Err(PlanError::Misaligned { segment: segment.id, field, found, expected })
@@ -163,9 +243,15 @@ fn check_alignment(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
     use std::time::Duration;
 
-    use super::margin;
+    use super::{CollectionInventory, PlanError, SourceFile, margin, select_files, untouched};
+    use crate::manifest::{Boundary, FileId, LogKind};
+    use crate::model::{
+        CollectionDescription, CollectionOrigin, LoadState, Namespace, Partition, SegmentInfo,
+        SegmentLogs, SegmentTraits,
+    };
 
     #[test]
     fn a_slow_flush_moves_the_boundary_further_back() {
@@ -174,5 +260,117 @@ mod tests {
             let found = margin(Duration::from_millis(took));
             assert_eq!(found, Duration::from_millis(expected), "{took}");
         }
+    }
+
+    fn segment(id: i64, traits: SegmentTraits) -> SegmentInfo {
+        let partition = if traits.l0 { -1 } else { 2 };
+        SegmentInfo { id, collection: 1, partition, rows: 5, sorted: false, traits }
+    }
+
+    fn version(storage_version: i64) -> SegmentTraits {
+        SegmentTraits { storage_version, ..SegmentTraits::default() }
+    }
+
+    fn l0() -> SegmentTraits {
+        SegmentTraits { l0: true, ..SegmentTraits::default() }
+    }
+
+    fn file(kind: LogKind, log: i64) -> SourceFile {
+        let id = FileId { collection: 1, partition: 2, segment: 3, kind, log };
+        SourceFile { id, size: 10, source: "s".to_owned() }
+    }
+
+    fn inserts(fields: &[i64]) -> Vec<SourceFile> {
+        fields.iter().map(|field| file(LogKind::Insert { field: *field }, 7)).collect()
+    }
+
+    /// A collection with the fields 100 and, added later, 101.
+    fn inventory(segment: SegmentInfo, files: Vec<SourceFile>) -> CollectionInventory {
+        CollectionInventory {
+            namespace: Namespace::new("default", "films"),
+            description: CollectionDescription {
+                id: 1,
+                name: "films".to_owned(),
+                schema: Vec::new(),
+                shards: 1,
+                consistency_level: 2,
+                num_partitions: 1,
+                properties: Vec::new(),
+                aliases: Vec::new(),
+                origin: CollectionOrigin::default(),
+            },
+            partitions: vec![Partition { id: 2, name: "_default".to_owned() }],
+            indexes: Vec::new(),
+            load: LoadState::NotLoaded,
+            boundary: Boundary::before(7000 << 18, Duration::from_secs(1)),
+            segments: vec![segment],
+            fields: vec![0, 1, 100, 101],
+            optional: vec![101],
+            logs: BTreeMap::new(),
+            files,
+        }
+    }
+
+    fn selected(segment: SegmentInfo, files: Vec<SourceFile>) -> Result<usize, PlanError> {
+        let selected = select_files(&inventory(segment, files))?;
+        Ok(selected.iter().map(|(_, files)| files.len()).sum())
+    }
+
+    #[test]
+    fn a_segment_may_lack_a_field_that_was_added_later() {
+        let plain = || segment(3, version(0));
+        assert_eq!(selected(plain(), inserts(&[0, 1, 100, 101])), Ok(4));
+        assert_eq!(selected(plain(), inserts(&[0, 1, 100])), Ok(3));
+        let lacking = PlanError::Misaligned { segment: 3, field: 100, found: 0, expected: 1 };
+        assert_eq!(selected(plain(), inserts(&[0, 1, 101])), Err(lacking));
+    }
+
+    #[test]
+    fn groups_of_fields_have_equal_files_and_what_comes_after_them_is_not_taken() {
+        assert_eq!(selected(segment(3, version(2)), inserts(&[0, 101])), Ok(2));
+        let mut uneven = inserts(&[0, 101]);
+        uneven.push(file(LogKind::Insert { field: 0 }, 8));
+        let error = PlanError::Misaligned { segment: 3, field: 101, found: 1, expected: 2 };
+        assert_eq!(selected(segment(3, version(2)), uneven), Err(error));
+        let error = PlanError::NewStorage { segment: 3, version: 3 };
+        assert_eq!(selected(segment(3, version(3)), inserts(&[0])), Err(error));
+    }
+
+    #[test]
+    fn deletes_of_all_partitions_are_taken() {
+        assert_eq!(selected(segment(3, l0()), vec![file(LogKind::Delta, 7)]), Ok(1));
+        let error = PlanError::NoDeltas { segment: 3 };
+        assert_eq!(selected(segment(3, l0()), Vec::new()), Err(error));
+        let elsewhere = SegmentInfo { partition: -1, ..segment(3, version(0)) };
+        let error = PlanError::UnknownPartition { segment: 3, partition: -1 };
+        assert_eq!(selected(elsewhere, Vec::new()), Err(error));
+    }
+
+    #[test]
+    fn only_what_the_server_names_is_taken_and_all_of_it_must_be_there() {
+        let mut files = inserts(&[0, 1, 100]);
+        files.extend([file(LogKind::Insert { field: 0 }, 6), file(LogKind::Delta, 9)]);
+        let mut seen = inventory(segment(3, version(0)), files);
+        let insert: BTreeSet<_> = [(0, 7), (1, 7), (100, 7)].into();
+        let logs = SegmentLogs { segment: 3, insert, ..SegmentLogs::default() };
+        seen.logs.insert(3, logs);
+        let taken = select_files(&seen).unwrap();
+        let logs: Vec<i64> = taken[0].1.iter().map(|file| file.id.log).collect();
+        assert_eq!(logs, [7, 7, 7]);
+        seen.logs.entry(3).and_modify(|logs| logs.delta = [8, 9].into());
+        let error = PlanError::NotListed { segment: 3, files: 1 };
+        assert_eq!(select_files(&seen), Err(error));
+    }
+
+    #[test]
+    fn segments_are_those_at_a_flush_unless_one_went_or_came_rewritten() {
+        let plain = |ids: &[i64]| -> Vec<SegmentInfo> {
+            ids.iter().map(|id| segment(*id, version(0))).collect()
+        };
+        let sorted = |id| SegmentInfo { sorted: true, ..segment(id, version(0)) };
+        assert!(untouched(&plain(&[3]), &plain(&[3, 4])));
+        assert!(untouched(&[sorted(3)], &[sorted(3)]));
+        assert!(!untouched(&plain(&[3, 4]), &plain(&[3])));
+        assert!(!untouched(&plain(&[3]), &[segment(3, version(0)), sorted(4)]));
     }
 }

@@ -8,6 +8,7 @@
 mod backup;
 mod boundary;
 mod import;
+mod jobs;
 mod prune;
 mod rbac;
 mod restore;
@@ -21,9 +22,10 @@ mod verify;
 pub use backup::{BackupPlan, CollectionPlan, CopyItem, plan_collection};
 pub use boundary::{
     CollectionInventory, LEAST_MARGIN, PlanError, SourceFile, margin, missing_segments,
-    select_files,
+    select_files, untouched,
 };
 pub use import::{Batch, BatchLimit, Lying, Reads, in_import_order, next_batch};
+pub use jobs::{JobBatch, JobKind, JobLimits, has_deltas, import_jobs, unreadable};
 pub use prune::{
     BackupFacts, Found, Judgement, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts,
     StagingOwner, Subject, Verdict, goes_at, judge_backup, plan_prune,
@@ -31,7 +33,7 @@ pub use prune::{
 pub use rbac::{RbacPlan, plan_rbac};
 pub use restore::{
     CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
-    check_request, plan_restore, targets,
+    check_request, database_properties, plan_restore, targets,
 };
 pub use retention::{
     NOT_LOOKED_AT, PolicyRules, Refusal, RetentionPlan, RetentionTerms, keep, plan_retention,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::manifest::{CollectionContent, CollectionRecord, Manifest};
-use crate::model::Namespace;
+use crate::model::{KeyValue, Namespace};
 use crate::policy::CollectionSelector;
 
 use super::temporary::{MAX_NAME, restoring_name};
@@ -161,6 +161,21 @@ pub fn plan_restore(
         });
     }
     Ok(plan)
+}
+
+/// The properties of the database that a target's collections come from, for one that is made
+/// anew.
+pub fn database_properties(
+    manifest: &Manifest,
+    plan: &RestorePlan,
+    database: &str,
+) -> Vec<KeyValue> {
+    let from = plan.collections.iter().find(|collection| collection.to.database == database);
+    let described = from.and_then(|collection| {
+        let mut told = manifest.database_descriptions.iter();
+        told.find(|description| description.name == collection.from.database)
+    });
+    described.map(|description| description.properties.clone()).unwrap_or_default()
 }
 
 fn problems(

@@ -4,6 +4,8 @@
 //! encoding it again would lose what newer servers know. So changes are made to the wire
 //! format, record by record, and only reading goes through the messages.
 
+use std::collections::BTreeSet;
+
 use prost::encoding::{DecodeContext, WireType, decode_key, encode_key, encode_varint, skip_field};
 use prost::{DecodeError, Message};
 
@@ -23,7 +25,7 @@ const FIRST_FIELD: i64 = 100;
 const NAME: u32 = 1;
 
 /// Number of `fields` in `CollectionSchema`.
-const FIELDS: u32 = 4;
+pub(super) const FIELDS: u32 = 4;
 
 /// Bytes that are no `schema.CollectionSchema`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +50,8 @@ pub struct FieldSummary {
     pub partition_key: bool,
     /// Whether it holds the dynamic fields (`$meta`).
     pub dynamic: bool,
+    /// Whether rows may have no value of it, as all that were there before it was added.
+    pub nullable: bool,
 }
 
 /// A schema, as far as a plan needs it.
@@ -57,6 +61,12 @@ pub struct SchemaSummary {
     pub name: String,
     /// The listed fields; Milvus's hidden ones are not among them.
     pub fields: Vec<FieldSummary>,
+    /// The fields of its arrays of structs, each stored by itself.
+    pub struct_fields: Vec<FieldSummary>,
+    /// Ids of these arrays, which have no files.
+    pub struct_arrays: Vec<i64>,
+    /// Whether Milvus makes values of some fields out of others.
+    pub has_functions: bool,
     /// Whether rows may have fields that are not in the schema.
     pub enable_dynamic_field: bool,
 }
@@ -68,20 +78,53 @@ impl SchemaSummary {
         Ok(Self {
             name: schema.name,
             fields: schema.fields.into_iter().map(summary).collect(),
+            struct_arrays: schema.struct_array_fields.iter().map(|field| field.field_id).collect(),
+            struct_fields: schema
+                .struct_array_fields
+                .into_iter()
+                .flat_map(|field| field.fields)
+                .map(summary)
+                .collect(),
+            has_functions: !schema.functions.is_empty(),
             enable_dynamic_field: schema.enable_dynamic_field,
         })
     }
 
     /// Ids of all fields that every segment has on disk, sorted: 0 (row id), 1 (timestamp),
-    /// the listed ones, and the dynamic one, which 2.3.5 does not list and numbers last.
+    /// the listed ones, those of structs, and the dynamic one. A segment may lack those of
+    /// [`Self::nullable_field_ids`].
     pub fn stored_field_ids(&self) -> Vec<i64> {
-        let mut ids: Vec<i64> = self.fields.iter().map(|field| field.id).collect();
-        if self.enable_dynamic_field && !self.fields.iter().any(|field| field.dynamic) {
-            ids.push(ids.iter().max().map_or(FIRST_FIELD, |last| last + 1));
-        }
+        let mut ids: Vec<i64> = self.stored().map(|field| field.id).collect();
+        ids.extend(self.dynamic_field_id());
         ids.extend([ROW_ID, TIMESTAMP]);
         ids.sort_unstable();
+        ids.dedup();
         ids
+    }
+
+    /// Ids of the fields that rows may have no value of.
+    pub fn nullable_field_ids(&self) -> Vec<i64> {
+        self.stored().filter(|field| field.nullable).map(|field| field.id).collect()
+    }
+
+    /// The id of the dynamic field, if there is one. Milvus does not list it. It comes after the
+    /// fields that the collection was made with, so that fields which were added later leave a
+    /// gap for it; without a gap it is the last.
+    pub fn dynamic_field_id(&self) -> Option<i64> {
+        if !self.enable_dynamic_field {
+            return None;
+        }
+        if let Some(listed) = self.fields.iter().find(|field| field.dynamic) {
+            return Some(listed.id);
+        }
+        let named = self.stored().map(|field| field.id).chain(self.struct_arrays.iter().copied());
+        let ids: BTreeSet<i64> = named.filter(|id| *id >= FIRST_FIELD).collect();
+        let after = ids.iter().map(|id| id + 1).find(|id| !ids.contains(id));
+        Some(after.unwrap_or(FIRST_FIELD))
+    }
+
+    fn stored(&self) -> impl Iterator<Item = &FieldSummary> {
+        self.fields.iter().chain(&self.struct_fields)
     }
 
     /// Whether Milvus spreads rows over partitions itself.
@@ -99,6 +142,7 @@ fn summary(field: FieldSchema) -> FieldSummary {
         auto_id: field.auto_id,
         partition_key: field.is_partition_key,
         dynamic: field.is_dynamic,
+        nullable: field.nullable,
     }
 }
 
@@ -119,7 +163,7 @@ pub fn minimal_schema(name: &str) -> Vec<u8> {
         ..FieldSchema::default()
     };
     let (name, fields) = (name.to_owned(), vec![key, vector]);
-    CollectionSchema { name, fields, enable_dynamic_field: false }.encode_to_vec()
+    CollectionSchema { name, fields, ..CollectionSchema::default() }.encode_to_vec()
 }
 
 /// The same schema under another name and without `$meta`, which Milvus adds itself and
@@ -180,6 +224,7 @@ mod tests {
             name: "films".to_owned(),
             fields: vec![field(100, "id"), field(101, "year")],
             enable_dynamic_field: true,
+            ..CollectionSchema::default()
         };
         let meta = CollectionSchema {
             fields: vec![FieldSchema { is_dynamic: true, ..field(103, "$meta") }],
@@ -220,7 +265,8 @@ mod tests {
     fn every_stored_field_is_known() {
         let schema = |enable_dynamic_field, last: FieldSchema| {
             let fields = vec![field(100, "id"), last];
-            let schema = CollectionSchema { name: String::new(), fields, enable_dynamic_field };
+            let empty = CollectionSchema::default();
+            let schema = CollectionSchema { fields, enable_dynamic_field, ..empty };
             SchemaSummary::parse(&schema.encode_to_vec()).unwrap().stored_field_ids()
         };
         let dynamic = FieldSchema { is_dynamic: true, ..field(101, "$meta") };

@@ -47,7 +47,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
 /// Crates and the only places under `src` that may name them.
 const CONFINED: &[(&[&str], &[&str])] = &[
     (&["tonic", "tonic_prost", "prost"], &["milvus/", "schema/"]),
-    (&["hyper", "hyper_util", "http_body_util"], &["milvus/management.rs"]),
+    (
+        &["hyper", "hyper_util", "http_body_util"],
+        &["milvus/http.rs", "milvus/management.rs", "milvus/rest.rs"],
+    ),
     (&["rustix"], &["storage/local/", "storage/suspended.rs", "catalog/holder.rs"]),
     (&["prometheus"], &["metrics/"]),
     (&["axum"], &["api/"]),

@@ -48,6 +48,7 @@ mod steps;
 mod store;
 mod support;
 mod systemd;
+mod tree;
 mod unlock;
 mod vanish;
 mod wrong_input;

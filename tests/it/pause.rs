@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use milvus_backup_agent::job::run_backup;
 use milvus_backup_agent::milvus::{
-    GcControl, GcTicket, MilvusError, MilvusErrorKind, MilvusResult,
+    GcControl, GcTarget, GcTicket, MilvusError, MilvusErrorKind, MilvusResult,
 };
 use milvus_backup_agent::model::ErrorKind;
 use milvus_backup_agent::storage::{StoreErrorKind, StoreOp};
@@ -56,7 +56,7 @@ impl Fake {
 
 #[async_trait]
 impl GcControl for Fake {
-    async fn pause(&self, lease: Duration) -> MilvusResult<GcTicket> {
+    async fn pause(&self, _target: GcTarget, lease: Duration) -> MilvusResult<GcTicket> {
         assert_eq!(lease, Duration::from_mins(15));
         self.answer().await?;
         let mut state = self.state();

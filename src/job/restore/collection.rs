@@ -6,10 +6,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::manifest::RestoreStep;
-use crate::milvus::{CollectionSpec, MilvusErrorKind};
+use crate::milvus::MilvusErrorKind;
 use crate::model::{ErrorKind, LoadState, Namespace};
 use crate::plan::CollectionRestore;
-use crate::schema::{SchemaError, SchemaSummary, rename_and_strip};
 
 use super::fill::{Filled, fill};
 use super::session::{Session, Wanted};
@@ -98,47 +97,6 @@ async fn drop_unfinished(session: &Session<'_>, restoring: &Namespace) {
     if let Err(error) = session.context.milvus.drop_collection(restoring).await {
         tracing::warn!(%restoring, %error, "the unfinished collection could not be dropped; a rerun drops it");
     }
-}
-
-/// Makes the empty collection with its partitions.
-pub(super) async fn create(session: &Session<'_>, collection: &CollectionRestore) -> JobResult<()> {
-    let milvus = &session.context.milvus;
-    let content = &collection.content;
-    let unreadable = |error: SchemaError| {
-        let message = format!("the schema of {} in the backup: {error}", collection.from);
-        JobError::new(ErrorKind::Damaged, message)
-    };
-    let summary = SchemaSummary::parse(&content.schema).map_err(unreadable)?;
-    let schema =
-        rename_and_strip(&content.schema, &collection.restoring.collection).map_err(unreadable)?;
-    let partition_key = summary.has_partition_key();
-    milvus
-        .create_collection(&CollectionSpec {
-            namespace: collection.restoring.clone(),
-            schema,
-            shards: content.shards,
-            consistency_level: content.consistency_level,
-            num_partitions: partition_key.then_some(content.num_partitions),
-            properties: content.properties.clone(),
-        })
-        .await?;
-    let present: BTreeSet<String> = milvus
-        .partitions(&collection.restoring)
-        .await?
-        .into_iter()
-        .map(|partition| partition.name)
-        .collect();
-    for partition in content.partitions.iter().filter(|p| !present.contains(&p.name)) {
-        if partition_key {
-            let message = format!(
-                "{} has a partition key, and Milvus made no partition {}",
-                collection.restoring, partition.name
-            );
-            return Err(JobError::new(ErrorKind::Failed, message));
-        }
-        milvus.create_partition(&collection.restoring, &partition.name).await?;
-    }
-    Ok(())
 }
 
 /// Indexes and load state as they were.

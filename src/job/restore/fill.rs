@@ -2,11 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::manifest::SegmentFiles;
 use crate::model::ErrorKind;
-use crate::plan::{Batch, CollectionRestore, Lying, Reads, in_import_order, next_batch};
+use crate::plan::{
+    Batch, CollectionRestore, Lying, Reads, in_import_order, next_batch, unreadable,
+};
 
+use super::create::create;
 use super::import::{Ended, import, partition_name};
 use super::in_place::{InPlace, import_in_place, look};
+use super::jobs::import_all;
 use super::probe::probe;
 use super::session::Session;
 use crate::job::{JobError, JobResult};
@@ -50,8 +55,12 @@ pub(super) async fn fill(
 ) -> JobResult<Filled> {
     let (mut timeouts, mut ways, mut filled) = (0, Ways::All, Filled::default());
     loop {
-        super::collection::create(session, collection).await?;
+        create(session, collection).await?;
         (filled.stored, filled.imported) = (0, 0);
+        if session.version.dialect().import_jobs {
+            import_all(session, collection, &mut filled).await?;
+            return Ok(filled);
+        }
         match pass(session, collection, ways, &mut filled).await? {
             Pass::Whole => return Ok(filled),
             Pass::TimedOut => {
@@ -93,6 +102,7 @@ async fn pass(
     filled: &mut Filled,
 ) -> JobResult<Pass> {
     let list = session.backup.list(&collection.content.list).await?;
+    check_readable(session, collection, list.segments())?;
     let segments = in_import_order(list.segments());
     let mut rest = segments.as_slice();
     let mut number = 0;
@@ -164,6 +174,23 @@ async fn import_staged(
         Ended::TimedOut => Ok(None),
         Ended::Failed(why) => Err(JobError::new(ErrorKind::Failed, why)),
     }
+}
+
+/// Refuses segments that only newer servers read.
+pub(super) fn check_readable(
+    session: &Session<'_>,
+    collection: &CollectionRestore,
+    list: &[SegmentFiles],
+) -> JobResult<()> {
+    let dialect = session.version.dialect();
+    let Some(why) = unreadable(list, dialect.l0_segments, dialect.storage_version) else {
+        return Ok(());
+    };
+    let (from, version) = (&collection.from, &session.version);
+    let message = format!("Milvus {version} cannot read {from}: {why}");
+    let source = &session.backup.manifest.milvus_version;
+    Err(JobError::new(ErrorKind::Refused, message)
+        .hint(format!("restore into a Milvus no older than {source}")))
 }
 
 /// Only deletes, and writes beyond the boundary, may make the imported rows fewer.

@@ -96,7 +96,11 @@ async fn watch(
 
 /// The partition of the batch, by its name.
 pub(super) fn partition_name(collection: &CollectionRestore, batch: &Batch) -> JobResult<String> {
-    let id = batch.source.1;
+    partition_named(collection, batch.source.1)
+}
+
+/// A partition of the backup, by its name.
+pub(super) fn partition_named(collection: &CollectionRestore, id: i64) -> JobResult<String> {
     let partition = collection.content.partitions.iter().find(|partition| partition.id == id);
     partition.map(|partition| partition.name.clone()).ok_or_else(|| {
         let message = format!("the backup of {} names no partition {id}", collection.from);

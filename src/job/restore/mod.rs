@@ -45,9 +45,11 @@
 //! import that ran out of time may have left rows behind.
 
 mod collection;
+mod create;
 mod fill;
 mod import;
 mod in_place;
+mod jobs;
 mod probe;
 mod proof;
 mod recover;

@@ -13,7 +13,7 @@ use crate::metrics::LeaseScope;
 use crate::model::{BackupName, ClusterName, ErrorKind, Namespace};
 use crate::plan::{
     BatchLimit, CollectionRestore, Existing, RbacPlan, RestorePlan, RestoreProblem, RestoreRequest,
-    TargetCollection, check_request, plan_restore, targets,
+    TargetCollection, check_request, database_properties, plan_restore, targets,
 };
 use crate::transfer::Stage;
 
@@ -331,7 +331,12 @@ async fn make_databases(session: &Session<'_>, plan: &RestorePlan) -> JobResult<
     let milvus = &session.context.milvus;
     let present: HashSet<String> = milvus.databases().await?.into_iter().collect();
     for database in plan.databases.iter().filter(|database| !present.contains(*database)) {
-        milvus.create_database(database).await?;
+        let properties = if session.version.dialect().database_properties {
+            database_properties(&session.backup.manifest, plan, database)
+        } else {
+            Vec::new()
+        };
+        milvus.create_database(database, &properties).await?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::catalog::Readable;
 use crate::job::{JobContext, JobResult};
-use crate::manifest::{FileEntry, FileId};
+use crate::manifest::{FileEntry, FileId, Placement, SegmentFiles};
 use crate::model::{KeyPrefix, ObjectKey};
 use crate::plan::Batch;
 use crate::storage::{
@@ -71,8 +71,9 @@ impl StagingArea {
     ) -> JobResult<Folders> {
         let folder = self.folder.join(number);
         let files: Vec<(FileId, &FileEntry)> = batch.files().collect();
-        let copies =
-            files.into_iter().map(|(id, entry)| self.stage_one(backup, &folder, id, entry));
+        let copies = files
+            .into_iter()
+            .map(|(id, entry)| self.stage_one(backup, folder.key(id.tail()), id, entry));
         stream::iter(copies).buffer_unordered(self.concurrency).try_collect::<()>().await?;
         let (collection, partition) = batch.source;
         let seen = |kind: &str| self.seen(&format!("{number}/{kind}/{collection}/{partition}/"));
@@ -82,16 +83,38 @@ impl StagingArea {
         })
     }
 
+    /// Stages segments under a number of their own, each in a folder of its own that holds the
+    /// segment's: the folders of insert and delta logs of each, as Milvus sees them.
+    pub(super) async fn stage_segments(
+        &self,
+        backup: &Readable,
+        segments: &[SegmentFiles],
+        number: usize,
+    ) -> JobResult<Vec<[String; 2]>> {
+        let placement = Placement::own(self.folder.join(number));
+        let files: Vec<(FileId, &FileEntry)> =
+            segments.iter().flat_map(SegmentFiles::files).collect();
+        let copies = files
+            .into_iter()
+            .map(|(id, entry)| self.stage_one(backup, placement.key(&id), id, entry));
+        stream::iter(copies).buffer_unordered(self.concurrency).try_collect::<()>().await?;
+        let root = self.seen_by_milvus.trim_end_matches('/');
+        let folders = |segment: &SegmentFiles| {
+            let ids = (segment.collection, segment.partition, segment.segment);
+            placement.segment_folders(ids).map(|folder| format!("{root}/{folder}"))
+        };
+        Ok(segments.iter().map(folders).collect())
+    }
+
     async fn stage_one(
         &self,
         backup: &Readable,
-        folder: &KeyPrefix,
+        to: ObjectKey,
         id: FileId,
         entry: &FileEntry,
     ) -> JobResult<()> {
         prove(backup, self.retries, id, entry).await?;
-        let (source, to) = (backup.cluster.repository.store(), folder.key(id.tail()));
-        let key = backup.key(&id);
+        let (source, key) = (backup.cluster.repository.store(), backup.key(&id));
         let place = || self.place_file(&**source, (&key, &to), entry.size);
         Ok(retrying(self.retries, place).await?)
     }

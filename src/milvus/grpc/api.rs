@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 
 use crate::milvus::{
-    CollectionSpec, ImportRequest, ImportState, ImportTask, MilvusApi, MilvusError,
-    MilvusErrorKind, MilvusResult, MilvusVersion,
+    CollectionSpec, ImportJob, ImportRequest, ImportState, ImportTask, JobRequest, MilvusApi,
+    MilvusError, MilvusErrorKind, MilvusResult, MilvusVersion,
 };
 use crate::model::Namespace;
 use crate::model::{
-    CollectionDescription, FlushAnswer, IndexDescription, LoadState, Partition, Rbac, SegmentInfo,
+    ClusterFlush, CollectionDescription, DatabaseDescription, FlushAnswer, IndexDescription,
+    KeyValue, LoadState, Partition, Rbac, SegmentInfo, SegmentLogs,
 };
 
 use super::call::{Ask, Kind, rpc};
@@ -152,8 +153,32 @@ impl MilvusApi for GrpcMilvus {
         self.call(ask, rpc!(get_persistent_segment_info)).await.map(convert::segments)
     }
 
-    async fn create_database(&self, database: &str) -> MilvusResult<()> {
-        let message = milvus::CreateDatabaseRequest { db_name: database.to_owned() };
+    async fn flush_all(&self) -> MilvusResult<ClusterFlush> {
+        self.flush_cluster(DEFAULT_DATABASE).await
+    }
+
+    async fn is_all_flushed(&self, flush: &ClusterFlush) -> MilvusResult<bool> {
+        self.is_cluster_flushed(DEFAULT_DATABASE, flush).await
+    }
+
+    async fn segment_logs(
+        &self,
+        database: &str,
+        collection: i64,
+        segments: &[i64],
+    ) -> MilvusResult<Vec<SegmentLogs>> {
+        self.rest().segment_logs(database, collection, segments).await
+    }
+
+    async fn describe_database(&self, database: &str) -> MilvusResult<DatabaseDescription> {
+        self.database(database).await
+    }
+
+    async fn create_database(&self, database: &str, properties: &[KeyValue]) -> MilvusResult<()> {
+        let message = milvus::CreateDatabaseRequest {
+            db_name: database.to_owned(),
+            properties: pairs(properties),
+        };
         let operation = format!("create database {database}");
         let ask = ask(Kind::Once, operation, DEFAULT_DATABASE, message);
         self.call(ask, rpc!(create_database)).await.map(done)
@@ -181,6 +206,18 @@ impl MilvusApi for GrpcMilvus {
         };
         let ask = ask(Kind::Once, operation, &namespace.database, message);
         self.call(ask, rpc!(create_collection)).await.map(done)
+    }
+
+    async fn add_field(&self, namespace: &Namespace, field: &[u8]) -> MilvusResult<()> {
+        self.add_one_field(namespace, field).await
+    }
+
+    async fn alter_properties(
+        &self,
+        namespace: &Namespace,
+        properties: &[KeyValue],
+    ) -> MilvusResult<()> {
+        self.set_properties(namespace, properties).await
     }
 
     async fn create_partition(&self, namespace: &Namespace, partition: &str) -> MilvusResult<()> {
@@ -246,6 +283,14 @@ impl MilvusApi for GrpcMilvus {
         let ask = ask(Kind::Read, operation, DEFAULT_DATABASE, message);
         let answer = self.call(ask, rpc!(get_import_state)).await?;
         Ok(convert::import_state(&answer))
+    }
+
+    async fn import_job(&self, request: &JobRequest) -> MilvusResult<ImportJob> {
+        self.rest().import(request).await
+    }
+
+    async fn job_state(&self, job: &ImportJob) -> MilvusResult<ImportState> {
+        self.rest().import_state(job).await
     }
 
     async fn load(&self, namespace: &Namespace, state: &LoadState) -> MilvusResult<()> {

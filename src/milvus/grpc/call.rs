@@ -118,7 +118,8 @@ answers! {
     DescribeCollectionResponse ShowPartitionsResponse DescribeIndexResponse
     GetLoadStateResponse GetLoadingProgressResponse GetReplicasResponse FlushResponse
     GetFlushStateResponse GetPersistentSegmentInfoResponse ImportResponse
-    GetImportStateResponse BackupRbacMetaResponse
+    GetImportStateResponse DescribeDatabaseResponse FlushAllResponse GetFlushAllStateResponse
+    BackupRbacMetaResponse
 }
 
 impl GrpcMilvus {

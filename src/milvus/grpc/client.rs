@@ -6,6 +6,7 @@ use std::time::Duration;
 use tonic::transport::{Channel, Endpoint};
 use url::Url;
 
+use crate::milvus::rest::Rest;
 use crate::milvus::{MilvusError, MilvusErrorKind, MilvusResult};
 
 use super::proto::milvus::milvus_service_client::MilvusServiceClient;
@@ -28,6 +29,7 @@ const LARGEST_ANSWER_BYTES: usize = 256 << 20;
 pub struct GrpcMilvus {
     address: String,
     client: Client,
+    rest: Rest,
 }
 
 impl GrpcMilvus {
@@ -52,11 +54,23 @@ impl GrpcMilvus {
             .keep_alive_while_idle(true);
         let client = MilvusServiceClient::new(endpoint.connect_lazy())
             .max_decoding_message_size(LARGEST_ANSWER_BYTES);
-        Ok(Self { address: text, client })
+        Ok(Self { address: text, client, rest: Rest::new(address.clone()) })
+    }
+
+    /// Says who asks to the server's REST interface: `user:password`, or a token.
+    #[must_use]
+    pub fn with_bearer(mut self, token: &str) -> Self {
+        self.rest = self.rest.with_bearer(token);
+        self
     }
 
     pub(super) fn address_text(&self) -> &str {
         &self.address
+    }
+
+    /// The same server's REST interface.
+    pub(super) fn rest(&self) -> &Rest {
+        &self.rest
     }
 
     /// A handle on the one connection; cheap.

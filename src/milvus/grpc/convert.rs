@@ -2,16 +2,24 @@
 //!
 //! Milvus answers lists in the order of a hash map, another one each time: all are sorted here.
 
+use std::collections::BTreeMap;
+
 use prost::Message;
 
 use crate::milvus::ImportState;
 use crate::model::{
-    CollectionDescription, CollectionOrigin, FlushAnswer, IndexDescription, KeyValue, Partition,
-    SegmentInfo, SegmentTraits,
+    ClusterFlush, CollectionDescription, CollectionOrigin, DatabaseDescription, FlushAnswer,
+    IndexDescription, KeyValue, Partition, SegmentInfo, SegmentTraits,
 };
 
 use super::proto::common::{self, SegmentState};
 use super::proto::{milvus, schema};
+
+/// The property of a message that holds its time tick.
+const TIME_TICK: &str = "_tt";
+
+/// How Milvus writes it.
+const TIME_TICK_BASE: u32 = 36;
 
 pub(super) fn pairs(pairs: &[KeyValue]) -> Vec<common::KeyValuePair> {
     pairs.iter().map(|pair| pair_of(&pair.key, &pair.value)).collect()
@@ -87,6 +95,14 @@ fn ids(ids: schema::LongArray) -> Vec<i64> {
     ids
 }
 
+pub(super) fn database(answer: milvus::DescribeDatabaseResponse) -> DatabaseDescription {
+    DatabaseDescription {
+        name: answer.db_name,
+        id: answer.db_id,
+        properties: key_values(answer.properties),
+    }
+}
+
 /// Only flushed segments are in the storage as a whole.
 pub(super) fn segments(answer: milvus::GetPersistentSegmentInfoResponse) -> Vec<SegmentInfo> {
     let flushed = answer.infos.into_iter().filter(|info| info.state() == SegmentState::Flushed);
@@ -95,12 +111,36 @@ pub(super) fn segments(answer: milvus::GetPersistentSegmentInfoResponse) -> Vec<
             id: info.segment_id,
             collection: info.collection_id,
             partition: info.partition_id,
-            rows: info.num_rows,
-            traits: SegmentTraits::default(),
+            rows: if is_l0(&info) { 0 } else { info.num_rows },
+            sorted: info.is_sorted,
+            traits: SegmentTraits {
+                l0: is_l0(&info),
+                storage_version: info.storage_version,
+                channel: String::new(),
+            },
         })
         .collect();
     segments.sort_unstable_by_key(|segment| segment.id);
     segments
+}
+
+fn is_l0(info: &milvus::PersistentSegmentInfo) -> bool {
+    info.level() == common::SegmentLevel::L0
+}
+
+/// `None` where a message lacks its time tick, or there are none at all: then nobody knows
+/// what the flush has sealed.
+pub(super) fn cluster_flush(answer: &milvus::FlushAllResponse) -> Option<ClusterFlush> {
+    let tick = |message: &common::ImmutableMessage| {
+        let text = message.properties.get(TIME_TICK)?;
+        u64::from_str_radix(text, TIME_TICK_BASE).ok()
+    };
+    let ticks: Option<BTreeMap<String, u64>> = answer
+        .flush_all_msgs
+        .iter()
+        .map(|(channel, message)| Some((channel.clone(), tick(message)?)))
+        .collect();
+    ticks.filter(|ticks| !ticks.is_empty()).map(|ticks| ClusterFlush { ticks })
 }
 
 pub(super) fn names(mut names: Vec<String>) -> Vec<String> {

@@ -22,9 +22,11 @@ mod api;
 mod call;
 mod client;
 mod convert;
+mod later;
 mod load;
 mod proto;
 mod rbac;
 mod status;
 
 pub use client::GrpcMilvus;
+pub(super) use status::meaning;

@@ -22,6 +22,11 @@ pub(super) fn answered(status: &common::Status) -> Option<(MilvusErrorKind, Stri
     Some((kind, without_traces(&status.reason)))
 }
 
+/// The same of the bare code that an answer over REST has.
+pub(in crate::milvus) fn meaning(code: i32, reason: &str) -> Option<(MilvusErrorKind, String)> {
+    answered(&common::Status { error_code: 0, code, reason: reason.to_owned() })
+}
+
 /// Codes of servers since 2.3 (`pkg/util/merr`).
 fn by_code(code: i32) -> Option<MilvusErrorKind> {
     match code {

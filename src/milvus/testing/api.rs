@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use crate::milvus::{
-    CollectionSpec, ImportRequest, ImportState, ImportTask, MilvusApi, MilvusError,
-    MilvusErrorKind, MilvusResult, MilvusVersion,
+    CollectionSpec, ImportJob, ImportRequest, ImportState, ImportTask, JobRequest, MilvusApi,
+    MilvusError, MilvusErrorKind, MilvusResult, MilvusVersion,
 };
 use crate::model::Namespace;
 use crate::model::{
-    CollectionDescription, CollectionOrigin, FlushAnswer, IndexDescription, LoadState, Partition,
-    Rbac, SegmentInfo,
+    ClusterFlush, CollectionDescription, CollectionOrigin, DatabaseDescription, FlushAnswer,
+    IndexDescription, KeyValue, LoadState, Partition, Rbac, SegmentInfo, SegmentLogs,
 };
 
 use crate::schema::{SchemaSummary, rename_and_strip};
@@ -24,6 +24,11 @@ use super::script::{ImportScript, MilvusCall};
 
 fn error(kind: MilvusErrorKind, message: &str) -> MilvusError {
     MilvusError::new("fake Milvus", kind, message)
+}
+
+/// What 2.3.5 answers to the calls of later servers.
+fn too_old() -> MilvusError {
+    error(MilvusErrorKind::Unimplemented, "the server has no such call")
 }
 
 impl FakeMilvus {
@@ -165,7 +170,28 @@ impl MilvusApi for FakeMilvus {
         })
     }
 
-    async fn create_database(&self, database: &str) -> MilvusResult<()> {
+    async fn flush_all(&self) -> MilvusResult<ClusterFlush> {
+        Err(too_old())
+    }
+
+    async fn is_all_flushed(&self, _flush: &ClusterFlush) -> MilvusResult<bool> {
+        Err(too_old())
+    }
+
+    async fn segment_logs(
+        &self,
+        _database: &str,
+        _collection: i64,
+        _segments: &[i64],
+    ) -> MilvusResult<Vec<SegmentLogs>> {
+        Err(too_old())
+    }
+
+    async fn describe_database(&self, _database: &str) -> MilvusResult<DatabaseDescription> {
+        Err(too_old())
+    }
+
+    async fn create_database(&self, database: &str, _properties: &[KeyValue]) -> MilvusResult<()> {
         self.enter(MilvusCall::CreateDatabase)?;
         let mut cluster = self.cluster();
         if cluster.databases.contains_key(database) {
@@ -192,6 +218,18 @@ impl MilvusApi for FakeMilvus {
         }
         cluster.create(spec.clone());
         Ok(())
+    }
+
+    async fn add_field(&self, _namespace: &Namespace, _field: &[u8]) -> MilvusResult<()> {
+        Err(too_old())
+    }
+
+    async fn alter_properties(
+        &self,
+        _namespace: &Namespace,
+        _properties: &[KeyValue],
+    ) -> MilvusResult<()> {
+        Err(too_old())
     }
 
     async fn create_partition(&self, namespace: &Namespace, partition: &str) -> MilvusResult<()> {
@@ -257,6 +295,14 @@ impl MilvusApi for FakeMilvus {
         };
         self.write(files).await?;
         Ok(state)
+    }
+
+    async fn import_job(&self, _request: &JobRequest) -> MilvusResult<ImportJob> {
+        Err(too_old())
+    }
+
+    async fn job_state(&self, _job: &ImportJob) -> MilvusResult<ImportState> {
+        Err(too_old())
     }
 
     async fn load(&self, namespace: &Namespace, state: &LoadState) -> MilvusResult<()> {

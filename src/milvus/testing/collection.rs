@@ -97,6 +97,7 @@ impl Collection {
                 collection,
                 partition: partition_id,
                 rows: i64::try_from(segment.content.rows.len()).expect("tests have few rows"),
+                sorted: false,
                 traits: SegmentTraits::default(),
             };
             partition.segments.iter().map(info).collect::<Vec<_>>()

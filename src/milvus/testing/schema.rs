@@ -20,7 +20,7 @@ impl SchemaDraft {
         Self(CollectionSchema {
             name: name.to_owned(),
             fields: vec![id, field(101, "vec", FLOAT_VECTOR)],
-            enable_dynamic_field: false,
+            ..CollectionSchema::default()
         })
     }
 

@@ -13,8 +13,8 @@ async fn a_server_tells_its_version_and_databases() {
     let version = client.version().await.unwrap();
     assert_eq!(version.number, Some((2, 3, 5)), "{version}");
 
-    client.create_database("made_here").await.unwrap();
-    let again = client.create_database("made_here").await.unwrap_err();
+    client.create_database("made_here", &[]).await.unwrap();
+    let again = client.create_database("made_here", &[]).await.unwrap_err();
     assert_eq!(again.kind(), MilvusErrorKind::AlreadyExists, "{again}");
     let databases = client.databases().await.unwrap();
     assert!(databases.contains(&"made_here".to_owned()), "{databases:?}");

@@ -12,8 +12,9 @@ use futures::stream::{self, BoxStream};
 use jiff::Timestamp;
 use milvus_backup_agent::job::{JobContext, Staging};
 use milvus_backup_agent::milvus::{
-    CollectionDescription, CollectionSpec, FlushAnswer, ImportRequest, ImportState, ImportTask,
-    IndexDescription, LoadState, MilvusApi, MilvusResult, MilvusVersion, Partition, SegmentInfo,
+    ClusterFlush, CollectionDescription, CollectionSpec, DatabaseDescription, FlushAnswer,
+    ImportJob, ImportRequest, ImportState, ImportTask, IndexDescription, JobRequest, KeyValue,
+    LoadState, MilvusApi, MilvusResult, MilvusVersion, Partition, SegmentInfo, SegmentLogs,
 };
 use milvus_backup_agent::model::{KeyPrefix, Namespace, ObjectKey, Rbac};
 use milvus_backup_agent::storage::{
@@ -298,12 +299,20 @@ pass_on! {
     flush(namespace: [&Namespace]) -> [FlushAnswer];
     is_flushed(namespace: [&Namespace], flush: [&FlushAnswer]) -> [bool];
     persistent_segments(namespace: [&Namespace]) -> [Vec<SegmentInfo>];
-    create_database(database: [&str]) -> [()];
+    flush_all() -> [ClusterFlush];
+    is_all_flushed(flush: [&ClusterFlush]) -> [bool];
+    segment_logs(database: [&str], collection: [i64], segments: [&[i64]]) -> [Vec<SegmentLogs>];
+    describe_database(database: [&str]) -> [DatabaseDescription];
+    create_database(database: [&str], properties: [&[KeyValue]]) -> [()];
     create_collection(spec: [&CollectionSpec]) -> [()];
+    add_field(namespace: [&Namespace], field: [&[u8]]) -> [()];
+    alter_properties(namespace: [&Namespace], properties: [&[KeyValue]]) -> [()];
     create_partition(namespace: [&Namespace], partition: [&str]) -> [()];
     create_index(namespace: [&Namespace], index: [&IndexDescription]) -> [()];
     import(request: [&ImportRequest]) -> [ImportTask];
     import_state(task: [ImportTask]) -> [ImportState];
+    import_job(request: [&JobRequest]) -> [ImportJob];
+    job_state(job: [&ImportJob]) -> [ImportState];
     load(namespace: [&Namespace], state: [&LoadState]) -> [()];
     load_percent(namespace: [&Namespace], state: [&LoadState]) -> [i64];
     rename_collection(from: [&Namespace], to: [&str]) -> [()];

@@ -1,0 +1,140 @@
+//! Rows into a new collection of a Milvus since 2.4, by import jobs of many segments.
+//!
+//! Every segment is staged in a folder of its own, as milvus-backup lays it out, since such a
+//! server takes what lies directly in a folder for segments. Whether it reads the staging
+//! folder cannot be asked for as of 2.3 (`probe`): what such servers say of what they cannot
+//! import was never seen. So a job that brings back nothing, where something must come back, is
+//! a failure.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::milvus::{
+    FOLDERS_PER_JOB, ImportState, JobContent, JobRequest, MilvusErrorKind, RowFolders,
+};
+use crate::model::ErrorKind;
+use crate::plan::{CollectionRestore, JobBatch, JobKind, JobLimits, has_deltas, import_jobs};
+
+use super::fill::{Filled, check_readable};
+use super::import::partition_named;
+use super::session::Session;
+use crate::job::{JobError, JobResult};
+
+/// Between two looks at a job.
+const POLL: Duration = Duration::from_millis(500);
+
+/// How long a job may stand still before it is given up.
+const STALL: Duration = Duration::from_mins(30);
+
+/// Fills the collection, job by job.
+pub(super) async fn import_all(
+    session: &Session<'_>,
+    collection: &CollectionRestore,
+    filled: &mut Filled,
+) -> JobResult<()> {
+    let list = session.backup.list(&collection.content.list).await?;
+    check_readable(session, collection, list.segments())?;
+    let deletes = session.version.dialect().deletes_per_job;
+    let jobs = import_jobs(list.segments(), JobLimits { rows: FOLDERS_PER_JOB, deletes });
+    for (batch, number) in jobs.iter().zip(1..) {
+        filled.staged += batch.bytes();
+        let rows = import(session, collection, batch, number).await?;
+        if batch.kind == JobKind::Rows {
+            check_rows(collection, batch, rows)?;
+            filled.stored += batch.rows();
+            filled.imported += rows;
+        }
+        session.context.progress.advance(batch.bytes());
+    }
+    if filled.stored > 0 && filled.imported == 0 {
+        return Err(nothing_came(collection, filled.stored));
+    }
+    Ok(())
+}
+
+async fn import(
+    session: &Session<'_>,
+    collection: &CollectionRestore,
+    batch: &JobBatch,
+    number: usize,
+) -> JobResult<u64> {
+    let partition = batch.partition.map(|id| partition_named(collection, id)).transpose()?;
+    let staged = session.staging.stage_segments(&session.backup, &batch.segments, number).await?;
+    let folders = batch.segments.iter().zip(staged);
+    let content = match batch.kind {
+        JobKind::Rows => JobContent::Rows(
+            folders
+                .map(|(segment, [insert, delta])| RowFolders {
+                    insert,
+                    delta: has_deltas(segment).then_some(delta),
+                })
+                .collect(),
+        ),
+        JobKind::Deletes => JobContent::Deletes(folders.map(|(_, [_, delta])| delta).collect()),
+    };
+    let boundary = collection.content.boundary;
+    let request = JobRequest {
+        namespace: collection.restoring.clone(),
+        partition,
+        content,
+        storage_version: batch.storage_version,
+        end_ts: boundary.and_then(|boundary| session.version.import_end_ts(boundary.timestamp)),
+    };
+    let ended = watch(session, &request).await;
+    session.staging.clear(number).await?;
+    ended
+}
+
+/// Starts a job and waits for its end: its rows.
+async fn watch(session: &Session<'_>, request: &JobRequest) -> JobResult<u64> {
+    let milvus = &session.context.milvus;
+    let job = milvus.import_job(request).await?;
+    let failed = |how: String| {
+        let message = format!("import job {} into {} {how}", job.id, request.namespace);
+        JobError::new(ErrorKind::Failed, message)
+    };
+    let mut seen = (0, Instant::now());
+    loop {
+        match milvus.job_state(&job).await {
+            Ok(ImportState::Completed { rows }) => return Ok(rows.unsigned_abs()),
+            Ok(ImportState::Failed { reason }) => return Err(failed(format!("failed: {reason}"))),
+            Ok(ImportState::Running { percent }) if percent > seen.0 => {
+                seen = (percent, Instant::now());
+            }
+            Ok(ImportState::Running { .. }) => {}
+            Err(error) if error.kind() == MilvusErrorKind::Transient => {}
+            Err(error) => return Err(error.into()),
+        }
+        if seen.1.elapsed() > STALL {
+            let minutes = STALL.as_secs() / 60;
+            let how = format!("stands at {} % for {minutes} minutes", seen.0);
+            return Err(failed(how).hint("see Milvus's log"));
+        }
+        sleep(POLL).await;
+    }
+}
+
+/// Only deletes, and writes beyond the boundary, may make the imported rows fewer.
+fn check_rows(collection: &CollectionRestore, batch: &JobBatch, imported: u64) -> JobResult<()> {
+    let stored = batch.rows();
+    if imported > stored {
+        let place = &collection.restoring;
+        let message =
+            format!("{imported} rows were imported into {place} where the backup has {stored}");
+        return Err(JobError::new(ErrorKind::Failed, message));
+    }
+    if imported == 0 && stored > 0 && !batch.has_deltas() {
+        return Err(nothing_came(collection, stored));
+    }
+    Ok(())
+}
+
+fn nothing_came(collection: &CollectionRestore, stored: u64) -> JobError {
+    let message = format!("none of {stored} rows came into {}", collection.restoring);
+    JobError::new(ErrorKind::Failed, message).hint(
+        "Milvus must see the staging folder: set `repository.staging` to a folder that it reads, \
+         and `milvus.storage.local.milvus_path` or `milvus.storage.s3.*` to what it calls it. If \
+         all its rows were deleted, leave the collection out",
+    )
+}

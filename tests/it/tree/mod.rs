@@ -1,0 +1,5 @@
+//! milvus-backup's own tree, written and read.
+
+mod golden;
+mod proto;
+mod sample;
