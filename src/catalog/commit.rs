@@ -5,14 +5,15 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::manifest::{
-    Attempt, AttemptEnd, EncodedList, EncodedRbac, FileList, Manifest, Placement,
+    Attempt, AttemptEnd, EncodedList, EncodedRbac, FileList, Manifest, Placement, TreeDocument,
+    TreeDocuments,
 };
-use crate::model::{BackupName, Clock, ObjectKey};
+use crate::model::{BackupName, Clock, Layout, ObjectKey};
 use crate::plan::Damage;
 use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
 
 use super::repository::AGENT;
-use super::{CatalogError, CatalogResult, Cluster, Lease, resume, this_process};
+use super::{CatalogError, CatalogResult, Cluster, Lease, own, resume, this_process};
 
 /// What a run says of itself when it reserves a name.
 #[derive(Debug, Clone)]
@@ -46,6 +47,21 @@ pub struct Run {
     cluster: Cluster,
     attempt: Attempt,
     lease: Lease,
+    /// Whether it has taken the place of another, which may have left files.
+    heir: bool,
+}
+
+/// What a run has to commit.
+#[derive(Debug)]
+pub struct Work {
+    /// The backup.
+    pub manifest: Manifest,
+    /// Its files, by collection.
+    pub lists: Vec<(i64, FileList)>,
+    /// What milvus-backup reads, of a standalone one.
+    pub documents: Option<TreeDocuments>,
+    /// Users, roles and grants, if they were asked for.
+    pub rbac: Option<EncodedRbac>,
 }
 
 impl Run {
@@ -70,9 +86,9 @@ impl Run {
             job: reservation.job,
             end: None,
         };
-        let run = Self { cluster: cluster.clone(), attempt, lease };
+        let run = Self { cluster: cluster.clone(), attempt, lease, heir: false };
         match run.put_attempt(&reservation.unfinished, clock).await {
-            Ok(()) => Ok(run),
+            Ok(heir) => Ok(Self { heir, ..run }),
             Err(error) => {
                 run.lease.release().await;
                 Err(error)
@@ -80,19 +96,20 @@ impl Run {
         }
     }
 
-    async fn put_attempt(&self, unfinished: &Unfinished, clock: &dyn Clock) -> CatalogResult<()> {
+    /// Whether the name was another run's before.
+    async fn put_attempt(&self, unfinished: &Unfinished, clock: &dyn Clock) -> CatalogResult<bool> {
         let name = &self.attempt.name;
         let key = self.cluster.layout.backup(name).attempt();
         self.refuse_taken(clock).await?;
         let put = self.lease.write(&key, &self.attempt, PutMode::IfAbsent).await;
-        let Err(error) = put else { return Ok(()) };
+        let Err(error) = put else { return Ok(false) };
         let found = self.cluster.repository.read::<Attempt>("attempt", &key).await;
         match found {
-            Ok(Some(found)) if found.run == self.attempt.run => Ok(()),
+            Ok(Some(found)) if found.run == self.attempt.run => Ok(false),
             Ok(Some(found)) if *unfinished != Unfinished::Leave => {
                 if resume::take_over(&self.cluster, &found, (&self.attempt, unfinished)).await? {
                     tracing::info!(%name, run = %found.run, "the place of an unfinished run is taken");
-                    return Ok(());
+                    return Ok(true);
                 }
                 self.refuse_taken(clock).await?;
                 Err(CatalogError::NameHeld { name: name.clone(), host: found.host })
@@ -133,8 +150,27 @@ impl Run {
     }
 
     /// Where the run's checkpoint lies.
-    pub fn checkpoint(&self) -> ObjectKey {
-        self.cluster.layout.backup(&self.attempt.name).checkpoint()
+    pub fn checkpoint(&self, layout: Layout) -> ObjectKey {
+        self.cluster.layout.backup(&self.attempt.name).checkpoint(layout)
+    }
+
+    /// Takes away what an earlier run under this name has left of a tree: its documents, and
+    /// files that a backup of this layout cannot use.
+    pub async fn clear(&self, layout: Layout) -> CatalogResult<()> {
+        if !self.heir {
+            return Ok(());
+        }
+        own::clear(&self.cluster, &self.lease, (&self.attempt.name, layout)).await
+    }
+
+    /// Deletes files of a standalone backup that are in none of its lists.
+    pub async fn drop_strays(&self, lists: &[(i64, FileList)]) -> CatalogResult<()> {
+        let name = &self.attempt.name;
+        let strays = own::drop_strays(&self.cluster, &self.lease, (name, lists)).await?;
+        if strays > 0 {
+            tracing::info!(%name, strays, "files that came to be in no list are deleted");
+        }
+        Ok(())
     }
 
     /// Saves what the run is about to refer to, before the first copy of it.
@@ -164,23 +200,18 @@ impl Run {
         }
     }
 
-    /// Writes users and roles beside where the manifest will be. What a run left whose place
-    /// was taken is overwritten.
-    pub async fn put_rbac(&self, rbac: &EncodedRbac) -> CatalogResult<()> {
-        let key = self.cluster.layout.backup(&self.attempt.name).rbac();
-        self.lease.put(&key, rbac.bytes.reveal().clone().into(), PutMode::Overwrite).await
-    }
-
-    /// Looks at every file once more and makes the backup exist: steps 7 to 9.
-    pub async fn commit(
-        self,
-        manifest: &Manifest,
-        lists: &[(i64, FileList)],
-    ) -> Result<(), (CatalogError, Self)> {
-        match self.publish(manifest, lists).await {
+    /// Looks at every file once more and makes the backup exist: steps 7 to 10.
+    pub async fn commit(self, work: &Work) -> Result<(), (CatalogError, Self)> {
+        let published = match self.prepare(work).await {
+            Ok(()) => self.publish(&work.manifest).await,
+            Err(error) => {
+                self.retract(work.manifest.layout).await;
+                Err(error)
+            }
+        };
+        match published {
             Ok(()) => {
-                let plan = self.cluster.layout.backup(&self.attempt.name).plan();
-                self.discard(&[plan, self.checkpoint()]).await;
+                self.discard(&self.cluster.layout.backup(&self.attempt.name).of_run()).await;
                 self.lease.release().await;
                 Ok(())
             }
@@ -188,13 +219,32 @@ impl Run {
         }
     }
 
-    async fn publish(&self, manifest: &Manifest, lists: &[(i64, FileList)]) -> CatalogResult<()> {
-        let layout = &self.cluster.layout;
-        let placement = layout.placement(&self.attempt.name, manifest.layout);
+    /// Everything up to the manifest. milvus-backup sees a standalone backup from its last
+    /// document on.
+    async fn prepare(&self, work: &Work) -> CatalogResult<()> {
+        let Work { manifest, lists, documents, rbac } = work;
+        let (layout, name) = (&self.cluster.layout, &self.attempt.name);
+        let keys = layout.backup(name);
+        if let Some(rbac) = rbac {
+            let body = rbac.bytes.reveal().clone().into();
+            self.lease.put(&keys.rbac(), body, PutMode::Overwrite).await?;
+        }
+        if let Some(documents) = documents {
+            for document in TreeDocument::ALL {
+                let body = Bytes::copy_from_slice(documents.bytes(*document));
+                self.lease.put(&keys.meta(*document), body, PutMode::Overwrite).await?;
+            }
+        }
+        let placement = layout.placement(name, manifest.layout);
         for (collection, list) in lists {
             self.prove(&placement, *collection, list).await?;
         }
-        let keys = self.cluster.layout.backup(&self.attempt.name);
+        if manifest.layout == Layout::Standalone
+            && let Some(stray) = own::find_stray(&self.cluster, (name, lists)).await?
+        {
+            let file = self.cluster.repository.place(&stray);
+            return Err(CatalogError::NotAsWritten { file, why: "is in no list".to_owned() });
+        }
         let store = self.cluster.repository.store();
         if store.find_bytes(&keys.tombstone()).await?.is_some() {
             return Err(self.lost("its backup was deleted"));
@@ -203,6 +253,21 @@ impl Run {
         if attempt.is_none_or(|attempt| attempt.run != self.attempt.run) {
             return Err(self.lost("its attempt was cleaned up"));
         }
+        Ok(())
+    }
+
+    /// milvus-backup must not take what was not committed for a backup.
+    async fn retract(&self, layout: Layout) {
+        if layout == Layout::Standalone
+            && let Err(error) = own::retract(&self.cluster, &self.lease, &self.attempt.name).await
+        {
+            tracing::warn!(%error, "milvus-backup may see a backup that was not committed");
+        }
+    }
+
+    async fn publish(&self, manifest: &Manifest) -> CatalogResult<()> {
+        let keys = self.cluster.layout.backup(&self.attempt.name);
+        let store = self.cluster.repository.store();
         let key = keys.manifest();
         let put = self.lease.write(&key, manifest, PutMode::IfAbsent).await;
         if let Err(error) = put {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::manifest::{Attempt, Doubt, FileId, FileList, Manifest, Pin, Placement, Tombstone};
-use crate::model::{BackupName, Clock, ClusterName};
+use crate::model::{BackupName, Clock, ClusterName, Layout};
 use crate::plan::{Damage, Known, compare_listing};
 use crate::storage::{ObjectMeta, ObjectStoreExt, StoreResult};
 
@@ -125,21 +125,33 @@ pub async fn load_list(cluster: &Cluster, digest: &str) -> CatalogResult<FileLis
         .map_err(|source| CatalogError::Document { place: cluster.repository.place(&key), source })
 }
 
-/// What the repository has of a collection: the newest committed list of it that can be
-/// read, what [`super::checkpoints`] say of it, and one listing of its folders.
+/// What is known of the files in one place.
+#[derive(Debug, Clone, Copy)]
+pub struct Repute<'a> {
+    /// The place.
+    pub placement: &'a Placement,
+    /// Backups whose files may lie there.
+    pub records: &'a [BackupRecord],
+    /// What runs without a manifest have copied there.
+    pub checkpoints: &'a Checkpoints,
+}
+
+/// What a place has of a collection: the newest committed list of shared files that can be
+/// read, what checkpoints say, and one listing of its folders.
 pub async fn known_files(
     cluster: &Cluster,
-    records: &[BackupRecord],
-    checkpoints: &Checkpoints,
+    Repute { placement, records, checkpoints }: Repute<'_>,
     collection: i64,
 ) -> CatalogResult<Known> {
-    let committed = newest_list(cluster, records, collection).await;
+    let committed = match placement {
+        Placement::Shared(_) => newest_list(cluster, records, collection).await,
+        Placement::Own { .. } => None,
+    };
     let checkpointed = checkpoints.of(collection);
     if committed.is_none() && checkpointed.is_none() {
         return Ok(Known::default());
     }
-    let shared = cluster.layout.shared();
-    let listing = files_of(cluster, &shared, collection).await?.into_iter();
+    let listing = files_of(cluster, placement, collection).await?.into_iter();
     let listing = listing.map(|(id, found)| (id, found.size, found.etag));
     Ok(Known::new(&committed.unwrap_or_default(), listing)
         .with_checkpoints(checkpointed.cloned().unwrap_or_default()))
@@ -153,6 +165,7 @@ async fn newest_list(
     let newest_first = records.iter().rev().filter(|record| record.is_committed());
     let digests = newest_first
         .filter_map(|record| record.manifest.as_ref())
+        .filter(|manifest| manifest.layout == Layout::Incremental)
         .flat_map(Manifest::contents)
         .filter(|(record, _)| record.id == collection)
         .map(|(_, content)| content.list.as_str());

@@ -13,11 +13,17 @@
 //! | 2 `attempt.json`, put if absent | `running`, later `failed (interrupted)` | prune, after `failed_ttl` |
 //! | 3 plan saved; a live sweep waited for, here and after 2 | the same | the same; its files are swept |
 //! | 4 segment files, now and then a sync and a checkpoint of them | the same | the next run adopts or the sweep removes them |
-//! | 5 one sync of the store | the same | the same |
+//! | 5 standalone: files deleted that are in no list; one sync of the store | the same | the same |
 //! | 6 lists; `rbac.json`, where it was asked for | the same | the same |
-//! | 7 every file listed again, attempt and lease read | the same | the same |
-//! | 8 `manifest.json`, put if absent | **the backup, complete** | – |
-//! | 9 plan and checkpoint deleted, lease released | the backup, complete | prune removes both |
+//! | 7 standalone: documents in `meta`: partition, segment, collection, full, backup | the same; **milvus-backup sees a whole backup** after the last | a run under the same name, or prune, before anything else |
+//! | 8 every file listed again, attempt and lease read | the same; where something is wrong, the last two documents are deleted | the same |
+//! | 9 `manifest.json`, put if absent | **the backup, complete** | – |
+//! | 10 plan and checkpoint deleted, lease released | the backup, complete | prune removes both |
+//!
+//! A standalone backup shares no file: its files lie in its own folder, of which an earlier run
+//! under its name has the checkpoint, and its saved plan names nothing. milvus-backup believes
+//! what it finds in `binlogs/`, so what a collection left there that was planned again is deleted
+//! before that tree can be seen. `export` makes a backup in the same steps of one that is there.
 //!
 //! `tests/it/crash.rs` walks this table: it stops a run after every single write.
 //!
@@ -34,13 +40,14 @@
 //! | --- | --- | --- |
 //! | 1 `tombstone.json`, put if absent | `tombstoned` | prune, after `delete_grace`; `undelete` takes it away |
 //! | 2 `manifest.json` deleted | `tombstoned`; `undelete` is refused | the next prune, without a grace |
-//! | 3 the rest: plan, `rbac.json`, files of its own | the same | the same |
-//! | 4 `attempt.json` deleted | the same | the same |
-//! | 5 `tombstone.json` deleted | nothing | – |
-//! | 6 its shared files: seen by one sweep | – | the next sweep, after `orphan_grace` |
+//! | 3 standalone: `backup_meta.json` deleted, then `full_meta.json` | the same; milvus-backup sees nothing | the same |
+//! | 4 the rest: plan, `rbac.json`, files of its own | the same | the same |
+//! | 5 `attempt.json` deleted | the same | the same |
+//! | 6 `tombstone.json` deleted | nothing | – |
+//! | 7 its shared files: seen by one sweep | – | the next sweep, after `orphan_grace` |
 //!
 //! A dead attempt goes the same way, with a tombstone put by prune. `tests/it/prune_crash.rs`
-//! walks this table. Steps 2 to 5, and `undelete`, need the lease `prune`.
+//! walks this table. Steps 2 to 6, and `undelete`, need the lease `prune`.
 //!
 //! # Resuming
 //!
@@ -57,6 +64,7 @@
 //! | 3 attempt, manifest and tombstone read again | the same | the same |
 //! | 4 the old plan and `rbac.json` deleted, its checkpoint stays | the same | the same |
 //! | 5 `attempt.json` overwritten, with the token of the new run | `running`, later `failed (interrupted)` | as after step 2 of a commit |
+//! | 6 after step 2 of the new run's commit: documents of a tree deleted as in a delete; its files too, if the new backup is incremental | the same | the same |
 //!
 //! The old run may wake at any time. Its lease is lost: it writes no attempt, plan, checkpoint
 //! or manifest, and records no end.
@@ -131,6 +139,7 @@ mod holder;
 mod lease;
 mod ledger;
 mod listing;
+mod own;
 mod plans;
 mod pulse;
 mod readable;
@@ -145,13 +154,13 @@ mod unlocking;
 mod watching;
 
 pub use cluster::{ClusterIdentity, adopt, claim, recognise};
-pub use commit::{Reservation, Run, Unfinished};
+pub use commit::{Reservation, Run, Unfinished, Work};
 pub use error::{CatalogError, CatalogResult};
 pub use holder::{machine_id, this_process};
 pub use lease::{Lease, PRUNE, SWEEP};
 pub use ledger::{delete_ledger, open_ledgers, put_ledger, read_ledger};
 use listing::compare;
-pub use listing::{find, known_files, list, load_list, read_record, sizes_of};
+pub use listing::{Repute, find, known_files, list, load_list, read_record, sizes_of};
 pub use readable::Readable;
 pub use record::BackupRecord;
 pub use remarks::{lift_doubt, pin, put_doubt, put_pin, put_retention_mark, retention_mark};
@@ -161,7 +170,7 @@ pub use removal::{
 };
 pub use repository::{Cluster, Repository};
 pub use requests::{REQUESTS_KNOWN_FOR, Reserved, forgotten_requests, reserve};
-pub use resume::{Checkpoints, checkpoints};
+pub use resume::{Checkpoints, checkpoints, own_checkpoint};
 pub use sharing::admit;
 pub use unlocking::{Unlocked, unlock};
 pub use watching::{Liveness, last_heard, observe, wait_for_sweep};

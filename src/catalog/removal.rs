@@ -11,7 +11,7 @@ use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
 
 use super::plans::Plans;
 use super::watching::{key, last_heard, numbers, observe};
-use super::{CatalogError, CatalogResult, Cluster, Lease, Liveness};
+use super::{CatalogError, CatalogResult, Cluster, Lease, Liveness, own};
 
 /// Keys deleted at once; object storage takes no more in one request.
 const BATCH: usize = 1000;
@@ -174,48 +174,62 @@ pub async fn has_tombstone(cluster: &Cluster, name: &BackupName) -> CatalogResul
     Ok(cluster.repository.store().find_bytes(&key).await?.is_some())
 }
 
-/// Removes a buried backup: manifest, the rest, attempt, and the tombstone last. Each step is
-/// durable before the next begins, since a disk may lose an earlier one and keep a later.
-/// What is gone already is no obstacle. Shared files are the sweep's.
+/// Removes a buried backup: manifest, what milvus-backup knows it by, the rest, attempt, and the
+/// tombstone last. Each step is durable before the next begins, since a disk may lose an earlier
+/// one and keep a later. What is gone already is no obstacle. Shared files are the sweep's.
+/// Returns how many files of its own went with it, and their bytes.
 pub async fn remove_backup(
     cluster: &Cluster,
     lease: &Lease,
     name: &BackupName,
-) -> CatalogResult<()> {
+) -> CatalogResult<(u64, u64)> {
     let keys = cluster.layout.backup(name);
     let last = [keys.attempt(), keys.tombstone()];
     step(cluster, lease, keys.manifest()).await?;
+    own::retract(cluster, lease, name).await?;
     let store = cluster.repository.store();
+    let (mut files, mut bytes) = (0, 0);
     let mut rest = store
         .list(keys.folder())
         .try_filter(|meta| std::future::ready(!last.contains(&meta.key)))
-        .map_ok(|meta| meta.key)
         .try_chunks(BATCH);
     while let Some(batch) = rest.next().await {
-        lease.delete(&batch.map_err(|error| error.1)?).await?;
+        let batch = batch.map_err(|error| error.1)?;
+        let own = batch.iter().filter(|meta| keys.binlogs().strip(&meta.key).is_some());
+        let (gone, size) = own.fold((0, 0), |sum, meta| (sum.0 + 1, sum.1 + meta.size));
+        let batch: Vec<ObjectKey> = batch.into_iter().map(|meta| meta.key).collect();
+        lease.delete(&batch).await?;
+        (files, bytes) = (files + gone, bytes + size);
     }
     store.sync().await?;
     for key in last {
         step(cluster, lease, key).await?;
     }
-    Ok(())
+    Ok((files, bytes))
 }
 
 /// Removes what a run may leave beside a backup: it died right after its manifest, or it woke
 /// when another had made the backup in its place. Under the lease `prune`.
 pub async fn tidy(cluster: &Cluster, lease: &Lease, name: &BackupName) -> CatalogResult<()> {
-    let keys = cluster.layout.backup(name);
-    for key in [keys.plan(), keys.checkpoint()] {
-        match cluster.repository.store().head(&key).await {
-            Ok(_) => lease.delete(&[key]).await?,
-            Err(error) if error.kind() == StoreErrorKind::NotFound => {}
-            Err(error) => return Err(error.into()),
+    for key in cluster.layout.backup(name).of_run() {
+        if is_there(cluster, &key).await? {
+            lease.delete(&[key]).await?;
         }
     }
     Ok(())
 }
 
-async fn step(cluster: &Cluster, lease: &Lease, key: ObjectKey) -> CatalogResult<()> {
+/// Whether an object is there, of whatever size.
+pub(super) async fn is_there(cluster: &Cluster, key: &ObjectKey) -> CatalogResult<bool> {
+    match cluster.repository.store().head(key).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == StoreErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes one object for good.
+pub(super) async fn step(cluster: &Cluster, lease: &Lease, key: ObjectKey) -> CatalogResult<()> {
     lease.delete(&[key]).await?;
     Ok(cluster.repository.store().sync().await?)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::manifest::{Attempt, FileEntry, FileId, FileList};
+use crate::model::{BackupName, Layout};
 use crate::storage::{ObjectStoreExt, PutMode};
 
 use super::watching::{Liveness, observe};
@@ -19,6 +20,23 @@ impl Checkpoints {
         }
     }
 
+    async fn read(
+        &mut self,
+        cluster: &Cluster,
+        name: &BackupName,
+        layout: Layout,
+    ) -> CatalogResult<()> {
+        let key = cluster.layout.backup(name).checkpoint(layout);
+        let Some(bytes) = cluster.repository.store().find_bytes(&key).await? else {
+            return Ok(());
+        };
+        match FileList::decode_plan(&bytes) {
+            Ok(list) => self.add(&list),
+            Err(error) => tracing::warn!(%key, %error, "a checkpoint cannot be read"),
+        }
+        Ok(())
+    }
+
     /// The entry of a file.
     pub fn entry(&self, id: &FileId) -> Option<&FileEntry> {
         self.0.get(&id.collection)?.get(id)
@@ -30,7 +48,7 @@ impl Checkpoints {
     }
 }
 
-/// Reads the checkpoints of runs without a manifest. Whether such a run is alive does not
+/// Reads the checkpoints of runs without a manifest, of files that backups share. Whether such a run is alive does not
 /// matter: what a checkpoint names is durable and never changes.
 pub async fn checkpoints(
     cluster: &Cluster,
@@ -40,13 +58,15 @@ pub async fn checkpoints(
         |record: &&BackupRecord| matches!(record.state, BackupState::Running | BackupState::Failed);
     let mut checkpoints = Checkpoints::default();
     for record in records.iter().filter(unfinished) {
-        let key = cluster.layout.backup(&record.name).checkpoint();
-        let Some(bytes) = cluster.repository.store().find_bytes(&key).await? else { continue };
-        match FileList::decode_plan(&bytes) {
-            Ok(list) => checkpoints.add(&list),
-            Err(error) => tracing::warn!(%key, %error, "a checkpoint cannot be read"),
-        }
+        checkpoints.read(cluster, &record.name, Layout::Incremental).await?;
     }
+    Ok(checkpoints)
+}
+
+/// Reads what an earlier run of a standalone backup of this name copied.
+pub async fn own_checkpoint(cluster: &Cluster, name: &BackupName) -> CatalogResult<Checkpoints> {
+    let mut checkpoints = Checkpoints::default();
+    checkpoints.read(cluster, name, Layout::Standalone).await?;
     Ok(checkpoints)
 }
 

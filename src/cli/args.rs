@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::{BackupName, ClusterName, Guard, InvalidName, Namespace};
+use crate::model::{BackupName, ClusterName, Guard, InvalidName, Layout, Namespace};
 
 /// Keeps Milvus backed up, and proves that the backups restore.
 #[derive(Debug, Parser)]
@@ -51,6 +51,8 @@ pub enum Command {
     Restore(RestoreArguments),
     /// Read a backup again and compare it with what was written
     Verify(VerifyArguments),
+    /// Make a tree of its own of a backup, which milvus-backup lists and restores, too
+    Export(ExportArguments),
     /// Hide a backup, and delete it after a grace
     Delete(DeleteArguments),
     /// Bring a hidden backup back, as long as its grace lasts
@@ -95,6 +97,10 @@ pub struct BackupArguments {
     /// Which collections: database.collection globs, `!` leaves out, the last match decides
     #[arg(long, value_name = "GLOBS", value_delimiter = ',')]
     pub collections: Vec<String>,
+    /// How it is laid out: incremental shares files with the backups before, standalone is a tree
+    /// of its own that milvus-backup restores, too [default: the policy's, or incremental]
+    #[arg(long, value_parser = layout)]
+    pub layout: Option<Layout>,
     /// Also users with the hashes of their passwords, roles, grants and privilege groups
     /// (Milvus 2.5 and later)
     #[arg(long)]
@@ -176,6 +182,17 @@ pub enum Depth {
     Size,
     /// Every byte is read and compared with its checksum
     Content,
+}
+
+/// `export`.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// The backup and its cluster
+    #[command(flatten)]
+    pub backup: NameArguments,
+    /// The name of the new backup, in the folder of the same cluster
+    #[arg(long, value_name = "NAME", value_parser = checked::<BackupName>)]
+    pub to: BackupName,
 }
 
 /// `delete`.
@@ -308,6 +325,11 @@ fn moment(text: &str) -> Result<Timestamp, &'static str> {
     };
     let moment = text.parse().ok().or_else(day);
     moment.ok_or("write a day such as 2027-01-01 or a moment such as 2027-01-01T12:00:00Z")
+}
+
+fn layout(text: &str) -> Result<Layout, String> {
+    let found = Layout::ALL.iter().copied().find(|layout| layout.as_str() == text);
+    found.ok_or_else(|| format!("layouts are {}", Layout::WORDS.join(", ")))
 }
 
 /// A guard that can be overridden: without the lease, nothing can be deleted.

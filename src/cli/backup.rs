@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::job::{
     self, BackupReport, BackupRequest, JobContext, JobError, JobResult, PlanReport, RbacReport,
 };
-use crate::model::{ErrorKind, RunKind};
+use crate::model::{ErrorKind, Layout, RunKind};
 use crate::policy::CollectionSelector;
 use crate::storage::Access;
 
@@ -55,8 +55,9 @@ pub(super) fn request(config: &Config, arguments: &BackupArguments) -> JobResult
     let (name, trigger, job) = (arguments.name.clone(), "cli".to_owned(), None);
     let named = selector(&arguments.collections)?;
     let Some(wanted) = &arguments.policy else {
+        let layout = arguments.layout.unwrap_or(Layout::Incremental);
         let (policy, selector, rbac) = (None, named, arguments.rbac);
-        return Ok(BackupRequest { name, policy, selector, rbac, trigger, job });
+        return Ok(BackupRequest { name, policy, selector, layout, rbac, trigger, job });
     };
     let policies = policy::load(config)?;
     let policy = policy::find(&policies, wanted)?;
@@ -65,6 +66,7 @@ pub(super) fn request(config: &Config, arguments: &BackupArguments) -> JobResult
         name,
         policy: Some(policy.name.clone()),
         selector: if theirs { policy.collections.clone() } else { named },
+        layout: arguments.layout.unwrap_or(policy.layout),
         rbac: arguments.rbac || policy.rbac,
         trigger,
         job,

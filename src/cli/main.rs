@@ -15,12 +15,12 @@ use crate::metrics::Metrics;
 use crate::model::ErrorKind;
 use crate::storage::Access;
 
-use super::args::{Arguments, BackupArguments, Command, Format, PruneArguments};
+use super::args::{Arguments, BackupArguments, Command, ExportArguments, Format, PruneArguments};
 use super::output::{Output, talk};
 use super::told::told;
 use super::{
-    ExitStatus, backup, check, cluster, delete, list, log, pin, progress, prune, restore, run,
-    session, unlock, verify,
+    ExitStatus, backup, check, cluster, delete, export, list, log, pin, progress, prune, restore,
+    run, session, unlock, verify,
 };
 
 /// Runs the command of this process.
@@ -115,13 +115,15 @@ async fn dispatch(
             };
             told(config, Some(run), open(Access::WriteIfAllowed).await, work).await
         }
+        Command::Export(arguments) => {
+            exported(&open(Access::WriteExisting).await?, arguments, output).await
+        }
         Command::Delete(arguments) => {
             let context = open(delete::access(&arguments)).await?;
             delete::run(&context, &arguments, output).await
         }
         Command::Undelete(arguments) => {
-            let context = open(Access::WriteExisting).await?;
-            delete::undo(&context, &arguments.name, output).await
+            delete::undo(&open(Access::WriteExisting).await?, &arguments.name, output).await
         }
         Command::Pin(arguments) => {
             pin::run(&open(Access::WriteExisting).await?, &arguments, output).await
@@ -161,6 +163,14 @@ async fn pruned(
         Box::pin(prune::run(config, &context, &arguments, (output, metrics))).await
     };
     told(config, run, context, work).await
+}
+
+async fn exported(
+    context: &JobContext,
+    arguments: ExportArguments,
+    output: Output,
+) -> JobResult<ExitStatus> {
+    shown(context, Box::pin(export::run(context, arguments, output))).await
 }
 
 /// A policy that is wrong is a failure to be told of, like those of the run itself.

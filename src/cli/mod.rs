@@ -16,6 +16,7 @@ mod config;
 mod delete;
 mod events;
 mod exit;
+mod export;
 mod list;
 mod log;
 mod main;

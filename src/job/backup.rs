@@ -2,19 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt;
 use jiff::Timestamp;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::catalog::{
-    self, CatalogError, CatalogResult, Checkpoints, Cluster, Repository, Reservation, Run,
-    Unfinished,
+    self, BackupRecord, CatalogError, CatalogResult, Checkpoints, Cluster, Repository, Repute,
+    Reservation, Run, Unfinished, Work,
 };
 use crate::manifest::{
-    CollectionOutcome, CollectionRecord, EncodedRbac, FileList, Manifest, ManifestOutcome,
-    encode_rbac,
+    CollectionOutcome, CollectionRecord, Manifest, ManifestOutcome, encode_rbac,
 };
 use crate::metrics::LeaseScope;
 use crate::milvus::MilvusVersion;
@@ -25,6 +23,7 @@ use crate::transfer::{Checkpoint, CopyReport, Stage};
 
 use super::beyond::Beyond;
 use super::copying::Copying;
+use super::ending::{conclude, documents, store_lists, watched};
 use super::pause::{Cover, GcPause};
 use super::report::PlannedCollection;
 use super::survey::{Selected, Survey, make_plan, select};
@@ -32,9 +31,6 @@ use super::{
     BackupReport, CollectionReport, JobContext, JobError, JobResult, PlanReport, RbacReport,
     RunOutcome, rbac,
 };
-
-/// How long the last checkpoint of a run that ends early may take.
-const LAST_CHECKPOINT: Duration = Duration::from_secs(10);
 
 /// What someone wants backed up.
 #[derive(Debug, Clone)]
@@ -45,6 +41,8 @@ pub struct BackupRequest {
     pub policy: Option<PolicyName>,
     /// Which collections.
     pub selector: CollectionSelector,
+    /// How it is laid out.
+    pub layout: Layout,
     /// Whether users, roles and grants are to be in it.
     pub rbac: bool,
     /// What started it.
@@ -79,12 +77,22 @@ pub(super) async fn begin<'a>(
     let reserved = reserve(context, &cluster, request, unfinished).boxed().await;
     Ok(reserved.map(|run| {
         let store = Arc::clone(&context.repository);
-        let place = (run.checkpoint(), run.lease().deadlines());
+        let place = (run.checkpoint(request.layout), run.lease().deadlines());
         let checkpoint = Arc::new(Checkpoint::new(store, place, context.checkpoint));
         let policy = request.policy.as_ref();
         let selection = policy.map(|_| request.selector.globs()).unwrap_or_default();
-        let attempt =
-            Attempt { context, cluster, cluster_id, version, started, checkpoint, selection, rbac };
+        let layout = request.layout;
+        let attempt = Attempt {
+            context,
+            cluster,
+            cluster_id,
+            version,
+            started,
+            checkpoint,
+            selection,
+            layout,
+            rbac,
+        };
         Begun { attempt, run, selected }
     }))
 }
@@ -102,33 +110,13 @@ impl Begun<'_> {
             pause.settled().await;
             attempt.work(&run, selected, &pause).boxed().await
         };
-        let lost = run.lease().lost().clone();
-        let ended = tokio::select! {
-            () = context.cancel.cancelled() => Err(JobError::cancelled()),
-            () = lost.cancelled() => Err(run.lease().why_lost().into()),
-            done = work => done,
-        };
+        let ended = watched(context, &run, work).await;
         pause.end().await;
-        let committed = match ended {
-            Ok((manifest, lists, report)) => match run.commit(&manifest, &lists).boxed().await {
-                Ok(()) => return Ok(report),
-                Err((error, run)) => (run, JobError::from(error)),
-            },
-            Err(error) => (run, error),
-        };
-        let (run, error) = committed;
-        if error.kind() != ErrorKind::Locked {
-            // A store that is slow to answer must not hold up the end of a run.
-            timeout(LAST_CHECKPOINT, attempt.checkpoint.try_flush()).await.unwrap_or_default();
-        }
-        let cancelled = error.kind() == ErrorKind::Cancelled;
-        let outcome = if cancelled { RunOutcome::Cancelled } else { RunOutcome::Failed };
-        run.end(outcome.as_str(), error.chain(), context.clock.now()).await;
-        Err(error)
+        conclude(context, (run, &attempt.checkpoint), ended).await
     }
 }
 
-type Prepared = (Cluster, String, MilvusVersion, Selected, Option<EncodedRbac>);
+type Prepared = (Cluster, String, MilvusVersion, Selected, Option<Rbac>);
 
 /// Everything that may be refused before a name is reserved.
 async fn prepare(context: &JobContext, request: &BackupRequest) -> JobResult<Prepared> {
@@ -141,7 +129,6 @@ async fn prepare(context: &JobContext, request: &BackupRequest) -> JobResult<Pre
     let cluster_id = catalog::claim(&cluster, &context.identity, clock).await?;
     let selected = select(context, &request.selector).await?;
     let rbac = users_and_roles(context, request).await?;
-    let rbac = rbac.map(|rbac| encode_rbac(&rbac));
     Ok((cluster, cluster_id, version, selected, rbac))
 }
 
@@ -156,6 +143,8 @@ pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResul
     let Selected { collections: selected, left_out } = select(context, &request.selector).await?;
     let rbac = users_and_roles(context, &request).await?;
     let (records, checkpoints) = match context.open_repository().await {
+        // A standalone backup shares nothing.
+        Ok(_) if request.layout == Layout::Standalone => (Vec::new(), Checkpoints::default()),
         Ok(repository) => {
             let cluster = repository.cluster(&context.cluster);
             let records = catalog::list(&cluster, &*context.clock).await?;
@@ -169,14 +158,9 @@ pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResul
     let started = Instant::now();
     let mut beyond = Beyond::new(version.dialect(), None);
     beyond.flush_all(context, (&selected, left_out), started).await?;
-    let survey = Survey {
-        context,
-        cluster: &cluster,
-        records: &records,
-        checkpoints: &checkpoints,
-        started,
-        beyond: &beyond,
-    };
+    let placement = &cluster.layout.shared();
+    let repute = Repute { placement, records: &records, checkpoints: &checkpoints };
+    let survey = Survey { context, cluster: &cluster, repute, started, beyond: &beyond };
     let plan = make_plan(&survey, selected).await?;
     let (files_reused, bytes_reused) = plan.reused();
     let planned = plan.collections.iter().map(|planned| {
@@ -244,29 +228,33 @@ struct Attempt<'a> {
     checkpoint: Arc<Checkpoint>,
     /// The globs of the policy, if there is one.
     selection: Vec<String>,
-    rbac: Option<EncodedRbac>,
+    layout: Layout,
+    rbac: Option<Rbac>,
 }
 
-type Work = (Manifest, Vec<(i64, FileList)>, BackupReport);
-
 impl Attempt<'_> {
-    async fn work(&self, run: &Run, selected: Selected, pause: &GcPause) -> JobResult<Work> {
+    async fn work(
+        &self,
+        run: &Run,
+        selected: Selected,
+        pause: &GcPause,
+    ) -> JobResult<(Work, BackupReport)> {
         let Selected { collections: selected, left_out } = selected;
         let context = self.context;
         context.progress.enter(Stage::Gather, 0);
         catalog::wait_for_sweep(&self.cluster).await?;
         let earlier = catalog::list(&self.cluster, &*context.clock).await?;
-        let checkpoints = catalog::checkpoints(&self.cluster, &earlier).await?;
+        run.clear(self.layout).await?;
+        let (name, cluster) = (&run.attempt().name, &self.cluster);
+        let checkpoints = match self.layout {
+            Layout::Incremental => catalog::checkpoints(cluster, &earlier).await?,
+            Layout::Standalone => catalog::own_checkpoint(cluster, name).await?,
+        };
         let mut beyond = Beyond::new(self.version.dialect(), Some(pause));
         beyond.flush_all(context, (&selected, left_out), self.started).await?;
-        let survey = Survey {
-            context,
-            cluster: &self.cluster,
-            records: &earlier,
-            checkpoints: &checkpoints,
-            started: self.started,
-            beyond: &beyond,
-        };
+        let placement = &cluster.layout.placement(name, self.layout);
+        let repute = Repute { placement, records: &earlier, checkpoints: &checkpoints };
+        let survey = Survey { context, cluster, repute, started: self.started, beyond: &beyond };
         let databases: BTreeSet<String> =
             selected.iter().map(|namespace| namespace.database.clone()).collect();
         let databases = beyond.databases(&*context.milvus, databases).await?;
@@ -281,48 +269,45 @@ impl Attempt<'_> {
             tracing::warn!(namespace = %record.namespace(), error, "a collection cannot be backed up");
         }
         let reused = plan.reused();
-        context.progress.enter(Stage::Commit, 0);
-        context.repository.sync().await?;
         let mut records = plan.failed;
-        let mut lists = Vec::new();
+        let mut listed = Vec::new();
         for planned in plan.collections {
             let (record, list) = planned.finish(&copied.entries, &copied.failures);
-            if let Some((list, encoded)) = list {
-                run.put_list(&encoded).await?;
-                lists.push((record.id, list));
-            }
+            listed.extend(list.map(|(list, encoded)| (record.id, list, encoded)));
             records.push(record);
         }
         records.sort_by_key(CollectionRecord::namespace);
-        if lists.is_empty() {
+        if listed.is_empty() {
             return Err(all_failed(context, &records));
         }
-        if let Some(rbac) = &self.rbac {
-            run.put_rbac(rbac).await?;
-        }
-        let mut manifest = self.manifest(run, records);
-        manifest.selection.clone_from(&self.selection);
+        let lists = store_lists(context, (run, self.layout), listed).await?;
+        let rbac = self.rbac.as_ref().map(encode_rbac);
+        let mut manifest = self.manifest(run, records, &earlier);
         manifest.database_descriptions = databases;
-        let earlier = earlier.iter().filter(|record| record.state == BackupState::Complete);
-        let earlier = earlier.filter_map(|record| record.manifest.as_ref());
-        manifest.suspect = plan::sharp_fall(&manifest, earlier);
+        manifest.rbac = rbac.as_ref().map(|rbac| rbac.record.clone());
+        let documents = documents(context, (&manifest, &lists), self.rbac.as_ref())?;
         let report = self.report(&manifest, &copied, (reused, left_out));
-        Ok((manifest, lists, report))
+        Ok((Work { manifest, lists, documents, rbac }, report))
     }
 
-    fn manifest(&self, run: &Run, collections: Vec<CollectionRecord>) -> Manifest {
+    fn manifest(
+        &self,
+        run: &Run,
+        collections: Vec<CollectionRecord>,
+        earlier: &[BackupRecord],
+    ) -> Manifest {
         let attempt = run.attempt();
         let failed = collections.iter().any(|c| c.outcome == CollectionOutcome::Failed);
         let mut databases: Vec<String> = collections.iter().map(|c| c.database.clone()).collect();
         databases.dedup();
-        Manifest {
+        let mut manifest = Manifest {
             version: Manifest::VERSION,
             name: attempt.name.clone(),
             cluster: self.cluster.name.clone(),
             cluster_id: self.cluster_id.clone(),
             policy: attempt.policy.clone(),
             run: attempt.run.clone(),
-            layout: Layout::Incremental,
+            layout: self.layout,
             created_at: attempt.started_at,
             completed_at: self.context.clock.now(),
             outcome: if failed { ManifestOutcome::Partial } else { ManifestOutcome::Complete },
@@ -331,10 +316,14 @@ impl Attempt<'_> {
             databases,
             database_descriptions: Vec::new(),
             collections,
-            selection: Vec::new(),
+            selection: self.selection.clone(),
             suspect: None,
-            rbac: self.rbac.as_ref().map(|rbac| rbac.record.clone()),
-        }
+            rbac: None,
+        };
+        let earlier = earlier.iter().filter(|record| record.state == BackupState::Complete);
+        let earlier = earlier.filter_map(|record| record.manifest.as_ref());
+        manifest.suspect = plan::sharp_fall(&manifest, earlier);
+        manifest
     }
 
     fn report(
@@ -347,10 +336,7 @@ impl Attempt<'_> {
             name: manifest.name.to_string(),
             cluster: manifest.cluster.to_string(),
             policy: manifest.policy.clone(),
-            outcome: match manifest.outcome {
-                ManifestOutcome::Complete => RunOutcome::Complete,
-                ManifestOutcome::Partial => RunOutcome::Partial,
-            },
+            outcome: manifest.outcome.into(),
             collections: manifest.collections.iter().map(collection_report).collect(),
             collections_skipped,
             files_copied: copied.written.0,
@@ -365,7 +351,7 @@ impl Attempt<'_> {
     }
 }
 
-fn collection_report(record: &CollectionRecord) -> CollectionReport {
+pub(super) fn collection_report(record: &CollectionRecord) -> CollectionReport {
     let content = record.content.as_ref();
     CollectionReport {
         database: record.database.clone(),

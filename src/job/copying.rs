@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{self, Run};
-use crate::manifest::FileId;
+use crate::catalog::{self, Repute, Run};
+use crate::manifest::{FileId, FileList, Placement};
 use crate::model::KeyPrefix;
 use crate::plan::{BackupPlan, CopyItem};
 use crate::transfer::{Checkpoint, Copier, CopyReport, SpaceGuard, Stage, TransferError};
@@ -49,11 +49,15 @@ impl Copying<'_> {
 
     async fn save(&self, plan: &mut BackupPlan) -> JobResult<()> {
         let references = plan.references();
-        self.run.save_plan(&references).await?;
+        let Repute { placement, checkpoints, .. } = self.survey.repute;
+        match placement {
+            Placement::Shared(_) => self.run.save_plan(&references).await?,
+            // It refers to nothing that others may delete.
+            Placement::Own { .. } => self.run.save_plan(&FileList::default()).await?,
+        }
         if catalog::wait_for_sweep(self.survey.cluster).await? {
             self.relist(plan).await?;
         }
-        let checkpoints = self.survey.checkpoints;
         let carried = references.files().filter_map(|(id, _)| Some((id, checkpoints.entry(&id)?)));
         self.checkpoint.carry(carried.map(|(id, entry)| (id, entry.clone())));
         Ok(())
@@ -63,8 +67,8 @@ impl Copying<'_> {
     async fn relist(&self, plan: &mut BackupPlan) -> JobResult<()> {
         for planned in &mut plan.collections {
             let collection = planned.record().id;
-            let cluster = self.survey.cluster;
-            let sizes = catalog::sizes_of(cluster, &cluster.layout.shared(), collection).await?;
+            let Survey { cluster, repute, .. } = self.survey;
+            let sizes = catalog::sizes_of(cluster, repute.placement, collection).await?;
             planned.relist(&sizes);
         }
         Ok(())
@@ -77,7 +81,7 @@ impl Copying<'_> {
         plan: &BackupPlan,
         report: &mut CopyReport,
     ) -> JobResult<()> {
-        let (context, cluster) = (self.survey.context, self.survey.cluster);
+        let Survey { context, repute, .. } = self.survey;
         let is_here = |item: &&CopyItem| {
             let entry = report.entries.get(&item.id);
             entry.is_some_and(|entry| entry.size == item.size && entry.source == item.source)
@@ -88,8 +92,7 @@ impl Copying<'_> {
         fits.map_err(TransferError::Space)?;
         context.progress.enter(Stage::Copy, bytes);
         let root = KeyPrefix::root();
-        let placement = cluster.layout.shared();
-        let place = |id: &FileId| (root.key(id.tail()), placement.key(id));
+        let place = |id: &FileId| (root.key(id.tail()), repute.placement.key(id));
         Ok(copier.run(items, place, report).await?)
     }
 

@@ -82,7 +82,11 @@ fn row(
         policy: policy.or(attempt.map(|attempt| &attempt.policy)).cloned().unwrap_or_default(),
         state: record.state,
         layout: manifest.map(|manifest| manifest.layout),
-        created_at: attempt.map(|attempt| attempt.started_at.to_string()),
+        // An export has the moment of its backup.
+        created_at: manifest
+            .map(|manifest| manifest.created_at)
+            .or(attempt.map(|attempt| attempt.started_at))
+            .map(|moment| moment.to_string()),
         rows: manifest.map_or(0, Manifest::rows),
         bytes: manifest.map_or(0, Manifest::bytes),
         unique_bytes: unique.map(|unique| unique.get(record.name.as_str()).copied().unwrap_or(0)),
@@ -99,16 +103,21 @@ fn removed_after(context: &JobContext, record: &BackupRecord) -> Option<String> 
     Some(goes_at(tombstone.at, context.retention.delete_grace).to_string())
 }
 
-/// Bytes by backup of files that only this backup refers to. Backups that share a list
-/// share all of its files, so each list is read once.
+/// Bytes by backup of files that only this backup refers to: of a standalone one all. Backups
+/// that share a list share all of its files, so each list is read once.
 async fn unique_bytes(
     cluster: &Cluster,
     records: &[BackupRecord],
 ) -> JobResult<HashMap<String, u64>> {
     let mut owners: HashMap<&str, HashSet<&str>> = HashMap::new();
+    let mut unique = HashMap::new();
     for record in records {
-        let manifest = record.manifest.iter();
-        for (_, content) in manifest.flat_map(Manifest::contents) {
+        let Some(manifest) = &record.manifest else { continue };
+        if manifest.layout == Layout::Standalone {
+            unique.insert(record.name.to_string(), manifest.bytes());
+            continue;
+        }
+        for (_, content) in manifest.contents() {
             owners.entry(&content.list).or_default().insert(record.name.as_str());
         }
     }
@@ -129,7 +138,6 @@ async fn unique_bytes(
                 .or_insert((only, entry.size));
         }
     }
-    let mut unique = HashMap::new();
     for (owner, size) in files.into_values() {
         if let Some(owner) = owner {
             *unique.entry(owner.to_owned()).or_default() += size;

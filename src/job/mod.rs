@@ -32,8 +32,10 @@ mod beyond;
 mod check;
 mod context;
 mod copying;
+mod ending;
 mod error;
 mod events;
+mod export;
 mod gather;
 mod held;
 mod list;
@@ -60,6 +62,7 @@ pub use events::{
     AtWork, Collected, EventEnd, EventFacts, EventFailure, EventRun, EventSource, EventWord,
     JobChange, RefusedRequest, RunEvents, RunsAgain, Spool, job_letters,
 };
+pub use export::{ExportOptions, run_export};
 pub use list::{ListRow, Sizes, run_list};
 pub use once::{Made, make_once};
 pub use overview::run_overview;
@@ -68,8 +71,8 @@ pub use prune::{
     VerdictRow, run_delete, run_pin, run_prune, run_undelete, run_unpin,
 };
 pub use report::{
-    BackupReport, CollectionReport, PlanReport, RbacReport, RestoreReport, RestoredCollection,
-    VerifyReport,
+    BackupReport, CollectionReport, ExportReport, ExportedFiles, PlanReport, RbacReport,
+    RestoreReport, RestoredCollection, VerifyReport,
 };
 pub use requests::{can_reserve, reserve_request};
 pub use restore::{RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::catalog::{self, BackupRecord, BackupState, Cluster, Repository};
 use crate::manifest::{FileId, Manifest};
 use crate::metrics::{BackupFigures, CatalogFacts, PolicyCatalog, RepositoryClass};
-use crate::model::RunOutcome;
+use crate::model::{Layout, RunOutcome};
 
 use super::{JobContext, JobResult, Sizes};
 
@@ -105,17 +105,32 @@ fn figures(manifest: &Manifest) -> BackupFigures {
 async fn bytes(cluster: &Cluster, records: &[BackupRecord]) -> BTreeMap<RepositoryClass, u64> {
     let (deleted, kept): (Vec<_>, Vec<_>) =
         records.iter().partition(|record| record.state == BackupState::Tombstoned);
+    let own = [own_bytes(&kept), own_bytes(&deleted)];
     let kept = files(cluster, &kept).await;
     let deleted = files(cluster, &deleted).await;
     let only_deleted = deleted.iter().filter(|(id, _)| !kept.contains_key(id));
-    let tombstoned = only_deleted.map(|(_, size)| size).sum();
-    [(RepositoryClass::Referenced, kept.values().sum()), (RepositoryClass::Tombstoned, tombstoned)]
-        .into()
+    let referenced = own[0] + kept.values().sum::<u64>();
+    let tombstoned = own[1] + only_deleted.map(|(_, size)| size).sum::<u64>();
+    [(RepositoryClass::Referenced, referenced), (RepositoryClass::Tombstoned, tombstoned)].into()
 }
 
-/// Every file that the backups name, once, with its size.
-async fn files(cluster: &Cluster, records: &[&BackupRecord]) -> HashMap<FileId, u64> {
+/// The manifests of one layout.
+fn laid_out<'r>(
+    records: &[&'r BackupRecord],
+    layout: Layout,
+) -> impl Iterator<Item = &'r Manifest> {
     let manifests = records.iter().filter_map(|record| record.manifest.as_ref());
+    manifests.filter(move |manifest| manifest.layout == layout)
+}
+
+/// Bytes of files that are each of one backup alone.
+fn own_bytes(records: &[&BackupRecord]) -> u64 {
+    laid_out(records, Layout::Standalone).map(Manifest::bytes).sum()
+}
+
+/// Every shared file that the backups name, once, with its size.
+async fn files(cluster: &Cluster, records: &[&BackupRecord]) -> HashMap<FileId, u64> {
+    let manifests = laid_out(records, Layout::Incremental);
     let digests: HashSet<&str> =
         manifests.flat_map(Manifest::contents).map(|(_, content)| content.list.as_str()).collect();
     let mut files = HashMap::new();

@@ -2,9 +2,19 @@
 
 use serde::Serialize;
 
+use crate::manifest::ManifestOutcome;
 use crate::metrics::{BackupFigures, VerifyFacts, VerifyLevel};
 use crate::model::{RbacCounts, RunOutcome};
 use crate::plan::{RbacPlan, VerifyDepth};
+
+impl From<ManifestOutcome> for RunOutcome {
+    fn from(outcome: ManifestOutcome) -> Self {
+        match outcome {
+            ManifestOutcome::Complete => Self::Complete,
+            ManifestOutcome::Partial => Self::Partial,
+        }
+    }
+}
 
 /// One collection of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -75,6 +85,46 @@ impl BackupReport {
             suspect: self.suspect.is_some(),
         }
     }
+}
+
+/// How the files of an export came to be there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExportedFiles {
+    /// Copied by the server.
+    pub by_server: u64,
+    /// Given a second name on the disk.
+    pub linked: u64,
+    /// Copied through the agent.
+    pub streamed: u64,
+    /// Left there by an earlier, interrupted export.
+    pub found: u64,
+}
+
+/// `export`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExportReport {
+    /// The new backup's name.
+    pub name: String,
+    /// The backup that it was made of.
+    pub from: String,
+    /// The cluster of both.
+    pub cluster: String,
+    /// Whether every collection is in it; as in the other.
+    pub outcome: RunOutcome,
+    /// Every collection.
+    pub collections: Vec<CollectionReport>,
+    /// Its files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many files came to be there in which way.
+    pub copied: ExportedFiles,
+    /// Stored rows, deleted ones included.
+    pub rows: u64,
+    /// What speaks against the backup.
+    pub suspect: Option<String>,
+    /// Wall time of the run.
+    pub duration_seconds: f64,
 }
 
 /// Failed collections that are named.

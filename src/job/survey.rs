@@ -3,7 +3,7 @@
 use futures::{FutureExt, StreamExt, stream};
 use tokio::time::Instant;
 
-use crate::catalog::{self, BackupRecord, Checkpoints, Cluster};
+use crate::catalog::{self, Cluster, Repute};
 use crate::manifest::{CollectionOutcome, CollectionRecord};
 use crate::model::{ErrorKind, Namespace};
 use crate::plan::{self, BackupPlan, CollectionPlan, plan_collection};
@@ -25,10 +25,8 @@ const LOOKS: u32 = 4;
 pub(super) struct Survey<'a> {
     pub(super) context: &'a JobContext,
     pub(super) cluster: &'a Cluster,
-    /// What the cluster's folder has.
-    pub(super) records: &'a [BackupRecord],
-    /// What runs without a manifest have copied.
-    pub(super) checkpoints: &'a Checkpoints,
+    /// What is known of the place where files go.
+    pub(super) repute: Repute<'a>,
     /// When the run started.
     pub(super) started: Instant,
     /// What it asks of newer servers.
@@ -122,7 +120,7 @@ async fn plan_one(
     survey: &Survey<'_>,
     namespace: &Namespace,
 ) -> JobResult<Result<CollectionPlan, String>> {
-    let Survey { context, cluster, records, checkpoints, started, beyond } = *survey;
+    let Survey { context, cluster, repute, started, beyond } = *survey;
     let mut problem = String::new();
     for _ in 0..LOOKS {
         let source = &**context.source()?;
@@ -135,7 +133,7 @@ async fn plan_one(
             Err(error) => return give_up(error, namespace),
         };
         let id = inventory.description.id;
-        let known = catalog::known_files(cluster, records, checkpoints, id).await?;
+        let known = catalog::known_files(cluster, repute, id).await?;
         match plan_collection(inventory, &known) {
             Ok(planned) => return Ok(Ok(planned)),
             Err(error) => problem = error.to_string(),

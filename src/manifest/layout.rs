@@ -149,9 +149,19 @@ impl BackupLayout {
         self.root.key("plan.jsonl.zst")
     }
 
-    /// What a run has copied so far, each file of it durable.
-    pub fn checkpoint(&self) -> ObjectKey {
-        self.root.key("checkpoint.jsonl.zst")
+    /// What a run of this layout has copied so far, each file of it durable. A name for each:
+    /// a file that is in one place is not in the other.
+    pub fn checkpoint(&self, layout: Layout) -> ObjectKey {
+        match layout {
+            Layout::Incremental => self.root.key("checkpoint.jsonl.zst"),
+            Layout::Standalone => self.root.key("checkpoint_own.jsonl.zst"),
+        }
+    }
+
+    /// What only a run needs that is at work.
+    pub fn of_run(&self) -> Vec<ObjectKey> {
+        let checkpoints = Layout::ALL.iter().map(|layout| self.checkpoint(*layout));
+        [self.plan()].into_iter().chain(checkpoints).collect()
     }
 
     /// Segment files of its own.
@@ -164,9 +174,14 @@ impl BackupLayout {
         self.root.key("rbac.json")
     }
 
-    /// A document that milvus-backup reads.
+    /// The documents that milvus-backup reads.
+    pub fn metas(&self) -> KeyPrefix {
+        self.root.join("meta")
+    }
+
+    /// One of them.
     pub fn meta(&self, document: TreeDocument) -> ObjectKey {
-        self.root.join("meta").key(format_args!("{document}.json"))
+        self.metas().key(format_args!("{document}.json"))
     }
 
     /// Makes the backup exist.
@@ -200,7 +215,7 @@ impl fmt::Display for BackupLayout {
 mod tests {
     use super::ClusterLayout;
     use crate::manifest::{FileId, LogKind, TreeDocument};
-    use crate::model::{BackupName, ClusterName, PolicyName, RequestId};
+    use crate::model::{BackupName, ClusterName, Layout, PolicyName, RequestId};
 
     #[test]
     fn keys_are_the_ones_that_the_format_fixes() {
@@ -230,10 +245,11 @@ mod tests {
             (layout.staging().to_string(), "m1/_staging/"),
             (backup.attempt().to_string(), "m1/b/attempt.json"),
             (backup.plan().to_string(), "m1/b/plan.jsonl.zst"),
-            (backup.checkpoint().to_string(), "m1/b/checkpoint.jsonl.zst"),
             (backup.rbac().to_string(), "m1/b/rbac.json"),
             (backup.meta(TreeDocument::Full).to_string(), "m1/b/meta/full_meta.json"),
             (backup.meta(TreeDocument::Backup).to_string(), "m1/b/meta/backup_meta.json"),
+            (backup.checkpoint(Layout::Incremental).to_string(), "m1/b/checkpoint.jsonl.zst"),
+            (backup.checkpoint(Layout::Standalone).to_string(), "m1/b/checkpoint_own.jsonl.zst"),
             (backup.manifest().to_string(), "m1/b/manifest.json"),
             (backup.doubt().to_string(), "m1/b/doubt.json"),
             (backup.pin().to_string(), "m1/b/pin.json"),

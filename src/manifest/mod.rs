@@ -14,7 +14,8 @@
 //! <root>/<cluster>/_requests/<request id>.json    a request that came as a message, and whose it is, for a day
 //! <root>/<cluster>/<backup>/attempt.json         reserves the name
 //! <root>/<cluster>/<backup>/plan.jsonl.zst       what a run is about to refer to
-//! <root>/<cluster>/<backup>/checkpoint.jsonl.zst what a run has copied so far
+//! <root>/<cluster>/<backup>/checkpoint.jsonl.zst what a run has copied so far of what backups share
+//! <root>/<cluster>/<backup>/checkpoint_own.jsonl.zst the same of a standalone backup's own files
 //! <root>/<cluster>/<backup>/rbac.json            users with password hashes, roles and grants, if asked for
 //! <root>/<cluster>/<backup>/manifest.json        makes the backup exist
 //! <root>/<cluster>/<backup>/doubt.json           a verification found something wrong with it

@@ -57,7 +57,7 @@ struct Document {
 /// `RBACMeta`, in milvus-backup's keys and order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct StoredRbac {
+pub(in crate::manifest) struct StoredRbac {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     users: Vec<StoredUser>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -160,7 +160,7 @@ fn names(named: Vec<Named>) -> Vec<String> {
 }
 
 impl StoredRbac {
-    pub(super) fn of(rbac: &Rbac) -> Self {
+    pub(in crate::manifest) fn of(rbac: &Rbac) -> Self {
         let user = |user: &User| StoredUser {
             user: user.name.clone(),
             password: Hash(user.password_hash.clone()),

@@ -7,6 +7,7 @@ use std::iter::Peekable;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::manifest::{FileId, Sighting};
+use crate::model::Layout;
 
 use super::BackupFacts;
 
@@ -45,8 +46,11 @@ fn hash(id: &FileId) -> u64 {
 /// What backups and runs refer to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct References {
-    /// The lists of committed backups, by collection.
+    /// The lists of committed backups that share files, by collection.
     pub lists: BTreeMap<i64, BTreeSet<String>>,
+    /// The lists of standalone ones: they are needed, and the shared files that they name are
+    /// not.
+    pub own_lists: BTreeSet<String>,
     /// The files in saved plans.
     pub planned: Planned,
     /// A run that may be about to commit lists which nothing names yet.
@@ -56,7 +60,8 @@ pub struct References {
 impl References {
     /// Whether a committed backup names a list.
     pub fn names_list(&self, digest: &str) -> bool {
-        self.lists.values().any(|digests| digests.contains(digest))
+        let shared = self.lists.values().any(|digests| digests.contains(digest));
+        shared || self.own_lists.contains(digest)
     }
 }
 
@@ -77,8 +82,14 @@ pub fn references(backups: &[BackupFacts], planned: Planned) -> Result<Reference
         if let Some(why) = problem {
             return refused(why);
         }
-        for (record, content) in backup.manifest.read().iter().flat_map(|found| found.contents()) {
-            found.lists.entry(record.id).or_default().insert(content.list.clone());
+        if let Some(manifest) = backup.manifest.read() {
+            for (record, content) in manifest.contents() {
+                let lists = match manifest.layout {
+                    Layout::Incremental => found.lists.entry(record.id).or_default(),
+                    Layout::Standalone => &mut found.own_lists,
+                };
+                lists.insert(content.list.clone());
+            }
         }
         if backup.is_unfinished() {
             if backup.alive && !backup.plan.is_there() {

@@ -102,7 +102,7 @@ pub(super) fn read(
     let backoff = reader.duration("retry.backoff");
     let after_backup = reader.word("verify.after_backup", AfterBackup::ALL);
     let paused = reader.switch("paused");
-    refuse_what_is_to_come(reader, layout, flush);
+    refuse_what_is_to_come(reader, flush);
     if !reader.document.is_good() {
         return None;
     }
@@ -149,14 +149,11 @@ fn triggers(reader: &mut Reader<'_>) -> Vec<Trigger> {
 }
 
 /// What the contract has and this agent cannot do so far: better refused than ignored.
-fn refuse_what_is_to_come(reader: &mut Reader<'_>, layout: Option<Layout>, flush: Option<Flush>) {
+fn refuse_what_is_to_come(reader: &mut Reader<'_>, flush: Option<Flush>) {
     let mut refuse = |path: &str, word: &str, hint: &str| {
         let problem = Diagnostic::new(format!("`{path}`: `{word}` is not supported yet"));
         reader.refuse(path, problem.hint(hint));
     };
-    if let Some(Layout::Standalone) = layout {
-        refuse("layout", "standalone", "write `incremental`, or remove the line");
-    }
     if let Some(flush @ (Flush::BestEffort | Flush::Skip)) = flush {
         refuse("flush", flush.as_str(), "write `required`, or remove the line");
     }

@@ -180,7 +180,7 @@ pub const POLICY_KEYS: &[PolicyKey] = &[
         "layout",
         PolicyKind::Word(Layout::WORDS),
         Fallback::Value("incremental"),
-        "how a backup lies in the repository (standalone: not yet)",
+        "how a backup lies in the repository: files shared with those before, or a tree of its own for milvus-backup",
     ),
     PolicyKey::new(
         "flush",

@@ -54,6 +54,8 @@ pub struct CopyReport {
     pub vanished: BTreeSet<FileId>,
     /// Files and bytes that were written.
     pub written: (u64, u64),
+    /// Those of them whose bytes passed the agent.
+    pub streamed: (u64, u64),
     /// Files and bytes that an earlier, unfinished run had left.
     pub adopted: (u64, u64),
 }
@@ -170,7 +172,13 @@ impl Copier {
     ) -> Result<(), TransferError> {
         self.progress.advance(item.size);
         let (total, entry) = match copied {
-            Ok(Copied::Written(entry)) => (&mut report.written, entry),
+            Ok(Copied::Written(entry)) => {
+                if !entry.crc.is_empty() {
+                    report.streamed.0 += 1;
+                    report.streamed.1 += item.size;
+                }
+                (&mut report.written, entry)
+            }
             Ok(Copied::Adopted(entry)) => (&mut report.adopted, entry),
             Err(CopyFault::Destination(error)) => return Err(TransferError::Destination(error)),
             Err(CopyFault::Conflict) => {

@@ -5,8 +5,8 @@
 //! and may be repeated.
 //!
 //! Where one S3 server has both places and one credential reaches them, the server copies;
-//! else the bytes are streamed and summed. Files are never linked: a link would share the
-//! fate of Milvus's file. What the server copied is compared by size, and by `ETag` where
+//! else the bytes are streamed and summed. Milvus's files are never linked: a link would share
+//! the fate of its file; an export links the repository's own. What the server copied is compared by size, and by `ETag` where
 //! those of both sides are MD5s.
 //!
 //! # Order and crashes

@@ -11,9 +11,16 @@ use crate::storage::{
 #[derive(Debug, Default)]
 pub struct ServerSide {
     refused: AtomicBool,
+    links: bool,
 }
 
 impl ServerSide {
+    /// One that gives a file on a disk a second name, too: only for what nobody writes to but
+    /// the agent.
+    pub fn or_links() -> Self {
+        Self { links: true, ..Self::default() }
+    }
+
     /// Asks the server for a copy. `None` where the bytes have to be streamed; that tells, too,
     /// which side is to blame for a failure.
     pub async fn copy(
@@ -21,9 +28,10 @@ impl ServerSide {
         (source, from): (&dyn ObjectStore, &ObjectKey),
         (destination, to): (&dyn ObjectStore, &ObjectKey),
     ) -> Option<StoreResult<ObjectMeta>> {
-        // A link on a disk is no copy.
-        let object @ CopySource::S3(_) = source.copy_source(from)? else { return None };
-        if self.refused.load(Ordering::Relaxed) {
+        let object = source.copy_source(from)?;
+        // A link on a disk is no copy: it shares the fate of the other's file.
+        let unwanted = matches!(object, CopySource::File(_)) && !self.links;
+        if unwanted || self.refused.load(Ordering::Relaxed) {
             return None;
         }
         match destination.copy_from(&object, to).await {

@@ -124,7 +124,7 @@ const WRONG: [(&str, &str); 30] = [
     ("schedule: {every: 1h, catch_up: 0s}\nretention: {keep_all: true}\n", "write `none`"),
     ("collections: [films]\nretention: {keep_all: true}\n", "is not a collection pattern"),
     ("triggers: [kafka]\nretention: {keep_all: true}\n", "expected one of amqp, api"),
-    ("layout: standalone\nretention: {keep_all: true}\n", "`standalone` is not supported yet"),
+    ("layout: alone\nretention: {keep_all: true}\n", "one of incremental, standalone"),
     ("flush: skip\nretention: {keep_all: true}\n", "`skip` is not supported yet"),
     ("timeout: 0s\nretention: {keep_all: true}\n", "as long as it needs, remove the line"),
     ("retry: {attempts: 0}\nretention: {keep_all: true}\n", "for no second one, write 1"),

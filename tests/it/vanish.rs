@@ -19,7 +19,8 @@ use milvus_backup_agent::transfer::Throttle;
 use tokio::time::Instant;
 
 use crate::support::{
-    Lab, assert_sound, assert_verifies, keys, leases, namespace, request, restore_of, state,
+    Lab, assert_sound, assert_trees_whole, assert_verifies, keys, leases, namespace, request,
+    restore_of, standalone, state,
 };
 
 /// Milvus's storage, in which files of one collection vanish as they are about to be read.
@@ -143,6 +144,23 @@ async fn a_collection_whose_files_vanish_is_planned_again() {
         restore.cluster = None;
         assert!(lab.restore(&restore).await.is_ok());
         assert_eq!(lab.milvus.rows(&namespace("films")), rows);
+    }
+}
+
+/// What it had copied of the segments that are no more is gone: milvus-backup believes listings.
+#[tokio::test(start_paused = true)]
+async fn a_collection_that_is_planned_again_leaves_nothing_in_a_tree() {
+    for times in [1, 2, 3, 100] {
+        let lab = lab().await;
+        let mut context = lab.context();
+        context.concurrency = 1;
+        context.source = Some(vanishing(&lab, times));
+        let report = run_backup(&context, standalone("b")).await.expect("a backup");
+        let outcome = if times > 3 { RunOutcome::Partial } else { RunOutcome::Complete };
+        assert_eq!(report.outcome, outcome, "{report:?}");
+        let seen = assert_trees_whole(&lab.repository, "planned again").await;
+        assert!(seen.contains("b"), "{times}: {seen:?}");
+        assert_verifies(&lab, "b").await;
     }
 }
 

@@ -6,6 +6,8 @@
 Run it with the python that `setup.sh s3` prints. It prints its address and then serves; it ends
 when its standard input ends. Requests that change something are taken one at a time: moto checks a
 condition and writes in two steps, so that two racing writers could both win.
+`GET /_lab/requests` answers what was asked of it so far, a line a request: the method, `COPY` where
+the server copies by itself, and the path.
 """
 
 import datetime
@@ -39,9 +41,15 @@ class Quiet(WSGIRequestHandler):
 
 class OneWriter:
     def __init__(self, app):
-        self.app, self.lock = app, threading.Lock()
+        self.app, self.lock, self.asked = app, threading.Lock(), []
 
     def __call__(self, environ, start_response):
+        if environ["PATH_INFO"] == "/_lab/requests":
+            body = "\n".join(self.asked).encode()
+            start_response("200 OK", [("Content-Length", str(len(body)))])
+            return [body]
+        copies = "HTTP_X_AMZ_COPY_SOURCE" in environ
+        self.asked.append(f"{'COPY' if copies else environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
         if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return self.app(environ, start_response)
         with self.lock:

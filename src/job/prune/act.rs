@@ -22,8 +22,8 @@ pub(super) enum Deleted {
     Files(u64, u64),
     /// A backup is hidden.
     Hidden,
-    /// A backup is gone for good.
-    Backup,
+    /// A backup is gone for good, with files of its own and their bytes.
+    Backup(u64, u64),
     /// Nothing, for this reason.
     No(String),
 }
@@ -102,12 +102,13 @@ async fn remove(
             return Ok(Deleted::No("another run has taken its place".to_owned()));
         }
     }
-    catalog::remove_backup(cluster, lease, name).boxed().await?;
+    let (files, bytes) = catalog::remove_backup(cluster, lease, name).boxed().await?;
     let run = found.attempt.read();
     if let Some(attempt) = run.filter(|attempt| attempt.lease.starts_with("run-")) {
         catalog::remove_lease(cluster, lease, &attempt.lease).await?;
     }
-    Ok(if found.manifest.is_there() { Deleted::Backup } else { Deleted::Files(0, 0) })
+    let was_backup = found.manifest.is_there();
+    Ok(if was_backup { Deleted::Backup(files, bytes) } else { Deleted::Files(files, bytes) })
 }
 
 async fn clear(lease: &Lease, store: &Arc<dyn ObjectStore>, folder: &str) -> JobResult<Deleted> {

@@ -106,7 +106,10 @@ async fn follow(
     match fatal(done)? {
         Ok(Deleted::Files(files, bytes)) => report.deleted((files, bytes)),
         Ok(Deleted::Hidden) => report.backups_hidden += 1,
-        Ok(Deleted::Backup) => report.backups_deleted += 1,
+        Ok(Deleted::Backup(files, bytes)) => {
+            report.backups_deleted += 1;
+            report.deleted((files, bytes));
+        }
         Ok(Deleted::No(why)) => (row.verdict, row.reasons) = (Verdict::Leave, vec![why]),
         Err(error) => {
             (row.verdict, row.reasons) = (Verdict::Leave, vec![error.chain()]);

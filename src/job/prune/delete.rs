@@ -171,7 +171,8 @@ async fn remove_now(
     }
     let work = catalog::remove_backup(cluster, lease, name);
     let done = context.cancel.run_until_cancelled(work).await;
-    Ok(done.ok_or_else(JobError::cancelled)??)
+    done.ok_or_else(JobError::cancelled)??;
+    Ok(())
 }
 
 fn refuse(facts: &BackupFacts, now: Timestamp) -> JobResult<()> {

@@ -15,7 +15,7 @@ use crate::storage::{ObjectStore, ObjectStoreExt};
 use super::report::StagingRoot;
 use super::request::Prune;
 use crate::job::JobResult;
-use crate::job::reading::is_of;
+use crate::job::reading::reader;
 
 /// Leases watched at once; each may take half a minute.
 const WATCHERS: usize = 64;
@@ -60,8 +60,9 @@ fn readers(
         restore.alive && restore.ledger.read().is_some_and(|ledger| ledger.backup == *backup)
     };
     let restores = restores.iter().filter(reads).map(|restore| format!("restore {}", restore.id));
-    let verifies = leases.iter().filter(|lease| lease.alive && is_of(&lease.name, backup));
-    restores.chain(verifies.map(|_| "a verify".to_owned())).collect()
+    let alive = leases.iter().filter(|lease| lease.alive);
+    let others = alive.filter_map(|lease| reader(&lease.name, backup));
+    restores.chain(others.map(str::to_owned)).collect()
 }
 
 async fn restores(cluster: &Cluster) -> CatalogResult<Vec<RestoreFacts>> {

@@ -178,8 +178,9 @@ fn judge_restore(facts: &RestoreFacts, is_gone: &impl Fn(&BackupName) -> bool) -
 }
 
 fn judge_lease(facts: &LeaseFacts, needed: &impl Fn(&str) -> Option<String>) -> Judged {
-    let once =
-        ["run-", "restore-", "heir-", "verify-"].iter().any(|kind| facts.name.starts_with(kind));
+    let once = ["run-", "restore-", "heir-", "verify-", "export-"]
+        .iter()
+        .any(|kind| facts.name.starts_with(kind));
     match needed(&facts.name) {
         _ if !once => leave("not a lease that this agent knows"),
         _ if facts.alive => (Verdict::Keep, "its holder is at work".to_owned()),

@@ -10,7 +10,7 @@ retentoin: {keep_last: 3}
 retry: {attempts: 0, bakoff: 1m}
 timeout: 0s
 timeout: 1h
-layout: standalone
+layout: alone
 verify:
 triggers: amqp
 ";
@@ -77,12 +77,11 @@ error: key `timeout` appears twice
 6 | timeout: 1h
   | ^ first on line 5
 
-error: `layout`: `standalone` is not supported yet
- --> /policies/wrong.yaml:7:1
+error: `layout`: expected one of incremental, standalone, found `alone`
+ --> /policies/wrong.yaml:7:9
   |
-7 | layout: standalone
-  | ^
-  = hint: write `incremental`, or remove the line
+7 | layout: alone
+  |         ^
 
 error: `verify` is empty
  --> /policies/wrong.yaml:8:1

@@ -1,6 +1,7 @@
 //! moto's server, started once for all tests and gone with this process.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -39,6 +40,20 @@ fn start(options: &[&str]) -> (Child, String) {
     let address = address.trim().to_owned();
     assert!(address.starts_with("http"), "moto did not start");
     (server, address)
+}
+
+/// What was asked of the server so far about keys that hold `part`, in order: the method, `COPY`
+/// where the server copies by itself, and the path.
+pub(crate) fn asked(part: &str) -> Vec<String> {
+    let host = address().trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).expect("moto listens");
+    let request =
+        format!("GET /_lab/requests HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("moto reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("moto answers in text");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("an answer has a body");
+    body.lines().filter(|line| line.contains(part)).map(str::to_owned).collect()
 }
 
 /// A request without credentials, which moto does not check.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use milvus_backup_agent::storage::ObjectMeta;
 use serde_json::Value;
 
-use crate::lab::{Agent, Bucket, LabServer, assert_equal, milvus};
+use crate::lab::{Agent, Bucket, LabServer, assert_equal, milvus, moto};
 use crate::steps::{resume_backups, share_slots};
 
 /// What Milvus itself keeps below its prefix.
@@ -193,6 +193,58 @@ fn large_files_are_copied_and_imported_as_they_lie() {
     for (key, meta) in objects {
         assert_eq!(after.get(&key), Some(&meta), "{key}");
     }
+}
+
+/// Trees of milvus-backup: one that was backed up as such, and one exported from an incremental
+/// backup by nothing but copies within the server. Milvus imports both as they lie: their folders
+/// have a level more than its own, for the group.
+#[test]
+fn trees_are_copied_by_the_server_and_imported_as_they_lie() {
+    let server = on_s3();
+    let name = "default.trees";
+    let shape = ["--scenario", "segments", "--rows", "200", "--segments", "2"];
+    server.data_py("fill", &[shape.as_slice(), &["--collection", name]].concat());
+    let agent = Agent::over(&server, "trees", Bucket::new("milvus", "backups/trees"));
+    agent.backup("b1", name);
+    server.data_py("add", &["--collection", name, "--rows", "50", "--start", "400", "--flush"]);
+    let gone = ["--where", "id in [1, 2, 3, 201, 420]", "--flush"];
+    server.data_py("delete", &[["--collection", name].as_slice(), &gone].concat());
+    let second = agent.backup("b2", name);
+    let files = second["files_copied"].as_u64().unwrap() + second["files_reused"].as_u64().unwrap();
+    assert!(second["files_copied"] != 0 && second["files_reused"] != 0, "{second}");
+    let before = server.dump(name, &agent.path("before.json"));
+
+    let earlier = moto::asked("/backups/trees/").len();
+    let export = agent.ok(&["export", "b2", "--to", "tree"]);
+    assert_eq!((&export["files"], &export["copied"]["by_server"]), (&files.into(), &files.into()));
+    let asked = moto::asked("/backups/trees/").split_off(earlier);
+    let count = |method: &str, folder: &str| {
+        let of = |line: &&String| line.starts_with(method) && line.contains(folder);
+        asked.iter().filter(of).count() as u64
+    };
+    assert_eq!(count("COPY ", "/trees/tree/binlogs/"), files, "{asked:#?}");
+    assert_eq!(count("PUT ", "/binlogs/") + count("GET ", "_log/"), 0, "{asked:#?}");
+    agent.verify("tree");
+
+    let alone = ["--name", "alone", "--collections", name, "--layout", "standalone"];
+    let alone = agent.ok(&[["backup"].as_slice(), &alone].concat());
+    assert_eq!((&alone["files_copied"], &alone["files_reused"]), (&files.into(), &0.into()));
+    for deleted in ["b1", "b2"] {
+        agent.ok(&["delete", deleted, "--now"]);
+    }
+    for tree in ["tree", "alone"] {
+        let to = format!("{name}_{tree}");
+        let report = agent.restore(tree, &["--suffix", &format!("_{tree}")]);
+        let collection = &report["collections"][0];
+        assert_eq!(
+            (&collection["bytes_staged"], &collection["rows_deleted"]),
+            (&0.into(), &5.into())
+        );
+        let after = server.dump(&to, &agent.path(&format!("{tree}.json")));
+        assert_equal(&before, &after, &[&format!("{name}={to}")], "");
+        server.data_py("drop", &["--collection", &to]);
+    }
+    assert_no_strangers(&server, "backups/");
 }
 
 /// The bucket is right and the prefix is not.

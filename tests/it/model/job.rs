@@ -13,7 +13,7 @@ use milvus_backup_agent::job::{
 use milvus_backup_agent::metrics::Metrics;
 use milvus_backup_agent::milvus::MilvusApi;
 use milvus_backup_agent::milvus::testing::FakeMilvus;
-use milvus_backup_agent::model::{BackupName, ClusterName};
+use milvus_backup_agent::model::{BackupName, ClusterName, Layout};
 use milvus_backup_agent::plan::{RestoreRequest, VerifyDepth};
 use milvus_backup_agent::policy::CollectionSelector;
 use milvus_backup_agent::storage::ObjectStore;
@@ -157,6 +157,7 @@ fn request(name: BackupName, keeps: Keeps) -> BackupRequest {
         policy: policies::policy(keeps),
         job: None,
         selector: CollectionSelector::parse(["default.c?"]).expect("a pattern"),
+        layout: Layout::Incremental,
         rbac: false,
         trigger: "model".to_owned(),
     }

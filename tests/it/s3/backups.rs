@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::Method;
-use milvus_backup_agent::job::{BackupReport, RunOutcome, run_backup, run_verify};
+use milvus_backup_agent::job::{
+    BackupReport, ExportOptions, RunOutcome, run_backup, run_export, run_verify,
+};
 use milvus_backup_agent::model::{KeyPrefix, ObjectKey};
 use milvus_backup_agent::plan::VerifyDepth;
 use milvus_backup_agent::storage::testing::FaultyStore;
@@ -15,7 +17,7 @@ use milvus_backup_agent::storage::{
 use super::faulty_server::{Fault, FaultyServer};
 use super::limits::{PARTS, SMALL, THREE_PARTS, key, open, pattern, settings, stream_of};
 use crate::lab::moto;
-use crate::support::{Lab, backup_name, request};
+use crate::support::{Lab, assert_trees_whole, backup_name, request};
 
 /// A Milvus with files in bucket `one`, and a repository in bucket `two`.
 struct Buckets {
@@ -94,6 +96,41 @@ async fn the_server_copies_and_the_content_can_be_verified() {
     }
     assert_eq!(reads(&server), 1, "only this test has read a file");
     assert_eq!(server.count(&Method::PUT, "/_segments/"), 6);
+}
+
+#[tokio::test]
+async fn an_export_is_copied_by_the_server_alone() {
+    let server = FaultyServer::start().await;
+    for address in [server.address.as_str(), moto::address()] {
+        let buckets = Buckets::at(address, "export").await;
+        buckets.backup("a").await;
+        let context = buckets.lab.context_over(Arc::<S3Store>::clone(&buckets.repository));
+        let (backup, to) = (backup_name("a"), backup_name("copy"));
+        let options = ExportOptions { backup, cluster: None, to };
+        let report = run_export(&context, &options).await.expect("an export");
+        let copied = (report.copied.by_server, report.copied.streamed, report.files);
+        assert_eq!(copied, (5, 0, 5));
+        assert_trees_whole(&*buckets.repository, address).await;
+        assert_eq!(buckets.verify("copy").await, (vec![], 0));
+    }
+    assert_eq!(server.count(&Method::GET, "/_segments/"), 0);
+    assert_eq!(server.count(&Method::PUT, "/copy/binlogs/"), 5);
+}
+
+/// What the server of a repository will not copy passes the agent, which compares checksums.
+#[tokio::test]
+async fn an_export_that_the_server_refuses_is_streamed() {
+    let server = FaultyServer::start().await;
+    let buckets = Buckets::at(&server.address, "denied-export").await;
+    buckets.backup("a").await;
+    server.fail(Method::HEAD, "/_segments/insert_log/", 1, Fault::Answer(403, DENIED));
+    let mut context = buckets.lab.context_over(Arc::<S3Store>::clone(&buckets.repository));
+    context.concurrency = 1;
+    let (backup, to) = (backup_name("a"), backup_name("copy"));
+    let options = ExportOptions { backup, cluster: None, to };
+    let report = run_export(&context, &options).await.expect("an export");
+    assert_eq!((report.copied.by_server, report.copied.streamed), (0, 5));
+    assert_eq!(buckets.verify("copy").await, (vec![], 0));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use milvus_backup_agent::job::{
 use milvus_backup_agent::metrics::Metrics;
 use milvus_backup_agent::milvus::MilvusApi;
 use milvus_backup_agent::milvus::testing::{FakeMilvus, SchemaDraft};
-use milvus_backup_agent::model::{BackupName, Clock, ClusterName, ManualClock, Namespace};
+use milvus_backup_agent::model::{BackupName, Clock, ClusterName, Layout, ManualClock, Namespace};
 use milvus_backup_agent::plan::RestoreRequest;
 use milvus_backup_agent::policy::CollectionSelector;
 use milvus_backup_agent::storage::testing::FaultyStore;
@@ -190,10 +190,16 @@ pub(crate) fn request(name: &str) -> BackupRequest {
         name: Some(backup_name(name)),
         policy: None,
         selector: CollectionSelector::all(),
+        layout: Layout::Incremental,
         rbac: false,
         trigger: "test".to_owned(),
         job: None,
     }
+}
+
+/// The same, in a tree of its own.
+pub(crate) fn standalone(name: &str) -> BackupRequest {
+    BackupRequest { layout: Layout::Standalone, ..request(name) }
 }
 
 /// All of a backup under its own names.

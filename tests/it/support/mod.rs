@@ -9,13 +9,16 @@ mod jobs;
 mod lab;
 mod look;
 mod mortal;
+mod trees;
 
 pub(crate) use clean::assert_ends_clean;
 pub(crate) use jobs::{Deed, Jobs, Service, job_request};
 pub(crate) use lab::{
     Lab, PARTITION, backup_name, namespace, request, restore_beside, restore_of, staging_over,
+    standalone,
 };
 pub(crate) use look::{
     assert_sound, assert_verifies, collections, keys, leases, ledgers, snapshot, state, states,
 };
 pub(crate) use mortal::{Process, Stop};
+pub(crate) use trees::assert_trees_whole;

@@ -49,6 +49,7 @@ pub(super) fn sample() -> Sample {
             collections: Vec::new(),
             selection: Vec::new(),
             suspect: None,
+            rbac: None,
         },
         lists: BTreeMap::new(),
     };
