@@ -13,7 +13,7 @@ use crate::plan::Damage;
 use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
 
 use super::repository::AGENT;
-use super::{CatalogError, CatalogResult, Cluster, Lease, own, resume, this_process};
+use super::{CatalogError, CatalogResult, Cluster, Lease, is_tree, own, resume, this_process};
 
 /// What a run says of itself when it reserves a name.
 #[derive(Debug, Clone)]
@@ -126,6 +126,11 @@ impl Run {
             if self.cluster.repository.store().find_bytes(&other).await?.is_some() {
                 return Err(self.taken(clock).await);
             }
+        }
+        // A run of ours that died may have left such documents, too.
+        let store = &**self.cluster.repository.store();
+        if is_tree(store, &keys).await? && store.find_bytes(&keys.attempt()).await?.is_none() {
+            return Err(self.taken(clock).await);
         }
         Ok(())
     }

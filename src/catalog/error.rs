@@ -36,6 +36,12 @@ pub enum CatalogError {
         /// Where it was looked for.
         place: String,
     },
+    /// The place is a folder lower than it should be.
+    #[error("`{place}` is itself a folder of milvus-backup's trees, not the one above it")]
+    TreesAtRoot {
+        /// The place.
+        place: String,
+    },
     /// There is no such cluster.
     #[error("there is no cluster `{cluster}` in `{place}`")]
     NoCluster {
@@ -147,6 +153,7 @@ impl CatalogError {
             Self::Document { source: DocumentError::Damaged { .. }, .. }
             | Self::StrayManifest { .. } => ErrorKind::Damaged,
             Self::NoRepository { .. }
+            | Self::TreesAtRoot { .. }
             | Self::NoCluster { .. }
             | Self::NoBackup { .. }
             | Self::NoLease { .. } => ErrorKind::NotFound,
@@ -155,7 +162,10 @@ impl CatalogError {
             Self::NameTaken { .. }
             | Self::OtherCluster { .. }
             | Self::SingleAgent { .. }
-            | Self::Document { source: DocumentError::TooNew { .. }, .. } => ErrorKind::Refused,
+            | Self::Document {
+                source: DocumentError::TooNew { .. } | DocumentError::Unsupported { .. },
+                ..
+            } => ErrorKind::Refused,
             Self::NameHeld { .. } | Self::LeaseLost { .. } | Self::LeaseHeld { .. } => {
                 ErrorKind::Locked
             }
@@ -173,6 +183,9 @@ impl CatalogError {
             Self::Document { source: DocumentError::Damaged { .. }, .. } => {
                 "put this file back from another copy of the repository"
             }
+            Self::Document { source: DocumentError::Unsupported { .. }, .. } => {
+                "restore it with milvus-backup"
+            }
             Self::StrayManifest { .. } => {
                 "move that folder out of the cluster's folder, or rename it to the name that its manifest has"
             }
@@ -188,6 +201,9 @@ impl CatalogError {
                 "run again, which copies the file anew; check the disk of the repository"
             }
             Self::NoCluster { .. } => "`cluster list` shows what there is",
+            Self::TreesAtRoot { .. } => {
+                "set `repository.s3.prefix` (or `repository.local.path`) one level up: that folder's name is then the cluster's"
+            }
             Self::NoRepository { .. } => {
                 "check `repository` in the configuration; the first backup makes the repository"
             }

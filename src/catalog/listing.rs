@@ -13,6 +13,7 @@ use super::record::Documents;
 use super::watching::looks_alive;
 use super::{
     BackupRecord, BackupState, CatalogError, CatalogResult, Checkpoints, Cluster, Repository,
+    foreign_tree,
 };
 
 /// Folders read at once.
@@ -30,7 +31,8 @@ pub async fn list(cluster: &Cluster, clock: &dyn Clock) -> CatalogResult<Vec<Bac
         .await?;
     records.sort_by_key(|record| {
         let started = record.attempt.as_ref().map(|attempt| attempt.started_at);
-        (started, record.name.clone())
+        let foreign = record.foreign.as_ref().map(|tree| tree.created_at);
+        (started.or(foreign), record.name.clone())
     });
     Ok(records)
 }
@@ -54,7 +56,13 @@ pub async fn read_record(
         }
         _ => false,
     };
-    Ok(Documents { attempt, manifest, tombstone, pin, doubt, alive }.judge(&cluster.name, name))
+    let foreign = match (&attempt, &manifest, &tombstone) {
+        (Ok(None), Ok(None), Ok(None)) => settled(foreign_tree(cluster, name).boxed().await)?,
+        _ => Ok(None),
+    };
+    let foreign = foreign.map(|tree| tree.map(|tree| tree.manifest));
+    let documents = Documents { attempt, manifest, foreign, tombstone, pin, doubt, alive };
+    Ok(documents.judge(&cluster.name, name))
 }
 
 /// The record, unless its folder was deleted since it was listed.

@@ -126,6 +126,15 @@
 //! it, after it has written the request to its journal: so the agent that is named knows of the
 //! request, whenever it died. A sweep deletes what is older than a day.
 //!
+//! # Trees of milvus-backup
+//!
+//! A folder with milvus-backup's `meta/` or `binlogs/` and nothing of ours is a tree of that
+//! tool: `foreign` if its documents can be read, else `damaged`. It is listed, verified and restored
+//! like a backup of ours, but nothing of ours is ever written into it, retention does not
+//! count it, and neither `delete` nor `prune` takes it away. A folder without `_cluster.json` that
+//! holds such trees is a cluster for those who read; a repository that has only such needs no
+//! `_repository.json`. A restore has its lease and its ledger there as anywhere.
+//!
 //! # Clusters
 //!
 //! What writes checks `_cluster.json` first: another address or storage under the same name
@@ -135,6 +144,7 @@ mod cluster;
 mod commit;
 mod error;
 mod fenced;
+mod foreign;
 mod holder;
 mod lease;
 mod ledger;
@@ -156,6 +166,8 @@ mod watching;
 pub use cluster::{ClusterIdentity, adopt, claim, recognise};
 pub use commit::{Reservation, Run, Unfinished, Work};
 pub use error::{CatalogError, CatalogResult};
+pub use foreign::foreign_tree;
+use foreign::{holds_trees, is_begun, is_tree};
 pub use holder::{machine_id, this_process};
 pub use lease::{Lease, PRUNE, SWEEP};
 pub use ledger::{delete_ledger, open_ledgers, put_ledger, read_ledger};

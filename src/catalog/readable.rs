@@ -1,11 +1,16 @@
 //! A backup that can be read: its manifest, its lists, and where its files lie.
 
-use crate::manifest::{FileId, FileList, Manifest, Placement, decode_rbac};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::manifest::{FileId, FileList, Manifest, Placement, Tree, decode_rbac};
 use crate::model::{ObjectKey, Rbac};
 use crate::plan::Damage;
 use crate::storage::ObjectStoreExt;
 
-use super::{CatalogError, CatalogResult, Cluster};
+use super::{
+    CatalogError, CatalogResult, Cluster, has_manifest, has_tombstone, is_tree, load_list,
+};
 
 /// A backup and where everything of it is.
 #[derive(Debug, Clone)]
@@ -16,22 +21,49 @@ pub struct Readable {
     pub manifest: Manifest,
     /// Where its files lie.
     pub placement: Placement,
+    /// The lists of a tree that milvus-backup wrote; ours are read one by one.
+    lists: Option<Arc<BTreeMap<String, FileList>>>,
+    /// Its users and roles; ours are in a document of their own.
+    rbac: Option<Arc<Rbac>>,
 }
 
 impl Readable {
     /// A backup of this agent.
     pub fn new(cluster: Cluster, manifest: Manifest) -> Self {
         let placement = cluster.layout.placement(&manifest.name, manifest.layout);
-        Self { cluster, manifest, placement }
+        Self { cluster, manifest, placement, lists: None, rbac: None }
+    }
+
+    /// A tree of milvus-backup.
+    pub fn foreign(cluster: Cluster, tree: Tree) -> Self {
+        let Tree { manifest, lists, placement, rbac } = tree;
+        let (lists, rbac) = (Some(Arc::new(lists)), rbac.map(Arc::new));
+        Self { cluster, manifest, placement, lists, rbac }
+    }
+
+    /// Whether it is there and not hidden.
+    pub async fn is_still_there(&self) -> CatalogResult<bool> {
+        let (cluster, name) = (&self.cluster, &self.manifest.name);
+        let there = match self.lists {
+            None => has_manifest(cluster, name).await?,
+            Some(_) => is_tree(&**cluster.repository.store(), &cluster.layout.backup(name)).await?,
+        };
+        Ok(there && !has_tombstone(cluster, name).await?)
     }
 
     /// One of its lists, by its digest.
     pub async fn list(&self, digest: &str) -> CatalogResult<FileList> {
-        super::load_list(&self.cluster, digest).await
+        match self.lists.as_ref().and_then(|lists| lists.get(digest)) {
+            Some(list) => Ok(list.clone()),
+            None => load_list(&self.cluster, digest).await,
+        }
     }
 
     /// Its users, roles and grants, if it has them.
     pub async fn rbac(&self) -> CatalogResult<Option<Rbac>> {
+        if let Some(rbac) = &self.rbac {
+            return Ok(Some(Rbac::clone(rbac)));
+        }
         let Some(record) = &self.manifest.rbac else { return Ok(None) };
         let repository = &self.cluster.repository;
         let key = self.cluster.layout.backup(&self.manifest.name).rbac();

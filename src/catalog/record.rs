@@ -20,6 +20,8 @@ pub struct BackupRecord {
     pub attempt: Option<Attempt>,
     /// What can be restored.
     pub manifest: Option<Manifest>,
+    /// The same of a tree that milvus-backup wrote. Nothing that deletes or counts looks at it.
+    pub foreign: Option<Manifest>,
     /// What hides it.
     pub tombstone: Option<Tombstone>,
     /// What keeps it, or once did.
@@ -27,7 +29,12 @@ pub struct BackupRecord {
 }
 
 impl BackupRecord {
-    /// Whether there is something to restore.
+    /// What it holds, whoever wrote it.
+    pub fn content(&self) -> Option<&Manifest> {
+        self.manifest.as_ref().or(self.foreign.as_ref())
+    }
+
+    /// Whether there is a backup of ours to restore.
     pub fn is_committed(&self) -> bool {
         matches!(self.state, BackupState::Complete | BackupState::Suspect | BackupState::Partial)
     }
@@ -38,6 +45,8 @@ impl BackupRecord {
 pub(super) struct Documents {
     pub(super) attempt: Result<Option<Attempt>, CatalogError>,
     pub(super) manifest: Result<Option<Manifest>, CatalogError>,
+    /// What milvus-backup's documents say, where there is nothing of ours.
+    pub(super) foreign: Result<Option<Manifest>, CatalogError>,
     pub(super) tombstone: Result<Option<Tombstone>, CatalogError>,
     pub(super) pin: Result<Option<Pin>, CatalogError>,
     pub(super) doubt: Result<Option<Doubt>, CatalogError>,
@@ -55,6 +64,7 @@ impl Documents {
             reasons,
             attempt: self.attempt.ok().flatten(),
             manifest: self.manifest.ok().flatten(),
+            foreign: self.foreign.ok().flatten(),
             tombstone: self.tombstone.ok().flatten(),
             pin: self.pin.ok().flatten(),
         }
@@ -86,7 +96,11 @@ impl Documents {
             }
             (Some(_), Some(_)) => damaged("attempt.json is of another run than manifest.json"),
             (None, Some(_)) => damaged("manifest.json stands without its attempt.json"),
-            (None, None) => damaged("it has neither manifest.json nor attempt.json"),
+            (None, None) => match &self.foreign {
+                Ok(Some(_)) => (BackupState::Foreign, Vec::new()),
+                Ok(None) => damaged("it has neither manifest.json nor attempt.json"),
+                Err(error) => damaged(&with_causes(error)),
+            },
             (Some(attempt), None) => self.unfinished(attempt),
         }
     }
@@ -195,6 +209,23 @@ mod tests {
     }
 
     #[test]
+    fn a_tree_of_milvus_backup_is_foreign_or_damaged() {
+        let tree = || Ok(Some(manifest("t", ManifestOutcome::Complete)));
+        for (attempt, foreign, state) in [
+            (Ok(None), tree(), BackupState::Foreign),
+            (Ok(None), unreadable(), BackupState::Damaged),
+            (Ok(Some(attempt("1", None))), tree(), BackupState::Failed),
+        ] {
+            let (manifest, tombstone, pin, doubt) = (Ok(None), Ok(None), Ok(None), Ok(None));
+            let alive = false;
+            let documents = Documents { attempt, manifest, foreign, tombstone, pin, doubt, alive };
+            let cluster = ClusterName::new("c").unwrap();
+            let record = documents.judge(&cluster, &name());
+            assert_eq!((record.state, record.is_committed()), (state, false));
+        }
+    }
+
+    #[test]
     fn a_manifest_counts_only_with_an_attempt_of_its_run() {
         use ManifestOutcome::{Complete, Partial};
         let ended = || Ok(Some(attempt("1", Some("boom"))));
@@ -220,7 +251,8 @@ mod tests {
             (begun(), whole(), unreadable(), true, BackupState::Tombstoned),
         ] {
             let (pin, doubt) = (Ok(None), Ok(None));
-            let documents = Documents { attempt, manifest, tombstone, pin, doubt, alive };
+            let foreign = Ok(None);
+            let documents = Documents { attempt, manifest, foreign, tombstone, pin, doubt, alive };
             let shown = format!("{documents:?}");
             let cluster = ClusterName::new("c").unwrap();
             assert_eq!(documents.judge(&cluster, &name()).state, state, "{shown}");

@@ -11,7 +11,7 @@ use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
 
 use super::plans::Plans;
 use super::watching::{key, last_heard, numbers, observe};
-use super::{CatalogError, CatalogResult, Cluster, Lease, Liveness, own};
+use super::{CatalogError, CatalogResult, Cluster, Lease, Liveness, is_begun, own};
 
 /// Keys deleted at once; object storage takes no more in one request.
 const BATCH: usize = 1000;
@@ -82,7 +82,11 @@ async fn examined(
         alive: false,
         heard: None,
         readers: Vec::new(),
+        tree: false,
     };
+    let documents =
+        [facts.attempt.is_there(), facts.manifest.is_there(), facts.tombstone.is_there()];
+    facts.tree = documents == [false; 3] && is_begun(cluster, name).await?;
     let mut watched = String::new();
     while facts.is_unfinished()
         && let Some(attempt) = facts.attempt.read().filter(|attempt| attempt.run != watched)
@@ -108,7 +112,9 @@ pub(super) fn found<T>(read: CatalogResult<Option<T>>) -> CatalogResult<Found<T>
             let why = format!("{place}: {source}");
             Ok(match source {
                 DocumentError::TooNew { .. } => Found::TooNew(why),
-                DocumentError::Damaged { .. } => Found::Unreadable(why),
+                DocumentError::Damaged { .. } | DocumentError::Unsupported { .. } => {
+                    Found::Unreadable(why)
+                }
             })
         }
         Err(error) => Err(error),

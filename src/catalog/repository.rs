@@ -9,7 +9,7 @@ use crate::manifest::{self, ClusterLayout, REPOSITORY_MARK, RepositoryMark};
 use crate::model::{Clock, ClusterName, KeyPrefix, ObjectKey};
 use crate::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind};
 
-use super::{CatalogError, CatalogResult};
+use super::{CatalogError, CatalogResult, holds_trees};
 
 /// What this program calls itself in what it writes.
 pub(super) const AGENT: &str = concat!("milvus-backup-agent ", env!("CARGO_PKG_VERSION"));
@@ -21,13 +21,26 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Opens what is there, for reading.
+    /// Opens what is there, for reading. Where milvus-backup alone has written, there is no mark.
     pub async fn open(store: Arc<dyn ObjectStore>) -> CatalogResult<Self> {
         let repository = Self { store };
-        match repository.read::<RepositoryMark>("repository mark", &mark_key()).await? {
-            Some(_) => Ok(repository),
-            None => Err(CatalogError::NoRepository { place: repository.store.to_string() }),
+        if repository.is_marked().await? {
+            return Ok(repository);
         }
+        let place = repository.store.to_string();
+        let clusters = repository.looked_at().await?;
+        if !clusters.is_empty() && clusters.iter().all(|(_, is)| *is == ClusterKind::Foreign) {
+            return Ok(repository);
+        }
+        if holds_trees(&*repository.store, &KeyPrefix::root()).await? {
+            return Err(CatalogError::TreesAtRoot { place });
+        }
+        Err(CatalogError::NoRepository { place })
+    }
+
+    async fn is_marked(&self) -> CatalogResult<bool> {
+        let mark = self.read::<RepositoryMark>("repository mark", &mark_key()).await?;
+        Ok(mark.is_some())
     }
 
     /// A repository that may not exist yet, for looking only.
@@ -40,10 +53,11 @@ impl Repository {
         store: Arc<dyn ObjectStore>,
         clock: &dyn Clock,
     ) -> CatalogResult<Self> {
-        match Self::open(Arc::clone(&store)).await {
-            Err(CatalogError::NoRepository { .. }) => {}
-            other => return other,
+        let repository = Self { store };
+        if repository.is_marked().await? {
+            return Ok(repository);
         }
+        let store = repository.store;
         let mark = RepositoryMark { version: 1, created_at: clock.now(), agent: AGENT.to_owned() };
         let body = manifest::encode(&mark).into();
         match store.put(&mark_key(), body, PutMode::IfAbsent).await {
@@ -64,14 +78,22 @@ impl Repository {
         Cluster { repository: self.clone(), name: name.clone(), layout: ClusterLayout::new(name) }
     }
 
-    /// All clusters that ever wrote here, sorted by name.
+    /// All clusters that ever wrote here, and the folders in which milvus-backup did, sorted by
+    /// name.
     pub async fn clusters(&self) -> CatalogResult<Vec<Cluster>> {
+        let clusters = self.looked_at().await?;
+        Ok(clusters.into_iter().map(|(cluster, _)| cluster).collect())
+    }
+
+    async fn looked_at(&self) -> CatalogResult<Vec<(Cluster, ClusterKind)>> {
         let folders = self.store.list_folders(&KeyPrefix::root()).await?;
         let mut clusters = Vec::new();
         for name in folders.into_iter().filter_map(|folder| ClusterName::new(folder).ok()) {
             let cluster = self.cluster(&name);
             if self.store.find_bytes(&cluster.layout.mark()).await?.is_some() {
-                clusters.push(cluster);
+                clusters.push((cluster, ClusterKind::Marked));
+            } else if holds_trees(&*self.store, cluster.layout.root()).await? {
+                clusters.push((cluster, ClusterKind::Foreign));
             }
         }
         Ok(clusters)
@@ -103,6 +125,15 @@ impl Repository {
     pub fn place(&self, key: &ObjectKey) -> String {
         format!("{}/{key}", self.store)
     }
+}
+
+/// Who wrote into a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClusterKind {
+    /// This agent.
+    Marked,
+    /// Only milvus-backup.
+    Foreign,
 }
 
 /// One cluster of a repository.

@@ -70,7 +70,7 @@ pub(super) async fn show(
         "state": record.state,
         "reasons": record.reasons,
         "attempt": record.attempt,
-        "manifest": record.manifest,
+        "manifest": record.content(),
         "pin": record.pin,
         "tombstone": record.tombstone,
     });
@@ -89,7 +89,7 @@ fn shown(record: &BackupRecord) -> String {
     let pin = record.pin.iter().filter(|pin| pin.ended.is_none());
     lines.extend(pin.map(pinned));
     lines.extend(attempt.map(|run| format!("started  {} on {}", run.started_at, run.host)));
-    lines.extend(record.manifest.as_ref().map(details));
+    lines.extend(record.content().map(details));
     lines.join("\n")
 }
 

@@ -42,7 +42,8 @@ fn pinned(report: &PinReport) -> String {
         | BackupState::Failed
         | BackupState::Running
         | BackupState::Tombstoned
-        | BackupState::Damaged => {
+        | BackupState::Damaged
+        | BackupState::Foreign => {
             format!("it was suspect ({why}) and counts as a good one from now on")
         }
     });

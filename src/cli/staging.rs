@@ -85,7 +85,7 @@ async fn open_bucket(
 fn choose(config: &Config, context: &JobContext) -> JobResult<Chosen> {
     if let Some(Storage::S3(bucket)) = &config.milvus.storage {
         let place = S3Settings { prefix: bucket.staging.clone(), ..bucket.place.clone() };
-        return apart(config, &place).map(|()| Chosen::Bucket(Box::new(place)));
+        return apart(config, context, &place).map(|()| Chosen::Bucket(Box::new(place)));
     }
     match (&config.repository.staging, &config.repository.place) {
         (Some(folder), _) => Ok(Chosen::Folder(folder.clone())),
@@ -100,11 +100,18 @@ fn choose(config: &Config, context: &JobContext) -> JobResult<Chosen> {
     }
 }
 
-/// A staging folder among backups would be taken for a cluster of theirs.
-fn apart(config: &Config, staging: &S3Settings) -> JobResult<()> {
+/// A staging folder among backups would be taken for a cluster of theirs. Where the repository is a
+/// whole bucket (milvus-backup's root path often lies in Milvus's own), all is within it:
+/// there only the cluster's folder is taken.
+fn apart(config: &Config, context: &JobContext, staging: &S3Settings) -> JobResult<()> {
+    let beside = |repository: &S3Settings| {
+        let (whole, staging) = (repository.prefix.as_str().is_empty(), staging.prefix.as_str());
+        whole && staging.split('/').next() != Some(context.cluster.as_str())
+    };
     match &config.repository.place {
         Place::S3(repository)
-            if is_within(staging, repository) || is_within(repository, staging) =>
+            if (is_within(staging, repository) && !beside(repository))
+                || is_within(repository, staging) =>
         {
             let (staging, repository) = (staging.place(), repository.place());
             let message =

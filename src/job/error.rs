@@ -108,6 +108,7 @@ impl From<CatalogError> for JobError {
             CatalogError::Document { source, .. } => Some(Box::new(source)),
             CatalogError::StrayManifest { .. }
             | CatalogError::NoRepository { .. }
+            | CatalogError::TreesAtRoot { .. }
             | CatalogError::NoCluster { .. }
             | CatalogError::NoBackup { .. }
             | CatalogError::Ambiguous { .. }

@@ -70,7 +70,7 @@ async fn begin(
 ) -> JobResult<ExportReport> {
     let record = catalog::read_record(cluster, &options.backup, &*context.clock).await?;
     let suspect = (record.state == BackupState::Suspect).then(|| record.reasons.join("; "));
-    let source = &readable(cluster, record)?;
+    let source = &readable(cluster, record).await?;
     let reservation = Reservation {
         name: options.to.clone(),
         policy: String::new(),

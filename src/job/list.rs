@@ -24,7 +24,7 @@ pub struct ListRow {
     pub state: BackupState,
     /// How its files are laid out.
     pub layout: Option<Layout>,
-    /// When its run started.
+    /// When its run started, as far as that is known.
     pub created_at: Option<String>,
     /// Stored rows, before deletes.
     pub rows: u64,
@@ -73,7 +73,7 @@ fn row(
     record: &BackupRecord,
     unique: Option<&HashMap<String, u64>>,
 ) -> ListRow {
-    let manifest = record.manifest.as_ref();
+    let manifest = record.content();
     let attempt = record.attempt.as_ref();
     let policy = manifest.map(|manifest| &manifest.policy);
     ListRow {
@@ -89,7 +89,10 @@ fn row(
             .map(|moment| moment.to_string()),
         rows: manifest.map_or(0, Manifest::rows),
         bytes: manifest.map_or(0, Manifest::bytes),
-        unique_bytes: unique.map(|unique| unique.get(record.name.as_str()).copied().unwrap_or(0)),
+        unique_bytes: unique.map(|unique| match &record.foreign {
+            Some(tree) => tree.bytes(),
+            None => unique.get(record.name.as_str()).copied().unwrap_or(0),
+        }),
         collections: manifest.map_or(0, |manifest| manifest.contents().count()),
         pinned: record.pin.as_ref().is_some_and(|pin| pin.holds(context.clock.now())),
         reasons: record.reasons.clone(),

@@ -29,7 +29,8 @@ pub async fn run_overview(context: &JobContext, sizes: Sizes) -> JobResult<Catal
 
 fn by_policy(records: &[BackupRecord], now: Timestamp) -> BTreeMap<String, PolicyCatalog> {
     let mut policies: BTreeMap<String, PolicyCatalog> = BTreeMap::new();
-    for record in records {
+    // What milvus-backup wrote is of no policy.
+    for record in records.iter().filter(|record| record.state != BackupState::Foreign) {
         let policy = match (&record.manifest, &record.attempt) {
             (Some(manifest), _) => manifest.policy.as_str(),
             (None, Some(attempt)) => attempt.policy.as_str(),
@@ -81,7 +82,8 @@ fn end(record: &BackupRecord) -> Option<(Timestamp, RunOutcome)> {
             | BackupState::Running
             | BackupState::Tombstoned
             | BackupState::Damaged
-            | BackupState::Suspect,
+            | BackupState::Suspect
+            | BackupState::Foreign,
             _,
             _,
         ) => None,

@@ -29,6 +29,7 @@ pub async fn run_verify(
     // It may have gone since it was found, and nobody lets it go from now on.
     let found = catalog::find(&repository, Some(&cluster.name), name, &*context.clock).boxed();
     let record = found.await.map(|(_, record)| record);
+    let ours = !record.as_ref().is_ok_and(|record| record.state == BackupState::Foreign);
     let mut report = VerifyReport {
         name: name.to_string(),
         depth,
@@ -46,7 +47,7 @@ pub async fn run_verify(
         report.outcome = RunOutcome::Failed;
     }
     if let Some(lease) = reading {
-        if done.is_ok() && cluster.name == context.cluster {
+        if done.is_ok() && ours && cluster.name == context.cluster {
             remember(context, (&cluster, &lease), name, &report).await;
         }
         lease.release().await;
@@ -84,10 +85,9 @@ async fn remember(
 }
 
 /// Fails if a backup was deleted while it was read.
-pub(super) async fn still_there(cluster: &Cluster, name: &BackupName) -> JobResult<()> {
-    let gone = !catalog::has_manifest(cluster, name).await?;
-    if gone || catalog::has_tombstone(cluster, name).await? {
-        let message = format!("backup `{name}` was deleted meanwhile");
+pub(super) async fn still_there(backup: &Readable) -> JobResult<()> {
+    if !backup.is_still_there().await? {
+        let message = format!("backup `{}` was deleted meanwhile", backup.manifest.name);
         return Err(JobError::new(ErrorKind::NotFound, message)
             .hint("`undelete` brings it back as long as its grace lasts"));
     }
@@ -104,7 +104,7 @@ async fn verify(
         report.damaged.extend(record.reasons);
         return Ok(());
     }
-    let backup = readable(cluster, record)?;
+    let backup = readable(cluster, record).await?;
     if let Err(error) = backup.rbac().await {
         report.damaged.push(damage(error.into())?);
     }
@@ -129,7 +129,7 @@ async fn verify(
     }
     if !report.missing.is_empty() || !report.damaged.is_empty() {
         // No lease keeps a delete away: a read-only repository takes none.
-        still_there(cluster, &backup.manifest.name).await?;
+        still_there(&backup).await?;
     }
     Ok(())
 }
@@ -213,9 +213,15 @@ async fn read_one(
     }
 }
 
-/// A committed backup, or why there is none.
-pub(super) fn readable(cluster: &Cluster, record: BackupRecord) -> JobResult<Readable> {
+/// A committed backup or a tree of milvus-backup, or why there is none.
+pub(super) async fn readable(cluster: &Cluster, record: BackupRecord) -> JobResult<Readable> {
     let (name, state) = (record.name.clone(), record.state);
+    if state == BackupState::Foreign {
+        let tree = catalog::foreign_tree(cluster, &name).boxed().await?;
+        if let Some(tree) = tree {
+            return Ok(Readable::foreign(cluster.clone(), tree));
+        }
+    }
     let usable = record.is_committed();
     match record.manifest {
         Some(manifest) if usable => Ok(Readable::new(cluster.clone(), manifest)),
@@ -230,6 +236,9 @@ pub(super) fn readable(cluster: &Cluster, record: BackupRecord) -> JobResult<Rea
                 }
                 BackupState::Tombstoned => {
                     (ErrorKind::NotFound, format!("backup `{name}` was deleted: {reasons}"))
+                }
+                BackupState::Foreign => {
+                    (ErrorKind::NotFound, format!("backup `{name}` was deleted meanwhile"))
                 }
                 BackupState::Failed
                 | BackupState::Complete

@@ -123,7 +123,7 @@ impl ClusterLayout {
 
     /// The keys of one backup.
     pub fn backup(&self, name: &BackupName) -> BackupLayout {
-        BackupLayout { root: self.root.join(name) }
+        BackupLayout::in_folder(&self.root, name)
     }
 }
 
@@ -134,6 +134,11 @@ pub struct BackupLayout {
 }
 
 impl BackupLayout {
+    /// A backup in any folder, also one that is no cluster's.
+    pub fn in_folder(folder: &KeyPrefix, name: &BackupName) -> Self {
+        Self { root: folder.join(name) }
+    }
+
     /// The backup's folder.
     pub fn folder(&self) -> &KeyPrefix {
         &self.root

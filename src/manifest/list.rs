@@ -138,6 +138,15 @@ impl FileList {
         self.segments.iter().flat_map(SegmentFiles::files)
     }
 
+    /// The name of the stored form.
+    pub fn digest(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for segment in &self.segments {
+            hasher.update(&line(segment));
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
     /// The stored form and its name. Nothing of the run is in it: the same files always
     /// give the same name.
     pub fn encode(&self) -> EncodedList {
@@ -145,8 +154,7 @@ impl FileList {
         let mut hasher = blake3::Hasher::new();
         let mut compressed = zstd::Encoder::new(Vec::new(), COMPRESSION_LEVEL).expect(IN_MEMORY);
         for segment in &self.segments {
-            let mut line = serde_json::to_vec(segment).expect("numbers and text always encode");
-            line.push(b'\n');
+            let line = line(segment);
             hasher.update(&line);
             compressed.write_all(&line).expect(IN_MEMORY);
         }
@@ -180,6 +188,12 @@ impl FileList {
             .map_err(|error| DocumentError::damaged("list", error))?;
         Ok(Self { segments })
     }
+}
+
+fn line(segment: &SegmentFiles) -> Vec<u8> {
+    let mut line = serde_json::to_vec(segment).expect("numbers and text always encode");
+    line.push(b'\n');
+    line
 }
 
 /// Reads a saved plan or a checkpoint, one line after the other: a large one needs little memory.

@@ -29,6 +29,14 @@ pub enum DocumentError {
         /// The newest version that this agent knows.
         known: u32,
     },
+    /// Another program wrote it in a way that is none of ours.
+    #[error("the {what} is none that this agent can read: {why}")]
+    Unsupported {
+        /// Which document.
+        what: &'static str,
+        /// What it would take.
+        why: &'static str,
+    },
 }
 
 impl DocumentError {

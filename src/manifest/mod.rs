@@ -63,4 +63,4 @@ pub use placement::Placement;
 pub use rbac::{EncodedRbac, RbacRecord, decode_rbac, encode_rbac};
 pub use remarks::{AllowedGuard, Doubt, Pin, RetentionMark, suspicion};
 pub use sightings::{Sighting, SightingsWriter, read_sightings};
-pub use tree::{TreeDocument, TreeDocuments, tree_documents};
+pub use tree::{Tree, TreeDocument, TreeDocuments, TreeSource, read_tree, tree_documents};

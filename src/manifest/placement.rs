@@ -9,8 +9,8 @@ use super::{FileId, LogKind};
 /// Milvus's kinds of log, by the names of their folders.
 const KINDS: [&str; 2] = ["insert_log", "delta_log"];
 
-/// The partition of L0 segments that hold deletes of all partitions.
-const ALL_PARTITIONS: i64 = -1;
+/// The partition of L0 segments that hold deletes of all partitions; they have no group.
+pub(super) const ALL_PARTITIONS: i64 = -1;
 
 /// From the identity of a segment file to its key, and back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +92,16 @@ impl Placement {
         };
         let folder = group.unwrap_or(segment);
         self.partition_folders(collection, partition).map(|partition| partition.join(folder))
+    }
+
+    /// Whether a folder lies between partition and segment.
+    pub fn has_groups(&self) -> bool {
+        matches!(self, Self::Own { .. })
+    }
+
+    /// Whether that folder may hold more than one segment.
+    pub fn has_shared_groups(&self) -> bool {
+        matches!(self, Self::Own { groups, .. } if groups.values().any(|group| *group != 0))
     }
 
     fn root(&self) -> &KeyPrefix {

@@ -121,7 +121,7 @@ impl Metrics {
         }
         let found = found.unwrap_or(&empty);
         let families = self.families();
-        for is in BackupState::ALL {
+        for is in BackupState::ALL.iter().filter(|is| **is != BackupState::Foreign) {
             let count = found.states.get(is).copied().unwrap_or(0);
             set(&families.backups, &[policy, is.as_str()], count);
         }

@@ -23,5 +23,7 @@ words! {
         Tombstoned = "tombstoned",
         /// Something is not as it was written.
         Damaged = "damaged",
+        /// A tree that milvus-backup wrote: it can be restored, and is never deleted.
+        Foreign = "foreign",
     }
 }

@@ -67,12 +67,23 @@ pub enum Reads {
 /// The files that lie in the repository's folders of one partition, and their sizes: what an
 /// import of these folders would read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lying(BTreeMap<String, u64>);
+pub struct Lying {
+    files: BTreeMap<String, u64>,
+    /// Ways to read them that would not find them.
+    without: Vec<Reads>,
+}
 
 impl Lying {
     /// From what a listing found, each file by its path below `_segments/`.
     pub fn new(files: impl IntoIterator<Item = (String, u64)>) -> Self {
-        Self(files.into_iter().collect())
+        Self { files: files.into_iter().collect(), without: Vec::new() }
+    }
+
+    /// The same files in folders that cannot be read so.
+    #[must_use]
+    pub fn without(mut self, reads: Reads) -> Self {
+        self.without.push(reads);
+        self
     }
 
     /// Whether an import that reads so would find exactly the files of these segments.
@@ -82,11 +93,12 @@ impl Lying {
             files.map(|(id, entry)| (id.tail(), entry.size)).collect();
         match (reads, segments) {
             (Reads::Staged, _) => true,
-            (Reads::Partition, _) => self.0 == wanted,
+            (reads, _) if self.without.contains(&reads) => false,
+            (Reads::Partition, _) => self.files == wanted,
             (Reads::Segment, [segment]) => ["insert_log", "delta_log"].into_iter().all(|kind| {
                 let SegmentFiles { collection, partition, segment, .. } = segment;
                 let folder = format!("{kind}/{collection}/{partition}/{segment}/");
-                below(&self.0, &folder).eq(below(&wanted, &folder))
+                below(&self.files, &folder).eq(below(&wanted, &folder))
             }),
             (Reads::Segment, _) => false,
         }
@@ -256,7 +268,7 @@ mod tests {
     fn large_segments_do_not_come_between_small_ones() {
         let list = [segment(1, 1, 4), segment(1, 2, LARGE), segment(1, 3, 5), segment(2, 4, LARGE)];
         let mut there = lying(&list);
-        there.0.insert("insert_log/1/1/9/0/1".to_owned(), 1);
+        there.files.insert("insert_log/1/1/9/0/1".to_owned(), 1);
         let ordered = in_import_order(&list);
         let ids: Vec<i64> = ordered.iter().map(|segment| segment.segment).collect();
         assert_eq!(ids, [2, 1, 3, 4]);
@@ -270,7 +282,7 @@ mod tests {
         let delta = |of: i64| (format!("delta_log/1/1/{of}/5"), 1);
         let with = |more: (String, u64)| {
             let mut there = lying(&list);
-            there.0.insert(more.0, more.1);
+            there.files.insert(more.0, more.1);
             shape(&list, 2 * LARGE, &there)
         };
         let (staged, alone) = (Reads::Staged, Reads::Segment);
@@ -283,11 +295,21 @@ mod tests {
             assert_eq!(with(more), [(staged, 4)]);
         }
         let mut lacking = lying(&list);
-        lacking.0.remove("insert_log/1/1/2/0/1");
+        lacking.files.remove("insert_log/1/1/2/0/1");
         assert_eq!(shape(&list, 2 * LARGE, &lacking), [(staged, 4)]);
         let mut short = lying(&list);
-        short.0.insert("insert_log/1/1/2/0/1".to_owned(), LARGE - 1);
+        short.files.insert("insert_log/1/1/2/0/1".to_owned(), LARGE - 1);
         assert_eq!(shape(&list, 2 * LARGE, &short), [(staged, 4)]);
+    }
+
+    #[test]
+    fn folders_are_read_only_in_ways_that_find_their_files() {
+        let list = [segment(1, 1, LARGE), segment(1, 2, LARGE)];
+        let grouped = lying(&list).without(Reads::Segment);
+        assert_eq!(shape(&list, LARGE, &grouped), [(Reads::Staged, 1), (Reads::Staged, 1)]);
+        assert_eq!(shape(&list, 2 * LARGE, &grouped), [(Reads::Partition, 2)]);
+        let nested = lying(&list).without(Reads::Partition);
+        assert_eq!(shape(&list, 2 * LARGE, &nested), [(Reads::Segment, 1), (Reads::Segment, 1)]);
     }
 
     #[test]

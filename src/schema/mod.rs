@@ -4,11 +4,12 @@
 //! ([`rename_and_strip`] and [`split_added`] change or take out single records of it); only reading goes through messages of our
 //! own ([`wire`], generated from `proto/milvus`).
 //!
-//! milvus-backup keeps a schema as JSON instead. `json` turns one into the other; what that tool
-//! does not know is lost in its trees, never in our own manifests.
+//! milvus-backup keeps a schema as JSON instead. `json` turns one into that, `rebuilt` turns it
+//! back; what that tool does not know is lost in its trees, never in our own manifests.
 
 mod added;
 mod json;
+mod rebuilt;
 mod summary;
 pub(crate) mod wire;
 

@@ -73,7 +73,10 @@ impl World {
                     assert_eq!(report.outcome, RunOutcome::Complete, "{why}: {report:?}");
                 }
                 BackupState::Failed | BackupState::Running | BackupState::Tombstoned => {}
-                BackupState::Partial | BackupState::Suspect | BackupState::Damaged => {
+                BackupState::Partial
+                | BackupState::Suspect
+                | BackupState::Damaged
+                | BackupState::Foreign => {
                     panic!("{why}: {row:?}")
                 }
             }

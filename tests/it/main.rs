@@ -8,6 +8,7 @@ mod crash_folder;
 mod crash_restore;
 mod docs;
 mod events;
+mod foreign;
 mod format;
 mod fuzz;
 mod histories;

@@ -79,6 +79,7 @@ async fn assert_listed_is_whole(lab: &Lab, why: &str) -> BTreeMap<String, Backup
             BackupState::Complete => assert_verifies(lab, name).await,
             BackupState::Failed | BackupState::Tombstoned => {}
             BackupState::Partial
+            | BackupState::Foreign
             | BackupState::Suspect
             | BackupState::Running
             | BackupState::Damaged => {

@@ -87,6 +87,7 @@ fn facts() -> BackupFacts {
         alive: false,
         heard: None,
         readers: Vec::new(),
+        tree: false,
     }
 }
 
@@ -121,6 +122,12 @@ fn only_what_is_certainly_done_with_goes() {
         ("newer tombstone", BackupFacts { tombstone: newer(), ..facts() }, Leave, "newer"),
         ("cut tombstone", BackupFacts { tombstone: cut(), ..facts() }, Leave, "--now"),
         ("nothing", BackupFacts { attempt: Found::Absent, ..none() }, Leave, "not known"),
+        (
+            "another's tree",
+            BackupFacts { attempt: Found::Absent, tree: true, ..none() },
+            Leave,
+            "a tree of milvus-backup: not ours",
+        ),
         ("live", BackupFacts { alive: true, ..none() }, Keep, "at work"),
         ("dead", none(), Delete, "interrupted"),
         ("dead lately", BackupFacts { heard: Some(at(-71)), ..none() }, Leave, "goes after"),

@@ -50,6 +50,7 @@ async fn assert_whole(lab: &Lab, backup: &JobResult<BackupReport>, why: &str) {
             BackupState::Complete => assert_verifies(lab, &name).await,
             BackupState::Failed | BackupState::Tombstoned => {}
             BackupState::Damaged
+            | BackupState::Foreign
             | BackupState::Suspect
             | BackupState::Partial
             | BackupState::Running => {

@@ -181,6 +181,11 @@ fn refuse(facts: &BackupFacts, now: Timestamp) -> JobResult<()> {
         return Err(JobError::new(ErrorKind::Refused, why)
             .hint("a newer agent wrote it: delete it with that one"));
     }
+    if facts.tree {
+        let message = format!("backup `{name}` is a tree of milvus-backup, which is not ours");
+        return Err(JobError::new(ErrorKind::Refused, message)
+            .hint(format!("`milvus-backup delete -n {name}` deletes it")));
+    }
     if let Some(pin) = facts.pin.read().filter(|pin| pin.holds(now)) {
         let message = format!("backup `{name}` is pinned: {}", pin.reason);
         return Err(JobError::new(ErrorKind::Refused, message)

@@ -76,6 +76,7 @@ async fn pin(
         let error = JobError::new(ErrorKind::Refused, message);
         return Err(match state {
             BackupState::Tombstoned => error.hint(format!("`undelete {name}` brings it back")),
+            BackupState::Foreign => error.hint("it stays anyway: prune deletes no such tree"),
             BackupState::Damaged
             | BackupState::Failed
             | BackupState::Running

@@ -339,7 +339,7 @@ fn known(stored: Option<&Bytes>) -> Result<Box<dyn Iterator<Item = Sighting> + S
             sighting.inspect_err(|error| tracing::warn!(%error, "sightings begin anew")).ok()
         }))),
         Err(error @ DocumentError::TooNew { .. }) => Err(error.to_string()),
-        Err(error @ DocumentError::Damaged { .. }) => {
+        Err(error @ (DocumentError::Damaged { .. } | DocumentError::Unsupported { .. })) => {
             tracing::warn!(%error, "sightings begin anew");
             Ok(Box::new(std::iter::empty()))
         }

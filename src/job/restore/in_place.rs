@@ -6,6 +6,7 @@
 
 use futures::TryStreamExt;
 
+use crate::milvus::ServerLine;
 use crate::model::KeyPrefix;
 use crate::plan::{Batch, CollectionRestore, Lying, Reads};
 
@@ -36,8 +37,18 @@ pub(super) async fn look(
     if session.repository().is_none() {
         return Ok(None);
     }
-    let folders = session.backup.placement.partition_folders(collection, partition);
-    Ok(Some(listed(session, folders).await?))
+    let placement = &session.backup.placement;
+    let folders = placement.partition_folders(collection, partition);
+    let mut lying = listed(session, folders).await?;
+    // Milvus 2.2 and 2.3 look for segments at any depth, later ones right below the folder.
+    let deep = matches!(session.version.line(), Some(ServerLine::V2_2 | ServerLine::V2_3));
+    if placement.has_groups() && !deep {
+        lying = lying.without(Reads::Partition);
+    }
+    if placement.has_shared_groups() {
+        lying = lying.without(Reads::Segment);
+    }
+    Ok(Some(lying))
 }
 
 async fn listed(session: &Session<'_>, folders: [KeyPrefix; 2]) -> JobResult<Lying> {

@@ -120,7 +120,7 @@ async fn backup_of(context: &JobContext, options: &RestoreOptions) -> JobResult<
     let repository = context.open_repository().await?;
     let cluster = options.cluster.as_ref();
     let found = catalog::find(&repository, cluster, &options.backup, &*context.clock).await?;
-    readable(&found.0, found.1)
+    readable(&found.0, found.1).await
 }
 
 /// What the target has under the wanted names.
@@ -234,7 +234,7 @@ async fn work(begun: &Begun<'_>) -> JobResult<Vec<RestoredCollection>> {
     let from = &session.backup.cluster;
     catalog::put_ledger(from, &*session.ledger.lock().await).await?;
     // A delete puts its tombstone and then looks for ledgers: one of both sees the other.
-    still_there(from, &session.backup.manifest.name).await?;
+    still_there(&session.backup).await?;
     for (old, fence) in taken_over {
         catalog::delete_ledger(from, fence, old).await?;
     }

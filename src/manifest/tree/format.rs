@@ -28,6 +28,15 @@ pub(super) struct BackupInfo {
     pub(super) rbac_meta: Option<StoredRbac>,
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) database_backups: Vec<DatabaseInfo>,
+    /// None for trees of binlogs.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) format: String,
+    /// Milliseconds since the epoch, of old versions.
+    #[serde(skip_serializing)]
+    pub(super) start_time: u64,
+    /// The same.
+    #[serde(skip_serializing)]
+    pub(super) end_time: u64,
 }
 
 /// `DatabaseBackupInfo`.

@@ -17,11 +17,25 @@
 //!
 //! What our manifest does not know stays absent: channel checkpoints, and the extra facts of an
 //! index that only etcd tells. `backup_timestamp` is the boundary of the collection.
+//!
+//! # Reading
+//!
+//! [`read_tree`] makes a manifest and lists of such documents, whichever version wrote them:
+//! `full_meta.json` alone, or where there is none the other four joined by collection and
+//! partition. Unknown keys are ignored, `state_code` means nothing. A group is the segment's own
+//! id since v0.4.4; before, it was 0 (no folder) or a number that several segments share.
+//! The id of a log is the name of its file. There is no boundary: a restore brings back all that the
+//! files hold. What does not fit together is a [`super::DocumentError`] that says where; what is
+//! only missing, such as a file, a verification finds.
 
 mod document;
 mod format;
+mod read;
+mod segments;
 mod text;
+mod time;
 mod write;
 
 pub use document::TreeDocument;
+pub use read::{Tree, TreeSource, read_tree};
 pub use write::{TreeDocuments, tree_documents};

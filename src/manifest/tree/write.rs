@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::placement::ALL_PARTITIONS;
 use super::super::rbac::StoredRbac;
 use super::TreeDocument;
 use super::format::{
@@ -15,9 +16,6 @@ use crate::manifest::{
 };
 use crate::model::{IndexDescription, KeyValue, LoadState, Rbac};
 use crate::schema::{JsonPair, JsonSchema, SchemaError};
-
-/// The partition of L0 segments that hold deletes of all partitions.
-const ALL_PARTITIONS: i64 = -1;
 
 /// milvus-backup's five documents, each as the bytes of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -74,6 +74,8 @@ pub struct BackupFacts {
     pub heard: Option<Timestamp>,
     /// Those who read it now, in words.
     pub readers: Vec<String>,
+    /// Whether it is a tree that milvus-backup wrote, finished or not.
+    pub tree: bool,
 }
 
 impl BackupFacts {

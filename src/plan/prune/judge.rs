@@ -98,6 +98,7 @@ pub fn judge_backup(facts: &BackupFacts, graces: &Retention, now: Timestamp) -> 
             (Verdict::Keep, format!("backup of {}", manifest.created_at))
         }
         (_, Some(_)) => leave("damaged: its manifest is of no attempt; `delete` removes it"),
+        (None, None) if facts.tree => leave("a tree of milvus-backup: not ours"),
         (None, None) => leave("no attempt and no manifest: not known what this is"),
         (Some(attempt), None) => judge_attempt(facts, attempt, graces.failed_ttl, now),
     }

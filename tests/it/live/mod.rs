@@ -7,6 +7,7 @@
 
 mod agent;
 mod alias;
+mod foreign;
 mod incremental;
 mod kill;
 mod many;

@@ -114,6 +114,8 @@ fn fits(folder: &Folder, state: BackupState) -> bool {
         }
         BackupState::Running | BackupState::Failed => folder.is_unfinished(),
         BackupState::Tombstoned => folder.tombstone.is_some(),
+        // Nobody writes such trees here.
+        BackupState::Foreign => false,
         BackupState::Damaged => {
             folder.is_damaged() || (folder.attempt.is_none() && folder.tombstone.is_none())
         }

@@ -70,6 +70,7 @@ pub(super) fn backup(at: Timestamp) -> BackupFacts {
         alive: false,
         heard: None,
         readers: Vec::new(),
+        tree: false,
     }
 }
 

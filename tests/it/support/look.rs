@@ -37,7 +37,10 @@ pub(crate) async fn assert_sound(lab: &Lab) {
         match state {
             BackupState::Complete | BackupState::Partial => assert_verifies(lab, &name).await,
             BackupState::Running | BackupState::Failed => {}
-            BackupState::Damaged | BackupState::Suspect | BackupState::Tombstoned => {
+            BackupState::Damaged
+            | BackupState::Suspect
+            | BackupState::Tombstoned
+            | BackupState::Foreign => {
                 panic!("{name} is {state:?}")
             }
         }

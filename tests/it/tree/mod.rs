@@ -2,4 +2,6 @@
 
 mod golden;
 mod proto;
+mod reading;
+mod rows;
 mod sample;

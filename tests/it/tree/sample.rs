@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use milvus_backup_agent::manifest::{
     Boundary, CollectionContent, CollectionOutcome, CollectionRecord, FileEntry, FileList, LogKind,
-    Manifest, ManifestOutcome, SegmentFiles,
+    Manifest, ManifestOutcome, SegmentFiles, tree_documents,
 };
 use milvus_backup_agent::milvus::{IndexDescription, KeyValue, LoadState, Partition};
 use milvus_backup_agent::model::{
@@ -67,7 +67,47 @@ pub(super) fn sample() -> Sample {
     sample
 }
 
+/// A backup in which nothing is told that can be zero.
+pub(super) fn blank() -> Sample {
+    let empty = Message::new();
+    let inner = Message::new().message(4, &empty);
+    let schema =
+        Message::new().message(4, &empty).pair(6, "", "").message(7, &empty).message(9, &inner);
+    let content = CollectionContent {
+        schema: schema.bytes(),
+        shards: 0,
+        partitions: vec![Partition { id: 0, name: String::new() }],
+        indexes: vec![IndexDescription {
+            field: String::new(),
+            name: String::new(),
+            params: Vec::new(),
+            id: 0,
+        }],
+        ..no_content()
+    };
+    let segment = SegmentFiles::new((0, 0, 0), 0, [(LogKind::Insert { field: 0 }, entry(0, 0))]);
+    let mut sample = sample();
+    sample.lists.clear();
+    let record = sample.collection(("", "", 0), content, vec![segment]);
+    sample.manifest = Manifest {
+        run: String::new(),
+        milvus_version: String::new(),
+        databases: vec![String::new()],
+        database_descriptions: Vec::new(),
+        collections: vec![record],
+        ..sample.manifest
+    };
+    sample
+}
+
 impl Sample {
+    /// `full_meta.json`.
+    pub(super) fn full(&self) -> serde_json::Value {
+        let documents =
+            tree_documents((&self.manifest, None), &self.lists, "files").expect("a tree");
+        serde_json::from_slice(&documents.full).expect("JSON")
+    }
+
     fn collection(
         &mut self,
         (database, name, id): (&str, &str, i64),
@@ -140,7 +180,7 @@ fn films() -> CollectionContent {
             timestamp: 452_472_464_411_983_874,
             flush: 452_472_464_674_127_874,
         }),
-        ..empty()
+        ..no_content()
     }
 }
 
@@ -197,9 +237,9 @@ fn books() -> CollectionContent {
         .text(3, "words")
         .number(4, 1)
         .text(5, "text")
-        .number(6, 101)
+        .packed(6, &[101])
         .text(7, "sparse")
-        .number(8, 102)
+        .packed(8, &[102])
         .pair(9, "k", "v");
     let part = Message::new().number(1, 106).text(2, "x").number(5, 5);
     let parts = Message::new().number(1, 105).text(2, "parts").text(3, "of it").message(4, &part);
@@ -215,7 +255,7 @@ fn books() -> CollectionContent {
         .message(7, &function)
         .message(9, &parts);
     let partitions = vec![Partition { id: ID + 501, name: "_default".to_owned() }];
-    CollectionContent { schema: schema.bytes(), partitions, ..empty() }
+    CollectionContent { schema: schema.bytes(), partitions, ..no_content() }
 }
 
 fn book_files() -> Vec<SegmentFiles> {
@@ -224,7 +264,7 @@ fn book_files() -> Vec<SegmentFiles> {
     vec![SegmentFiles::new((ID + 500, -1, ID + 600), 0, deltas).with_traits(traits)]
 }
 
-fn empty() -> CollectionContent {
+fn no_content() -> CollectionContent {
     CollectionContent {
         schema: Vec::new(),
         shards: 1,
