@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::manifest::Boundary;
 use crate::milvus::{Dialect, MilvusApi, MilvusErrorKind, MilvusResult};
@@ -23,7 +23,7 @@ use crate::model::{ClusterFlush, DatabaseDescription, Namespace, SegmentInfo, Se
 use crate::plan;
 
 use super::JobContext;
-use super::gather::{FLUSH_DEADLINE, FLUSH_POLL, late_enough};
+use super::gather::{FLUSH_DEADLINE, FLUSH_POLL, earliest};
 use super::pause::GcPause;
 
 /// Segments that one question for files names.
@@ -70,18 +70,24 @@ impl<'a> Beyond<'a> {
         }
         let milvus = &*context.milvus;
         let before = persistent(milvus, wanted).await;
-        late_enough(started, plan::LEAST_MARGIN).await;
-        let asked = Instant::now();
-        let flush = match milvus.flush_all().await {
-            Ok(flush) => flush,
-            Err(error) if error.kind() == MilvusErrorKind::Unimplemented => {
-                tracing::info!(%error, "each collection is flushed by itself");
-                return Ok(());
+        let mut margin = plan::LEAST_MARGIN;
+        let flush = loop {
+            sleep_until(earliest(started, margin)).await;
+            let asked = Instant::now();
+            let flush = match milvus.flush_all().await {
+                Ok(flush) => flush,
+                Err(error) if error.kind() == MilvusErrorKind::Unimplemented => {
+                    tracing::info!(%error, "each collection is flushed by itself");
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+            margin = plan::margin(asked.elapsed());
+            if asked >= earliest(started, margin) {
+                break flush;
             }
-            Err(error) => return Err(error),
         };
-        let margin = plan::margin(asked.elapsed());
-        let slow = asked < started + margin;
+        let asked = Instant::now();
         while !milvus.is_all_flushed(&flush).await? {
             if asked.elapsed() > FLUSH_DEADLINE {
                 tracing::warn!(
@@ -90,9 +96,6 @@ impl<'a> Beyond<'a> {
                 return Ok(());
             }
             sleep(FLUSH_POLL).await;
-        }
-        if slow {
-            return Ok(());
         }
         let mut after = persistent(milvus, wanted).await;
         after.retain(|namespace, segments| {

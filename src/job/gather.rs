@@ -137,11 +137,11 @@ async fn flush(
 ) -> Result<(FlushAnswer, Duration), GatherError> {
     let mut margin = LEAST_MARGIN;
     let flush = loop {
-        late_enough(started, margin).await;
+        sleep_until(earliest(started, margin)).await;
         let asked = Instant::now();
         let flush = context.milvus.flush(namespace).await?;
         margin = plan::margin(asked.elapsed());
-        if asked >= started + margin + TIMESTAMP_LAG {
+        if asked >= earliest(started, margin) {
             break flush;
         }
     };
@@ -155,9 +155,9 @@ async fn flush(
     Ok((flush, margin))
 }
 
-/// Waits until a boundary that lies so far before now lies behind the run's start.
-pub(super) async fn late_enough(started: Instant, margin: Duration) {
-    sleep_until(started + margin + TIMESTAMP_LAG).await;
+/// From when on a boundary that lies so far before a flush lies behind the run's start.
+pub(super) fn earliest(started: Instant, margin: Duration) -> Instant {
+    started + margin + TIMESTAMP_LAG
 }
 
 /// The persistent segments that the flush named; others are newer or compacted away. It never

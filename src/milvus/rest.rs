@@ -312,3 +312,22 @@ fn options(request: &JobRequest) -> BTreeMap<&'static str, String> {
     }
     options
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{SegmentTold, logs};
+
+    #[test]
+    fn files_are_read_whether_numbers_are_quoted_and_lists_are_there() {
+        let told = r#"{"segmentID":"1003","vChannel":"v0","deltaLogs":null,
+            "insertLogs":[{"fieldID":0,"logIDs":[470548480000000001,"470548480000000002"]},
+                          {"fieldID":"102","logIDs":null}]}"#;
+        let told: SegmentTold = serde_json::from_str(told).unwrap();
+        let logs = logs(told);
+        assert_eq!((logs.segment, logs.channel.as_str()), (1003, "v0"));
+        let insert = [(0, 470_548_480_000_000_001), (0, 470_548_480_000_000_002)];
+        assert_eq!(logs.insert.into_iter().collect::<Vec<_>>(), insert);
+        assert!(logs.delta.is_empty());
+        assert!(serde_json::from_str::<SegmentTold>(r#"{"segmentID":"x"}"#).is_err());
+    }
+}
