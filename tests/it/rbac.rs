@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use milvus_backup_agent::catalog::{self, BackupState};
 use milvus_backup_agent::job::{
-    BackupRequest, JobError, RestoreOptions, RunOutcome, Sizes, Wanted, make_once, plan_only,
-    plan_restore_only, run_backup, run_list, run_restore, run_verify,
+    BackupRequest, ExportOptions, JobError, RestoreOptions, RunOutcome, Sizes, Wanted, make_once,
+    plan_only, plan_restore_only, run_backup, run_export, run_list, run_restore, run_verify,
 };
 use milvus_backup_agent::milvus::testing::MilvusCall;
 use milvus_backup_agent::milvus::{MilvusApi, MilvusErrorKind};
 use milvus_backup_agent::model::{
-    ErrorKind, Grant, ObjectKey, PolicyName, PrivilegeGroup, Rbac, RbacCounts, Role, Secret, User,
+    ErrorKind, Grant, Layout, ObjectKey, PolicyName, PrivilegeGroup, Rbac, RbacCounts, Role,
+    Secret, User,
 };
 use milvus_backup_agent::plan::VerifyDepth;
 use milvus_backup_agent::policy::CollectionSelector;
@@ -350,6 +351,43 @@ async fn a_backup_that_another_agent_made_without_them_is_not_this_one() {
     assert!(error.to_string().contains("without `rbac`"), "{error}");
     assert!(hint(&error).contains("the same on both"), "{}", hint(&error));
     make(false, "two/1").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_and_an_export_have_them_and_milvus_backup_s_own_are_read() {
+    let lab = lab().await;
+    backup(&lab).await;
+    let tree = BackupRequest { layout: Layout::Standalone, ..with_rbac("tree") };
+    run_backup(&lab.context(), tree).await.unwrap();
+    let (backup, cluster, to) = (backup_name("b"), None, backup_name("copy"));
+    run_export(&lab.context(), &ExportOptions { backup, cluster, to }).await.unwrap();
+    lab.later();
+    assert_sound(&lab).await;
+    let all = snapshot(&lab.repository).await;
+    assert_eq!(all["c1/copy/rbac.json"], all[DOCUMENT]);
+    for name in ["tree", "copy"] {
+        let holds = |document: &str| {
+            let body = &all[&format!("c1/{name}/meta/{document}.json")];
+            String::from_utf8_lossy(body).contains(HASH)
+        };
+        assert!(holds("full_meta"), "{name}");
+        for document in ["backup_meta", "collection_meta", "partition_meta", "segment_meta"] {
+            assert!(!holds(document), "{name} {document}");
+        }
+        // First as a backup of ours, then as one of milvus-backup.
+        for left in [BackupState::Complete, BackupState::Foreign] {
+            if left == BackupState::Foreign {
+                let ours = ["attempt.json", "manifest.json", "rbac.json"];
+                let ours = ours.map(|ours| ObjectKey::new(format!("c1/{name}/{ours}")).unwrap());
+                assert!(lab.repository.delete(&ours).await.unwrap().failed.is_empty());
+            }
+            assert_eq!(state(&lab, name).await, Some(left), "{name}");
+            lab.milvus.set_rbac(Rbac::default());
+            let report = lab.restore(&restore_alone(name)).await.unwrap();
+            assert_eq!(report.rbac.unwrap().copied, ALL, "{name} {left:?}");
+            assert_eq!(lab.milvus.rbac().await.unwrap(), users_and_roles());
+        }
+    }
 }
 
 /// Everything that was said, in every form in which it is said.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::wire::milvus::RbacMeta;
 use super::wire::schema::CollectionSchema;
 
 /// A server's version and what comes with it.
@@ -107,6 +108,8 @@ pub(super) struct Cluster {
     /// What was asked for the end of a flush.
     pub(super) flush_asked: BTreeMap<String, u32>,
     pub(super) last_id: i64,
+    /// Users, roles and grants; none where it cannot tell.
+    pub(super) rbac: Option<RbacMeta>,
 }
 
 impl Cluster {

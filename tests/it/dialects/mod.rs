@@ -8,6 +8,7 @@ mod backups;
 mod cluster;
 mod golden;
 mod grpc;
+mod rbac;
 mod record;
 mod rest;
 mod restores;

@@ -93,6 +93,8 @@ impl Fake {
                 self.cluster().collections.remove(&(database.to_owned(), name));
                 ok()
             }
+            "BackupRBAC" => return self.tell_rbac(),
+            "RestoreRBAC" => return self.take_rbac(body),
             _ => {
                 self.record.add(" cluster", format!("grpc {method} is not there"));
                 return None;

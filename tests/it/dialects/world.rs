@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::FutureExt;
 use milvus_backup_agent::job::{
-    BackupReport, JobContext, RestoreReport, RunOutcome, run_backup, run_restore,
+    BackupReport, BackupRequest, JobContext, RestoreOptions, RestoreReport, RunOutcome, run_backup,
+    run_restore,
 };
 use milvus_backup_agent::manifest::Manifest;
 use milvus_backup_agent::milvus::{GrpcMilvus, HttpManagement};
@@ -125,7 +126,7 @@ impl World {
         fake(version, script, Cluster { databases, last_id: 900, ..Cluster::default() }, &self.lab)
     }
 
-    async fn context(&self, fake: &Arc<Fake>) -> JobContext {
+    pub(super) async fn context(&self, fake: &Arc<Fake>) -> JobContext {
         let address = serve(Arc::<Fake>::clone(fake)).await;
         let mut context = self.lab.context();
         context.milvus = Arc::new(GrpcMilvus::new(&address).unwrap().with_bearer(BEARER));
@@ -135,8 +136,13 @@ impl World {
 
     /// A backup `b` that must be complete, and its manifest.
     pub(super) async fn backup(&self) -> (BackupReport, Manifest) {
+        self.back_up(request("b")).await
+    }
+
+    /// The same, of more or less.
+    pub(super) async fn back_up(&self, request: BackupRequest) -> (BackupReport, Manifest) {
         let context = self.context(&self.source).await;
-        let report = run_backup(&context, request("b")).await;
+        let report = run_backup(&context, request).await;
         let report = report.unwrap_or_else(|error| panic!("{}", error.chain()));
         assert_eq!(report.outcome, RunOutcome::Complete, "{report:?}");
         self.assert_told_who_asks(&self.source);
@@ -148,8 +154,17 @@ impl World {
 
     /// A restore of `b`.
     pub(super) async fn restore(&self, target: &Arc<Fake>) -> RestoreReport {
+        self.put_back(target, &restore_of("b")).await
+    }
+
+    /// The same, of more or less.
+    pub(super) async fn put_back(
+        &self,
+        target: &Arc<Fake>,
+        options: &RestoreOptions,
+    ) -> RestoreReport {
         let context = self.context(target).await;
-        let restored = run_restore(&context, &self.lab.staging(), &restore_of("b")).await;
+        let restored = run_restore(&context, &self.lab.staging(), options).await;
         self.assert_told_who_asks(target);
         let left = self.lab.staging.list_all(&KeyPrefix::root()).await.unwrap();
         assert!(left.is_empty(), "{left:?}");

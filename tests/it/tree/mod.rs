@@ -2,6 +2,7 @@
 
 mod golden;
 mod proto;
+mod rbac;
 mod reading;
 mod rows;
 mod sample;
