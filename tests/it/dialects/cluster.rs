@@ -7,6 +7,7 @@ use super::wire::schema::CollectionSchema;
 
 /// A server's version and what comes with it.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 pub(super) struct Version {
     pub(super) tag: &'static str,
     /// `segments/describe`.

@@ -12,6 +12,7 @@ use milvus_backup_agent::model::ErrorKind;
 use milvus_backup_agent::policy::CollectionSelector;
 use prost::Message;
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 use super::cluster::{V2_4, V2_5, V2_6, Version};
 use super::golden::{assert_golden, stable};
@@ -170,7 +171,8 @@ async fn users_and_roles_of_2_6_are_asked_for_and_sent_as_those_of_2_5() {
 #[tokio::test]
 async fn a_server_without_them_is_refused_before_a_flush() {
     let world = World::new(V2_4, Script::default()).await;
-    let context = world.context(&world.source).await;
+    let mut tasks = JoinSet::new();
+    let context = world.context(&world.source, &mut tasks).await;
     let error = run_backup(&context, with_rbac()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused, "{}", error.chain());
     assert_eq!(world.source.record.count("grpc Flush"), 0);
@@ -195,7 +197,8 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 async fn no_command_shows_a_hash_and_one_file_of_a_backup_holds_it() {
     let world = World::new(V2_5, Script::default()).await;
     world.source.cluster().rbac = Some(users_and_roles());
-    let address = serve(Arc::<Fake>::clone(&world.source) as Arc<_>).await;
+    let mut tasks = JoinSet::new();
+    let address = serve(Arc::<Fake>::clone(&world.source) as Arc<_>, &mut tasks).await;
     let [storage, repository, state] = [(); 3].map(|()| TempDir::new().unwrap());
     for file in sample::cluster(V2_5, false).1 {
         let path = storage.path().join(&file);

@@ -147,13 +147,13 @@ pub(super) fn cluster(version: Version, sorted_notes: bool) -> (Cluster, Vec<Str
         }],
         ..Collection::default()
     };
-    let mut files = vec![REPLACED.to_owned()];
+    let mut keys = vec![REPLACED.to_owned()];
     for collection in [&films, &notes] {
         for segment in &collection.segments {
             let place = format!("{}/{}/{}", collection.id, segment.partition, segment.id);
             let insert = segment.insert.iter();
-            files.extend(insert.map(|(field, log)| format!("insert_log/{place}/{field}/{log}")));
-            files.extend(segment.delta.iter().map(|log| format!("delta_log/{place}/{log}")));
+            keys.extend(insert.map(|(field, log)| format!("insert_log/{place}/{field}/{log}")));
+            keys.extend(segment.delta.iter().map(|log| format!("delta_log/{place}/{log}")));
         }
     }
     let name = |database: &str, name: &str| (database.to_owned(), name.to_owned());
@@ -167,5 +167,5 @@ pub(super) fn cluster(version: Version, sorted_notes: bool) -> (Cluster, Vec<Str
         last_id: 5000,
         ..Cluster::default()
     };
-    (cluster, files)
+    (cluster, keys)
 }

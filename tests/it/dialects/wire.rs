@@ -6,7 +6,7 @@ pub(crate) mod common {
 }
 
 pub(crate) mod schema {
-    #![expect(dead_code, unreachable_pub, clippy::struct_excessive_bools, reason = "generated")]
+    #![expect(unreachable_pub, clippy::struct_excessive_bools, reason = "generated")]
     tonic::include_proto!("milvus.proto.schema");
 }
 

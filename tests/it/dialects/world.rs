@@ -16,6 +16,7 @@ use milvus_backup_agent::model::{KeyPrefix, ObjectKey};
 use milvus_backup_agent::storage::{MemoryStore, ObjectStore, ObjectStoreExt};
 use prost::Message;
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use super::cluster::{Cluster, Version};
 use super::record::Record;
@@ -33,6 +34,7 @@ const BEARER: &str = "root:Milvus";
 
 /// What a server does other than well.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 pub(super) struct Script {
     pub(super) tells_no_ticks: bool,
     /// `default.notes` has a new segment after the flush of everything, which is sorted already.
@@ -62,6 +64,11 @@ impl Fake {
 
     pub(super) fn rows_of(&self, segment: i64) -> i64 {
         if self.script.sees_nothing { 0 } else { self.rows[&segment] }
+    }
+
+    fn assert_told_who_asks(&self) {
+        let bearers = self.bearers.lock().unwrap();
+        assert!(bearers.iter().all(|bearer| bearer.as_deref() == Some(BEARER)), "{bearers:?}");
     }
 
     /// The files below a folder as this server calls it.
@@ -126,8 +133,8 @@ impl World {
         fake(version, script, Cluster { databases, last_id: 900, ..Cluster::default() }, &self.lab)
     }
 
-    pub(super) async fn context(&self, fake: &Arc<Fake>) -> JobContext {
-        let address = serve(Arc::<Fake>::clone(fake)).await;
+    pub(super) async fn context(&self, fake: &Arc<Fake>, tasks: &mut JoinSet<()>) -> JobContext {
+        let address = serve(Arc::<Fake>::clone(fake), tasks).await;
         let mut context = self.lab.context();
         context.milvus = Arc::new(GrpcMilvus::new(&address).unwrap().with_bearer(BEARER));
         context.gc = Some(Arc::new(HttpManagement::new(address)));
@@ -141,11 +148,12 @@ impl World {
 
     /// The same, of more or less.
     pub(super) async fn back_up(&self, request: BackupRequest) -> (BackupReport, Manifest) {
-        let context = self.context(&self.source).await;
+        let mut tasks = JoinSet::new();
+        let context = self.context(&self.source, &mut tasks).await;
         let report = run_backup(&context, request).await;
         let report = report.unwrap_or_else(|error| panic!("{}", error.chain()));
         assert_eq!(report.outcome, RunOutcome::Complete, "{report:?}");
-        self.assert_told_who_asks(&self.source);
+        self.source.assert_told_who_asks();
         self.lab.later();
         let key = ObjectKey::new("c1/b/manifest.json").unwrap();
         let manifest = self.lab.repository.get_bytes(&key).await.unwrap();
@@ -163,9 +171,10 @@ impl World {
         target: &Arc<Fake>,
         options: &RestoreOptions,
     ) -> RestoreReport {
-        let context = self.context(target).await;
+        let mut tasks = JoinSet::new();
+        let context = self.context(target, &mut tasks).await;
         let restored = run_restore(&context, &self.lab.staging(), options).await;
-        self.assert_told_who_asks(target);
+        target.assert_told_who_asks();
         let left = self.lab.staging.list_all(&KeyPrefix::root()).await.unwrap();
         assert!(left.is_empty(), "{left:?}");
         restored.unwrap_or_else(|error| panic!("{}", error.chain()))
@@ -175,11 +184,6 @@ impl World {
     pub(super) async fn restore_into_2_3(&self) -> RestoreReport {
         let restored = self.lab.restore(&restore_of("b")).await;
         restored.unwrap_or_else(|error| panic!("{}", error.chain()))
-    }
-
-    fn assert_told_who_asks(&self, fake: &Fake) {
-        let bearers = fake.bearers.lock().unwrap();
-        assert!(bearers.iter().all(|bearer| bearer.as_deref() == Some(BEARER)), "{bearers:?}");
     }
 
     /// What lies in the repository of a collection's files.
