@@ -25,7 +25,8 @@
 //! what it finds in `binlogs/`, so what a collection left there that was planned again is deleted
 //! before that tree can be seen. `export` makes a backup in the same steps of one that is there.
 //!
-//! `tests/it/crash.rs` walks this table: it stops a run after every single write.
+//! `tests/it/crash.rs` and `standalone_crash.rs` walk this table: they stop a run after every
+//! single write.
 //!
 //! A run that was suspended, cleaned up after, and then wakes, does not put its manifest any
 //! more (see Fencing). Did it, the manifest would lie without an attempt of its token, and
@@ -47,7 +48,7 @@
 //! | 7 its shared files: seen by one sweep | – | the next sweep, after `orphan_grace` |
 //!
 //! A dead attempt goes the same way, with a tombstone put by prune. `tests/it/prune_crash.rs`
-//! walks this table. Steps 2 to 6, and `undelete`, need the lease `prune`.
+//! and `standalone_crash.rs` walk this table. Steps 2 to 6, and `undelete`, need the lease `prune`.
 //!
 //! # Resuming
 //!
@@ -87,6 +88,9 @@
 //! A holder may stand still anywhere (SIGSTOP, a machine that is out of memory), also between
 //! its look at the lease and the call that it allows. So whatever only a holder may do carries
 //! a deadline to the store, which looks at the clock last thing before each request or file:
+//!
+//! (Segment files that backups share need none, as they are the same whoever writes them. Into the
+//! folder of a standalone backup neither a chunk nor the end of a file comes outside of that time.)
 //!
 //! | after the last heartbeat was begun | |
 //! | --- | --- |

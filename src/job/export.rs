@@ -26,7 +26,7 @@ use crate::model::{BackupName, ClusterName, ErrorKind, Layout};
 use crate::plan::{CopyItem, Damage, SourceFile};
 use crate::storage::CopySource;
 use crate::transfer::{
-    Checkpoint, Copier, CopyReport, ServerSide, SpaceGuard, Stage, TransferError,
+    Checkpoint, Copier, CopyReport, Fence, ServerSide, SpaceGuard, Stage, TransferError,
 };
 
 use super::backup::collection_report;
@@ -119,7 +119,7 @@ impl Export<'_> {
         let Survey { lists, items, found } = self.survey(run).await?;
         let reused = found.len() as u64;
         let mut copied = CopyReport { entries: found, ..CopyReport::default() };
-        self.copy(items, &mut copied).await?;
+        self.copy(run, items, &mut copied).await?;
         let mut listed = Vec::new();
         for (collection, list) in lists {
             let list = self.carried(&list, &copied.entries)?;
@@ -177,7 +177,12 @@ impl Export<'_> {
         Ok(survey)
     }
 
-    async fn copy(&self, items: Vec<CopyItem>, report: &mut CopyReport) -> JobResult<()> {
+    async fn copy(
+        &self,
+        run: &Run,
+        items: Vec<CopyItem>,
+        report: &mut CopyReport,
+    ) -> JobResult<()> {
         let context = self.context;
         let copier = Copier {
             source: Arc::clone(&context.repository),
@@ -186,6 +191,7 @@ impl Export<'_> {
             retries: context.retries,
             throttle: Arc::clone(&context.throttle),
             server_side: Arc::new(ServerSide::or_links()),
+            fence: Fence::of(run.lease().deadlines()),
             space: Arc::new(SpaceGuard::new(context.min_free)),
             checkpoint: Arc::clone(self.checkpoint),
             progress: Arc::clone(&context.progress),
