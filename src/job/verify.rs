@@ -104,7 +104,7 @@ async fn verify(
         report.damaged.extend(record.reasons);
         return Ok(());
     }
-    let backup = readable(cluster, record).await?;
+    let backup = readable(cluster, record).boxed().await?;
     if let Err(error) = backup.rbac().await {
         report.damaged.push(damage(error.into())?);
     }
@@ -129,7 +129,7 @@ async fn verify(
     }
     if !report.missing.is_empty() || !report.damaged.is_empty() {
         // No lease keeps a delete away: a read-only repository takes none.
-        still_there(&backup).await?;
+        still_there(&backup).boxed().await?;
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Trees of milvus-backup in a repository: listed, verified and restored like backups of ours, and
 //! touched by nothing that deletes or counts.
 
+#![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 
+use futures::FutureExt;
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -120,7 +121,7 @@ async fn backup_of(context: &JobContext, options: &RestoreOptions) -> JobResult<
     let repository = context.open_repository().await?;
     let cluster = options.cluster.as_ref();
     let found = catalog::find(&repository, cluster, &options.backup, &*context.clock).await?;
-    readable(&found.0, found.1).await
+    readable(&found.0, found.1).boxed().await
 }
 
 /// What the target has under the wanted names.
@@ -234,7 +235,7 @@ async fn work(begun: &Begun<'_>) -> JobResult<Vec<RestoredCollection>> {
     let from = &session.backup.cluster;
     catalog::put_ledger(from, &*session.ledger.lock().await).await?;
     // A delete puts its tombstone and then looks for ledgers: one of both sees the other.
-    still_there(&session.backup).await?;
+    still_there(&session.backup).boxed().await?;
     for (old, fence) in taken_over {
         catalog::delete_ledger(from, fence, old).await?;
     }

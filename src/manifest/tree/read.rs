@@ -185,25 +185,7 @@ fn record(
     if id == 0 || info.collection_name.is_empty() {
         return Err("it has no id or no name".to_owned());
     }
-    let mut segments: Vec<SegmentFiles> = Vec::new();
-    let mut partitions = Vec::new();
-    for partition in &info.partition_backups {
-        if partition.partition_name.is_empty() {
-            return Err(format!("partition {} has no name", partition.partition_id));
-        }
-        partitions
-            .push(Partition { id: partition.partition_id, name: partition.partition_name.clone() });
-        for segment in &partition.segment_backups {
-            segments.push(files((id, partition.partition_id), segment, groups)?);
-        }
-    }
-    for segment in &info.l0_segments {
-        segments.push(files((id, ALL_PARTITIONS), segment, groups)?);
-    }
-    let mut seen = BTreeSet::new();
-    if let Some(twice) = segments.iter().find(|segment| !seen.insert(segment.segment)) {
-        return Err(format!("segment {} is in it twice", twice.segment));
-    }
+    let (partitions, segments) = partitions(&info, groups)?;
     let list = FileList::new(segments);
     let load = load(&info);
     let mut schema = info.schema.take().ok_or_else(|| "it has no schema".to_owned())?;
@@ -245,6 +227,32 @@ fn record(
         content: Some(content),
     };
     Ok((record, list))
+}
+
+/// The partitions of a collection, and all its segments.
+fn partitions(
+    info: &CollectionInfo,
+    groups: &mut Groups,
+) -> Result<(Vec<Partition>, Vec<SegmentFiles>), String> {
+    let (mut partitions, mut segments) = (Vec::new(), Vec::new());
+    for partition in &info.partition_backups {
+        let (id, name) = (partition.partition_id, partition.partition_name.clone());
+        if name.is_empty() {
+            return Err(format!("partition {id} has no name"));
+        }
+        for segment in &partition.segment_backups {
+            segments.push(files((info.collection_id, id), segment, groups)?);
+        }
+        partitions.push(Partition { id, name });
+    }
+    for segment in &info.l0_segments {
+        segments.push(files((info.collection_id, ALL_PARTITIONS), segment, groups)?);
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = segments.iter().find(|segment| !seen.insert(segment.segment)) {
+        return Err(format!("segment {} is in it twice", twice.segment));
+    }
+    Ok((partitions, segments))
 }
 
 /// How many replicas there were nobody tells.

@@ -3,9 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use prost::Message;
+
 use super::cluster::{Cluster, Collection, Segment, Version};
 use super::wire::common::KeyValuePair;
-use super::wire::schema::{CollectionSchema, FieldSchema, FunctionSchema, StructArrayFieldSchema};
+use super::wire::schema::{
+    CollectionSchema, FieldSchema, FunctionSchema, StructArrayFieldSchema, ValueField, value_field,
+};
 
 /// `schema.DataType`.
 const INT64: i32 = 5;
@@ -67,7 +71,10 @@ fn films(version: Version) -> CollectionSchema {
             fields: vec![field(106, "chapters[name]", VARCHAR)],
             ..StructArrayFieldSchema::default()
         });
-        schema.fields.push(FieldSchema { nullable: true, ..field(107, "year", INT64) });
+        let data = Some(value_field::Data::LongData(1895));
+        let default_value = ValueField { data }.encode_to_vec();
+        let year = FieldSchema { nullable: true, default_value, ..field(107, "year", INT64) };
+        schema.fields.push(year);
     }
     schema
 }
