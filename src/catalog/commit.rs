@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::manifest::{
-    Attempt, AttemptEnd, EncodedList, FileList, Manifest, Placement, TreeDocument, TreeDocuments,
+    Attempt, AttemptEnd, EncodedList, EncodedRbac, FileList, Manifest, Placement, TreeDocument,
+    TreeDocuments,
 };
 use crate::model::{BackupName, Clock, Layout, ObjectKey};
 use crate::plan::Damage;
@@ -59,6 +60,8 @@ pub struct Work {
     pub lists: Vec<(i64, FileList)>,
     /// What milvus-backup reads, of a standalone one.
     pub documents: Option<TreeDocuments>,
+    /// Users, roles and grants, if they were asked for.
+    pub rbac: Option<EncodedRbac>,
 }
 
 impl Run {
@@ -224,9 +227,13 @@ impl Run {
     /// Everything up to the manifest. milvus-backup sees a standalone backup from its last
     /// document on.
     async fn prepare(&self, work: &Work) -> CatalogResult<()> {
-        let Work { manifest, lists, documents } = work;
+        let Work { manifest, lists, documents, rbac } = work;
         let (layout, name) = (&self.cluster.layout, &self.attempt.name);
         let keys = layout.backup(name);
+        if let Some(rbac) = rbac {
+            let body = rbac.bytes.reveal().clone().into();
+            self.lease.put(&keys.rbac(), body, PutMode::Overwrite).await?;
+        }
         if let Some(documents) = documents {
             for document in TreeDocument::ALL {
                 let body = Bytes::copy_from_slice(documents.bytes(*document));

@@ -14,7 +14,7 @@
 //! | 3 plan saved; a live sweep waited for, here and after 2 | the same | the same; its files are swept |
 //! | 4 segment files, now and then a sync and a checkpoint of them | the same | the next run adopts or the sweep removes them |
 //! | 5 standalone: files deleted that are in no list; one sync of the store | the same | the same |
-//! | 6 lists | the same | the same |
+//! | 6 lists; `rbac.json`, where it was asked for | the same | the same |
 //! | 7 standalone: documents in `meta`: partition, segment, collection, full, backup | the same; **milvus-backup sees a whole backup** after the last | a run under the same name, or prune, before anything else |
 //! | 8 every file listed again, attempt and lease read | the same; where something is wrong, the last two documents are deleted | the same |
 //! | 9 `manifest.json`, put if absent | **the backup, complete** | – |
@@ -25,7 +25,8 @@
 //! what it finds in `binlogs/`, so what a collection left there that was planned again is deleted
 //! before that tree can be seen. `export` makes a backup in the same steps of one that is there.
 //!
-//! `tests/it/crash.rs` walks this table: it stops a run after every single write.
+//! `tests/it/crash.rs` and `standalone_crash.rs` walk this table: they stop a run after every
+//! single write.
 //!
 //! A run that was suspended, cleaned up after, and then wakes, does not put its manifest any
 //! more (see Fencing). Did it, the manifest would lie without an attempt of its token, and
@@ -41,13 +42,13 @@
 //! | 1 `tombstone.json`, put if absent | `tombstoned` | prune, after `delete_grace`; `undelete` takes it away |
 //! | 2 `manifest.json` deleted | `tombstoned`; `undelete` is refused | the next prune, without a grace |
 //! | 3 standalone: `backup_meta.json` deleted, then `full_meta.json` | the same; milvus-backup sees nothing | the same |
-//! | 4 the rest: plan, files of its own | the same | the same |
+//! | 4 the rest: plan, `rbac.json`, files of its own | the same | the same |
 //! | 5 `attempt.json` deleted | the same | the same |
 //! | 6 `tombstone.json` deleted | nothing | – |
 //! | 7 its shared files: seen by one sweep | – | the next sweep, after `orphan_grace` |
 //!
 //! A dead attempt goes the same way, with a tombstone put by prune. `tests/it/prune_crash.rs`
-//! walks this table. Steps 2 to 6, and `undelete`, need the lease `prune`.
+//! and `standalone_crash.rs` walk this table. Steps 2 to 6, and `undelete`, need the lease `prune`.
 //!
 //! # Resuming
 //!
@@ -62,7 +63,7 @@
 //! | 1 the old run has ended, or its lease is dead, as seen here or by the caller | as before | – |
 //! | 2 lease `heir-<old run>-<n>`, put if absent: one taker of all | as before | the next taker, with `n+1`; prune removes it |
 //! | 3 attempt, manifest and tombstone read again | the same | the same |
-//! | 4 the old plan deleted, its checkpoint stays | the same | the same |
+//! | 4 the old plan and `rbac.json` deleted, its checkpoint stays | the same | the same |
 //! | 5 `attempt.json` overwritten, with the token of the new run | `running`, later `failed (interrupted)` | as after step 2 of a commit |
 //! | 6 after step 2 of the new run's commit: documents of a tree deleted as in a delete; its files too, if the new backup is incremental | the same | the same |
 //!
@@ -87,6 +88,9 @@
 //! A holder may stand still anywhere (SIGSTOP, a machine that is out of memory), also between
 //! its look at the lease and the call that it allows. So whatever only a holder may do carries
 //! a deadline to the store, which looks at the clock last thing before each request or file:
+//!
+//! (Segment files that backups share need none, as they are the same whoever writes them. Into the
+//! folder of a standalone backup neither a chunk nor the end of a file comes outside of that time.)
 //!
 //! | after the last heartbeat was begun | |
 //! | --- | --- |

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::manifest::{FileId, FileList, Manifest, Placement, Tree};
-use crate::model::ObjectKey;
+use crate::manifest::{FileId, FileList, Manifest, Placement, Tree, decode_rbac};
+use crate::model::{ObjectKey, Rbac};
 use crate::plan::Damage;
+use crate::storage::ObjectStoreExt;
 
-use super::{CatalogResult, Cluster, has_manifest, has_tombstone, is_tree, load_list};
+use super::{
+    CatalogError, CatalogResult, Cluster, has_manifest, has_tombstone, is_tree, load_list,
+};
 
 /// A backup and where everything of it is.
 #[derive(Debug, Clone)]
@@ -20,19 +23,22 @@ pub struct Readable {
     pub placement: Placement,
     /// The lists of a tree that milvus-backup wrote; ours are read one by one.
     lists: Option<Arc<BTreeMap<String, FileList>>>,
+    /// Its users and roles; ours are in a document of their own.
+    rbac: Option<Arc<Rbac>>,
 }
 
 impl Readable {
     /// A backup of this agent.
     pub fn new(cluster: Cluster, manifest: Manifest) -> Self {
         let placement = cluster.layout.placement(&manifest.name, manifest.layout);
-        Self { cluster, manifest, placement, lists: None }
+        Self { cluster, manifest, placement, lists: None, rbac: None }
     }
 
     /// A tree of milvus-backup.
     pub fn foreign(cluster: Cluster, tree: Tree) -> Self {
-        let Tree { manifest, lists, placement } = tree;
-        Self { cluster, manifest, placement, lists: Some(Arc::new(lists)) }
+        let Tree { manifest, lists, placement, rbac } = tree;
+        let (lists, rbac) = (Some(Arc::new(lists)), rbac.map(Arc::new));
+        Self { cluster, manifest, placement, lists, rbac }
     }
 
     /// Whether it is there and not hidden.
@@ -51,6 +57,20 @@ impl Readable {
             Some(list) => Ok(list.clone()),
             None => load_list(&self.cluster, digest).await,
         }
+    }
+
+    /// Its users, roles and grants, if it has them.
+    pub async fn rbac(&self) -> CatalogResult<Option<Rbac>> {
+        if let Some(rbac) = &self.rbac {
+            return Ok(Some(Rbac::clone(rbac)));
+        }
+        let Some(record) = &self.manifest.rbac else { return Ok(None) };
+        let repository = &self.cluster.repository;
+        let key = self.cluster.layout.backup(&self.manifest.name).rbac();
+        let bytes = repository.store().get_bytes(&key).await?;
+        let rbac = decode_rbac(&bytes, record)
+            .map_err(|source| CatalogError::Document { place: repository.place(&key), source })?;
+        Ok(Some(rbac))
     }
 
     /// Where one of its files lies.

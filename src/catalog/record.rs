@@ -21,7 +21,7 @@ pub struct BackupRecord {
     /// What can be restored.
     pub manifest: Option<Manifest>,
     /// The same of a tree that milvus-backup wrote. Nothing that deletes or counts looks at it.
-    pub foreign: Option<Manifest>,
+    pub foreign: Option<Box<Manifest>>,
     /// What hides it.
     pub tombstone: Option<Tombstone>,
     /// What keeps it, or once did.
@@ -31,7 +31,7 @@ pub struct BackupRecord {
 impl BackupRecord {
     /// What it holds, whoever wrote it.
     pub fn content(&self) -> Option<&Manifest> {
-        self.manifest.as_ref().or(self.foreign.as_ref())
+        self.manifest.as_ref().or(self.foreign.as_deref())
     }
 
     /// Whether there is a backup of ours to restore.
@@ -64,7 +64,7 @@ impl Documents {
             reasons,
             attempt: self.attempt.ok().flatten(),
             manifest: self.manifest.ok().flatten(),
-            foreign: self.foreign.ok().flatten(),
+            foreign: self.foreign.ok().flatten().map(Box::new),
             tombstone: self.tombstone.ok().flatten(),
             pin: self.pin.ok().flatten(),
         }
@@ -199,6 +199,7 @@ mod tests {
             collections: Vec::new(),
             selection: Vec::new(),
             suspect: None,
+            rbac: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -28,11 +29,11 @@ impl Repository {
             return Ok(repository);
         }
         let place = repository.store.to_string();
-        let clusters = repository.looked_at().await?;
+        let clusters = repository.looked_at().boxed().await?;
         if !clusters.is_empty() && clusters.iter().all(|(_, is)| *is == ClusterKind::Foreign) {
             return Ok(repository);
         }
-        if holds_trees(&*repository.store, &KeyPrefix::root()).await? {
+        if holds_trees(&*repository.store, &KeyPrefix::root()).boxed().await? {
             return Err(CatalogError::TreesAtRoot { place });
         }
         Err(CatalogError::NoRepository { place })
@@ -81,7 +82,7 @@ impl Repository {
     /// All clusters that ever wrote here, and the folders in which milvus-backup did, sorted by
     /// name.
     pub async fn clusters(&self) -> CatalogResult<Vec<Cluster>> {
-        let clusters = self.looked_at().await?;
+        let clusters = self.looked_at().boxed().await?;
         Ok(clusters.into_iter().map(|(cluster, _)| cluster).collect())
     }
 

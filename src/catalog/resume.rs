@@ -135,7 +135,8 @@ async fn replace(
         }
     }
     // A live attempt with a plan tells a sweep what it may not touch, and this is not its plan.
-    heir.delete(&[keys.plan()]).await?;
+    // Nor would anyone look for the hashes of passwords in a backup that was made without.
+    heir.delete(&[keys.plan(), keys.rbac()]).await?;
     let put = heir.write(&keys.attempt(), attempt, PutMode::Overwrite).await;
     let Err(error) = put else { return Ok(true) };
     let found = cluster.repository.read::<Attempt>("attempt", &keys.attempt()).await;

@@ -101,6 +101,10 @@ pub struct BackupArguments {
     /// of its own that milvus-backup restores, too [default: the policy's, or incremental]
     #[arg(long, value_parser = layout)]
     pub layout: Option<Layout>,
+    /// Also users with the hashes of their passwords, roles, grants and privilege groups
+    /// (Milvus 2.5 and later)
+    #[arg(long)]
+    pub rbac: bool,
     /// Only say what would be copied (flushes the collections, as a backup does)
     #[arg(long)]
     pub plan: bool,
@@ -150,6 +154,9 @@ pub struct RestoreArguments {
     /// Load nothing
     #[arg(long)]
     pub skip_load: bool,
+    /// Also users, roles, grants and privilege groups of the backup that are not there yet
+    #[arg(long)]
+    pub rbac: bool,
     /// Only say what would be restored where
     #[arg(long)]
     pub plan: bool,

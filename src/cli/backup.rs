@@ -1,7 +1,9 @@
 //! `backup`.
 
 use crate::config::Config;
-use crate::job::{self, BackupReport, BackupRequest, JobContext, JobError, JobResult, PlanReport};
+use crate::job::{
+    self, BackupReport, BackupRequest, JobContext, JobError, JobResult, PlanReport, RbacReport,
+};
 use crate::model::{ErrorKind, Layout, RunKind};
 use crate::policy::CollectionSelector;
 use crate::storage::Access;
@@ -54,7 +56,8 @@ pub(super) fn request(config: &Config, arguments: &BackupArguments) -> JobResult
     let named = selector(&arguments.collections)?;
     let Some(wanted) = &arguments.policy else {
         let layout = arguments.layout.unwrap_or(Layout::Incremental);
-        return Ok(BackupRequest { name, policy: None, selector: named, layout, trigger, job });
+        let (policy, selector, rbac) = (None, named, arguments.rbac);
+        return Ok(BackupRequest { name, policy, selector, layout, rbac, trigger, job });
     };
     let policies = policy::load(config)?;
     let policy = policy::find(&policies, wanted)?;
@@ -64,6 +67,7 @@ pub(super) fn request(config: &Config, arguments: &BackupArguments) -> JobResult
         policy: Some(policy.name.clone()),
         selector: if theirs { policy.collections.clone() } else { named },
         layout: arguments.layout.unwrap_or(policy.layout),
+        rbac: arguments.rbac || policy.rbac,
         trigger,
         job,
     })
@@ -94,7 +98,17 @@ pub(super) fn plan_text(plan: &PlanReport) -> String {
         0 => String::new(),
         files => format!("; {files} files, {} need no copy", size(plan.bytes_reused)),
     };
-    format!("{table}\n{} files, {}{reused}", plan.files, size(plan.bytes))
+    let rbac = plan.rbac.as_ref().map(rbac_text).unwrap_or_default();
+    format!("{table}\n{} files, {}{reused}{rbac}", plan.files, size(plan.bytes))
+}
+
+/// Users and roles as a line of their own.
+pub(super) fn rbac_text(rbac: &RbacReport) -> String {
+    let present = match rbac.present {
+        nothing if nothing.is_nothing() => String::new(),
+        present => format!("; there already: {present}"),
+    };
+    format!("\n{}{present}", rbac.copied)
 }
 
 fn report_text(report: &BackupReport) -> String {
@@ -116,8 +130,9 @@ fn report_text(report: &BackupReport) -> String {
         )
     });
     let suspect = suspect.unwrap_or_default();
+    let rbac = report.rbac.map(|counts| format!("\n{counts}")).unwrap_or_default();
     format!(
-        "{table}\nbackup {} of {}: {}, {} rows, copied {} files ({}), reused {} files ({}), {:.1} s{suspect}",
+        "{table}{rbac}\nbackup {} of {}: {}, {} rows, copied {} files ({}), reused {} files ({}), {:.1} s{suspect}",
         report.name,
         report.cluster,
         report.outcome.as_str(),

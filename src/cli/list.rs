@@ -117,11 +117,13 @@ fn details(manifest: &Manifest) -> String {
     });
     let header =
         ["collection", "rows", "segments", "bytes", "partitions", "indexes", "aliases", "boundary"];
+    let rbac = manifest.rbac.as_ref().map(|rbac| format!("\nrbac     {}", rbac.counts));
     format!(
-        "ended    {}\nmilvus   {}\nlayout   {}\n\n{}",
+        "ended    {}\nmilvus   {}\nlayout   {}{}\n\n{}",
         manifest.completed_at,
         manifest.milvus_version,
         manifest.layout,
+        rbac.unwrap_or_default(),
         table(&header, rows)
     )
 }

@@ -143,6 +143,7 @@ fn list(policies: &PolicySet, now: Timestamp, output: Output) {
             "timezone": policy.schedule.as_ref().map(Schedule::zone_name),
             "next": due(policy, now, 1).first().map(|fire| fire.at.to_string()),
             "triggers": triggers(policy),
+            "rbac": policy.rbac,
             "retention": policy.retention.to_string(),
             "max_age_seconds": policy.max_age_at(now).map(seconds),
             "paused": policy.paused,

@@ -9,7 +9,7 @@ use crate::storage::Access;
 
 use super::ExitStatus;
 use super::args::RestoreArguments;
-use super::backup::{plan_text, selector};
+use super::backup::{plan_text, rbac_text, selector};
 use super::output::{Output, table};
 use super::staging;
 use super::told::{Done, Ended, Told};
@@ -45,6 +45,7 @@ pub(super) async fn run(
         },
         indexes: unless(arguments.skip_index),
         load: unless(arguments.skip_load),
+        rbac: if arguments.rbac { Wanted::Yes } else { Wanted::No },
     };
     if arguments.plan {
         let plan = job::plan_restore_only(context, &options).await?;
@@ -72,8 +73,9 @@ fn report_text(report: &RestoreReport) -> String {
         ]
     });
     let header = ["from", "to", "stored", "imported", "deleted", "outcome", ""];
+    let rbac = report.rbac.as_ref().map(rbac_text).unwrap_or_default();
     format!(
-        "{}\nrestore of {}: {}, {:.1} s",
+        "{}{rbac}\nrestore of {}: {}, {:.1} s",
         table(&header, rows),
         report.name,
         report.outcome.as_str(),

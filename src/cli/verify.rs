@@ -54,8 +54,8 @@ fn text(report: &VerifyReport) -> String {
     );
     let remedy = (!report.missing.is_empty() || !report.damaged.is_empty()).then(|| {
         "hint: of a damaged segment file, delete the file: the next backup copies it anew, if Milvus \
-         still has it, and mends older backups too. A manifest.json or a list has to be put back \
-         from a copy; without one, `delete` the backup with --now"
+         still has it, and mends older backups too; a file under `binlogs/` is of a standalone backup, \
+         which nothing mends. A manifest.json or a list has to be put back from a copy; without one, `delete` the backup with --now"
             .to_owned()
     });
     missing.chain(damaged).chain([summary]).chain(remedy).collect::<Vec<_>>().join("\n")

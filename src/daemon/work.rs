@@ -54,6 +54,7 @@ impl Work for AgentWork {
             policy: Some(policy.name.clone()),
             selector: policy.collections.clone(),
             layout: policy.layout,
+            rbac: policy.rbac,
             trigger: job.cause.as_str().to_owned(),
             job: Some(format!("{}/{}", self.besides.agent, job.id)),
         };

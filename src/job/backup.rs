@@ -11,10 +11,12 @@ use crate::catalog::{
     self, BackupRecord, CatalogError, CatalogResult, Checkpoints, Cluster, Repository, Repute,
     Reservation, Run, Unfinished, Work,
 };
-use crate::manifest::{CollectionOutcome, CollectionRecord, Manifest, ManifestOutcome};
+use crate::manifest::{
+    CollectionOutcome, CollectionRecord, Manifest, ManifestOutcome, encode_rbac,
+};
 use crate::metrics::LeaseScope;
 use crate::milvus::MilvusVersion;
-use crate::model::{BackupName, BackupState, ErrorKind, Layout, PolicyName};
+use crate::model::{BackupName, BackupState, ErrorKind, Layout, PolicyName, Rbac, RbacCounts};
 use crate::plan;
 use crate::policy::CollectionSelector;
 use crate::transfer::{Checkpoint, CopyReport, Stage};
@@ -26,7 +28,8 @@ use super::pause::{Cover, GcPause};
 use super::report::PlannedCollection;
 use super::survey::{Selected, Survey, make_plan, select};
 use super::{
-    BackupReport, CollectionReport, JobContext, JobError, JobResult, PlanReport, RunOutcome,
+    BackupReport, CollectionReport, JobContext, JobError, JobResult, PlanReport, RbacReport,
+    RunOutcome, rbac,
 };
 
 /// What someone wants backed up.
@@ -40,6 +43,8 @@ pub struct BackupRequest {
     pub selector: CollectionSelector,
     /// How it is laid out.
     pub layout: Layout,
+    /// Whether users, roles and grants are to be in it.
+    pub rbac: bool,
     /// What started it.
     pub trigger: String,
     /// The agent's job that wants it, under a name that no other job of any agent has.
@@ -67,7 +72,8 @@ pub(super) async fn begin<'a>(
 ) -> JobResult<CatalogResult<Begun<'a>>> {
     let started = Instant::now();
     let prepared = context.cancel.run_until_cancelled(prepare(context, request).boxed()).await;
-    let (cluster, cluster_id, version, selected) = prepared.ok_or_else(JobError::cancelled)??;
+    let (cluster, cluster_id, version, selected, rbac) =
+        prepared.ok_or_else(JobError::cancelled)??;
     let reserved = reserve(context, &cluster, request, unfinished).boxed().await;
     Ok(reserved.map(|run| {
         let store = Arc::clone(&context.repository);
@@ -85,6 +91,7 @@ pub(super) async fn begin<'a>(
             checkpoint,
             selection,
             layout,
+            rbac,
         };
         Begun { attempt, run, selected }
     }))
@@ -109,7 +116,7 @@ impl Begun<'_> {
     }
 }
 
-type Prepared = (Cluster, String, MilvusVersion, Selected);
+type Prepared = (Cluster, String, MilvusVersion, Selected, Option<Rbac>);
 
 /// Everything that may be refused before a name is reserved.
 async fn prepare(context: &JobContext, request: &BackupRequest) -> JobResult<Prepared> {
@@ -121,13 +128,20 @@ async fn prepare(context: &JobContext, request: &BackupRequest) -> JobResult<Pre
     let cluster = repository.cluster(&context.cluster);
     let cluster_id = catalog::claim(&cluster, &context.identity, clock).await?;
     let selected = select(context, &request.selector).await?;
-    Ok((cluster, cluster_id, version, selected))
+    let rbac = users_and_roles(context, request).await?;
+    Ok((cluster, cluster_id, version, selected, rbac))
+}
+
+/// Users and roles as they are when the run starts, before the boundary of any collection.
+async fn users_and_roles(context: &JobContext, request: &BackupRequest) -> JobResult<Option<Rbac>> {
+    Ok(if request.rbac { Some(rbac::of_milvus(context).await?) } else { None })
 }
 
 /// What a backup would copy, without reserving a name or writing anything.
 pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResult<PlanReport> {
     let version = context.supported_version().await?;
     let Selected { collections: selected, left_out } = select(context, &request.selector).await?;
+    let rbac = users_and_roles(context, &request).await?;
     let (records, checkpoints) = match context.open_repository().await {
         // A standalone backup shares nothing.
         Ok(_) if request.layout == Layout::Standalone => (Vec::new(), Checkpoints::default()),
@@ -141,11 +155,11 @@ pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResul
         Err(error) => return Err(error),
     };
     let cluster = Repository::unopened(Arc::clone(&context.repository)).cluster(&context.cluster);
-    let placement = &cluster.layout.shared();
-    let repute = Repute { placement, records: &records, checkpoints: &checkpoints };
     let started = Instant::now();
     let mut beyond = Beyond::new(version.dialect(), None);
     beyond.flush_all(context, (&selected, left_out), started).await?;
+    let placement = &cluster.layout.shared();
+    let repute = Repute { placement, records: &records, checkpoints: &checkpoints };
     let survey = Survey { context, cluster: &cluster, repute, started, beyond: &beyond };
     let plan = make_plan(&survey, selected).await?;
     let (files_reused, bytes_reused) = plan.reused();
@@ -165,6 +179,7 @@ pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResul
         bytes: plan.copy_bytes(),
         files_reused,
         bytes_reused,
+        rbac: rbac.map(|rbac| RbacReport { copied: rbac.counts(), present: RbacCounts::default() }),
     })
 }
 
@@ -214,6 +229,7 @@ struct Attempt<'a> {
     /// The globs of the policy, if there is one.
     selection: Vec<String>,
     layout: Layout,
+    rbac: Option<Rbac>,
 }
 
 impl Attempt<'_> {
@@ -234,12 +250,11 @@ impl Attempt<'_> {
             Layout::Incremental => catalog::checkpoints(cluster, &earlier).await?,
             Layout::Standalone => catalog::own_checkpoint(cluster, name).await?,
         };
-        let placement = &cluster.layout.placement(name, self.layout);
-        let repute = Repute { placement, records: &earlier, checkpoints: &checkpoints };
         let mut beyond = Beyond::new(self.version.dialect(), Some(pause));
         beyond.flush_all(context, (&selected, left_out), self.started).await?;
-        let started = self.started;
-        let survey = Survey { context, cluster, repute, started, beyond: &beyond };
+        let placement = &cluster.layout.placement(name, self.layout);
+        let repute = Repute { placement, records: &earlier, checkpoints: &checkpoints };
+        let survey = Survey { context, cluster, repute, started: self.started, beyond: &beyond };
         let databases: BTreeSet<String> =
             selected.iter().map(|namespace| namespace.database.clone()).collect();
         let databases = beyond.databases(&*context.milvus, databases).await?;
@@ -266,11 +281,13 @@ impl Attempt<'_> {
             return Err(all_failed(context, &records));
         }
         let lists = store_lists(context, (run, self.layout), listed).await?;
+        let rbac = self.rbac.as_ref().map(encode_rbac);
         let mut manifest = self.manifest(run, records, &earlier);
         manifest.database_descriptions = databases;
-        let documents = documents(context, &manifest, &lists)?;
+        manifest.rbac = rbac.as_ref().map(|rbac| rbac.record.clone());
+        let documents = documents(context, (&manifest, &lists), self.rbac.as_ref())?;
         let report = self.report(&manifest, &copied, (reused, left_out));
-        Ok((Work { manifest, lists, documents }, report))
+        Ok((Work { manifest, lists, documents, rbac }, report))
     }
 
     fn manifest(
@@ -301,6 +318,7 @@ impl Attempt<'_> {
             collections,
             selection: self.selection.clone(),
             suspect: None,
+            rbac: None,
         };
         let earlier = earlier.iter().filter(|record| record.state == BackupState::Complete);
         let earlier = earlier.filter_map(|record| record.manifest.as_ref());
@@ -327,6 +345,7 @@ impl Attempt<'_> {
             bytes_reused: bytes_reused + copied.adopted.1,
             rows: manifest.rows(),
             suspect: manifest.suspect.clone(),
+            rbac: manifest.rbac.as_ref().map(|rbac| rbac.counts),
             duration_seconds: self.started.elapsed().as_secs_f64(),
         }
     }

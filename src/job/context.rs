@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{ClusterIdentity, Repository};
@@ -97,6 +98,6 @@ impl JobContext {
 
     /// The repository, for reading.
     pub(super) async fn open_repository(&self) -> JobResult<Repository> {
-        Ok(Repository::open(Arc::clone(&self.repository)).await?)
+        Ok(Repository::open(Arc::clone(&self.repository)).boxed().await?)
     }
 }

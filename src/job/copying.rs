@@ -6,7 +6,7 @@ use crate::catalog::{self, Repute, Run};
 use crate::manifest::{FileId, FileList, Placement};
 use crate::model::KeyPrefix;
 use crate::plan::{BackupPlan, CopyItem};
-use crate::transfer::{Checkpoint, Copier, CopyReport, SpaceGuard, Stage, TransferError};
+use crate::transfer::{Checkpoint, Copier, CopyReport, Fence, SpaceGuard, Stage, TransferError};
 
 use super::JobResult;
 use super::survey::{Survey, add_to_plan};
@@ -105,6 +105,10 @@ impl Copying<'_> {
             retries: context.retries,
             throttle: Arc::clone(&context.throttle),
             server_side: Arc::default(),
+            fence: match self.survey.repute.placement {
+                Placement::Shared(_) => Fence::default(),
+                Placement::Own { .. } => Fence::of(self.run.lease().deadlines()),
+            },
             space: Arc::new(SpaceGuard::new(context.min_free)),
             checkpoint: Arc::clone(self.checkpoint),
             progress: Arc::clone(&context.progress),

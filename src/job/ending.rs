@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::catalog::{Run, Work};
 use crate::manifest::{EncodedList, FileList, Manifest, TreeDocuments, tree_documents};
-use crate::model::{ErrorKind, KeyPrefix, Layout};
+use crate::model::{ErrorKind, KeyPrefix, Layout, Rbac};
 use crate::storage::CopySource;
 use crate::transfer::{Checkpoint, Stage};
 
@@ -62,8 +62,8 @@ pub(super) async fn store_lists(
 /// What milvus-backup reads of a backup, if it is laid out for it.
 pub(super) fn documents(
     context: &JobContext,
-    manifest: &Manifest,
-    lists: &[(i64, FileList)],
+    (manifest, lists): (&Manifest, &[(i64, FileList)]),
+    rbac: Option<&Rbac>,
 ) -> JobResult<Option<TreeDocuments>> {
     match manifest.layout {
         Layout::Incremental => return Ok(None),
@@ -74,7 +74,8 @@ pub(super) fn documents(
         .contents()
         .filter_map(|(record, content)| Some((content.list.clone(), of(record.id)?.1.clone())))
         .collect();
-    let documents = tree_documents(manifest, &lists, &milvus_root(context)).map_err(|error| {
+    let documents = tree_documents((manifest, rbac), &lists, &milvus_root(context));
+    let documents = documents.map_err(|error| {
         let message = format!("milvus-backup's documents cannot be written: {error}");
         JobError::new(ErrorKind::Failed, message).hint("back up with `layout: incremental`")
     })?;

@@ -18,13 +18,15 @@ use tokio::time::Instant;
 use crate::catalog::{
     self, BackupState, CatalogError, Cluster, Readable, Repute, Reservation, Run, Unfinished, Work,
 };
-use crate::manifest::{FileEntry, FileId, FileList, Manifest, Placement, SegmentFiles};
+use crate::manifest::{
+    FileEntry, FileId, FileList, Manifest, Placement, SegmentFiles, encode_rbac,
+};
 use crate::metrics::LeaseScope;
 use crate::model::{BackupName, ClusterName, ErrorKind, Layout};
 use crate::plan::{CopyItem, Damage, SourceFile};
 use crate::storage::CopySource;
 use crate::transfer::{
-    Checkpoint, Copier, CopyReport, ServerSide, SpaceGuard, Stage, TransferError,
+    Checkpoint, Copier, CopyReport, Fence, ServerSide, SpaceGuard, Stage, TransferError,
 };
 
 use super::backup::collection_report;
@@ -117,19 +119,25 @@ impl Export<'_> {
         let Survey { lists, items, found } = self.survey(run).await?;
         let reused = found.len() as u64;
         let mut copied = CopyReport { entries: found, ..CopyReport::default() };
-        self.copy(items, &mut copied).await?;
+        self.copy(run, items, &mut copied).await?;
         let mut listed = Vec::new();
         for (collection, list) in lists {
             let list = self.carried(&list, &copied.entries)?;
             let encoded = list.encode();
             listed.push((collection, list, encoded));
         }
-        let manifest = self.manifest(run, &listed);
+        let rbac = self.source.rbac().await.map_err(|error| match error {
+            CatalogError::Document { .. } => self.damaged(&JobError::from(error).chain()),
+            error => error.into(),
+        })?;
+        let encoded = rbac.as_ref().map(encode_rbac);
+        let mut manifest = self.manifest(run, &listed);
+        manifest.rbac = encoded.as_ref().map(|rbac| rbac.record.clone());
         let lists = store_lists(self.context, (run, Layout::Standalone), listed).await?;
         let manifest = Manifest { completed_at: self.context.clock.now(), ..manifest };
-        let documents = documents(self.context, &manifest, &lists)?;
+        let documents = documents(self.context, (&manifest, &lists), rbac.as_ref())?;
         let report = self.report(&manifest, (&copied, reused));
-        Ok((Work { manifest, lists, documents }, report))
+        Ok((Work { manifest, lists, documents, rbac: encoded }, report))
     }
 
     /// Reads the lists, and looks whether their files are there.
@@ -169,7 +177,12 @@ impl Export<'_> {
         Ok(survey)
     }
 
-    async fn copy(&self, items: Vec<CopyItem>, report: &mut CopyReport) -> JobResult<()> {
+    async fn copy(
+        &self,
+        run: &Run,
+        items: Vec<CopyItem>,
+        report: &mut CopyReport,
+    ) -> JobResult<()> {
         let context = self.context;
         let copier = Copier {
             source: Arc::clone(&context.repository),
@@ -178,6 +191,7 @@ impl Export<'_> {
             retries: context.retries,
             throttle: Arc::clone(&context.throttle),
             server_side: Arc::new(ServerSide::or_links()),
+            fence: Fence::of(run.lease().deadlines()),
             space: Arc::new(SpaceGuard::new(context.min_free)),
             checkpoint: Arc::clone(self.checkpoint),
             progress: Arc::clone(&context.progress),

@@ -43,6 +43,7 @@ mod once;
 mod overview;
 mod pause;
 mod prune;
+mod rbac;
 mod reading;
 mod report;
 mod requests;
@@ -70,8 +71,8 @@ pub use prune::{
     VerdictRow, run_delete, run_pin, run_prune, run_undelete, run_unpin,
 };
 pub use report::{
-    BackupReport, CollectionReport, ExportReport, ExportedFiles, PlanReport, RestoreReport,
-    RestoredCollection, VerifyReport,
+    BackupReport, CollectionReport, ExportReport, ExportedFiles, PlanReport, RbacReport,
+    RestoreReport, RestoredCollection, VerifyReport,
 };
 pub use requests::{can_reserve, reserve_request};
 pub use restore::{RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore};

@@ -218,6 +218,12 @@ impl Look<'_> {
             return Err(JobError::new(ErrorKind::Failed, message)
                 .hint("make the policy's file the same on both, then reload the agents"));
         }
+        if self.request.rbac && manifest.rbac.is_none() {
+            let message =
+                format!("the agent on {host} makes backups of policy `{policy}` without `rbac`");
+            return Err(JobError::new(ErrorKind::Failed, message)
+                .hint("make the policy's file the same on both, then reload the agents"));
+        }
         Ok(())
     }
 }

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::manifest::ManifestOutcome;
 use crate::metrics::{BackupFigures, VerifyFacts, VerifyLevel};
-use crate::model::RunOutcome;
-use crate::plan::VerifyDepth;
+use crate::model::{RbacCounts, RunOutcome};
+use crate::plan::{RbacPlan, VerifyDepth};
 
 impl From<ManifestOutcome> for RunOutcome {
     fn from(outcome: ManifestOutcome) -> Self {
@@ -60,6 +60,8 @@ pub struct BackupReport {
     pub rows: u64,
     /// Why it does not count as a good one before somebody has looked.
     pub suspect: Option<String>,
+    /// Users, roles and grants that it holds, if they were asked for.
+    pub rbac: Option<RbacCounts>,
     /// Wall time of the run.
     pub duration_seconds: f64,
 }
@@ -160,6 +162,23 @@ pub struct PlanReport {
     pub files_reused: u64,
     /// Bytes that need no copy.
     pub bytes_reused: u64,
+    /// Users, roles and grants, if they were asked for.
+    pub rbac: Option<RbacReport>,
+}
+
+/// Users, roles and grants of a run, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RbacReport {
+    /// What goes into the backup, or is made in the target.
+    pub copied: RbacCounts,
+    /// What the target has already, which stays as it is.
+    pub present: RbacCounts,
+}
+
+impl From<&RbacPlan> for RbacReport {
+    fn from(plan: &RbacPlan) -> Self {
+        Self { copied: plan.missing.counts(), present: plan.present }
+    }
 }
 
 /// One collection of a plan.
@@ -210,6 +229,8 @@ pub struct RestoreReport {
     pub outcome: RunOutcome,
     /// Every selected collection.
     pub collections: Vec<RestoredCollection>,
+    /// Users, roles and grants, if they were asked for.
+    pub rbac: Option<RbacReport>,
     /// Wall time of the run.
     pub duration_seconds: f64,
 }
@@ -277,6 +298,7 @@ mod tests {
             bytes_reused: 20,
             rows: 5,
             suspect: None,
+            rbac: None,
             duration_seconds: 1.0,
         };
         let figures = report.figures();

@@ -104,7 +104,10 @@ async fn verify(
         report.damaged.extend(record.reasons);
         return Ok(());
     }
-    let backup = readable(cluster, record).await?;
+    let backup = readable(cluster, record).boxed().await?;
+    if let Err(error) = backup.rbac().await {
+        report.damaged.push(damage(error.into())?);
+    }
     context.progress.enter(Stage::Verify, backup.manifest.bytes());
     for (collection, content) in backup.manifest.contents() {
         context.progress.subject(&collection.namespace().to_string());
@@ -126,7 +129,7 @@ async fn verify(
     }
     if !report.missing.is_empty() || !report.damaged.is_empty() {
         // No lease keeps a delete away: a read-only repository takes none.
-        still_there(&backup).await?;
+        still_there(&backup).boxed().await?;
     }
     Ok(())
 }
@@ -135,12 +138,14 @@ async fn verify(
 async fn load_list(backup: &Readable, digest: &str) -> JobResult<Result<FileList, String>> {
     match backup.list(digest).await {
         Ok(list) => Ok(Ok(list)),
-        Err(error) => {
-            let error = JobError::from(error);
-            let damage = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged);
-            if damage { Ok(Err(error.chain())) } else { Err(error) }
-        }
+        Err(error) => damage(error.into()).map(Err),
     }
+}
+
+/// What is wrong with a document; an error if that is not the document's fault.
+fn damage(error: JobError) -> JobResult<String> {
+    let damage = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged);
+    if damage { Ok(error.chain()) } else { Err(error) }
 }
 
 fn note(backup: &Readable, damage: Vec<Damage>, report: &mut VerifyReport) {

@@ -12,6 +12,8 @@ use crate::model::{
     Layout, LoadState, Namespace, Partition,
 };
 
+use super::RbacRecord;
+
 /// Whether every collection is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -171,6 +173,9 @@ pub struct Manifest {
     /// Why it does not count as a good one before somebody has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspect: Option<String>,
+    /// Users, roles and grants, if they were asked for; `rbac.json` holds them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rbac: Option<RbacRecord>,
 }
 
 impl Manifest {

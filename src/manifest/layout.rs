@@ -174,6 +174,11 @@ impl BackupLayout {
         self.root.join("binlogs")
     }
 
+    /// Users with the hashes of their passwords, roles and grants.
+    pub fn rbac(&self) -> ObjectKey {
+        self.root.key("rbac.json")
+    }
+
     /// The documents that milvus-backup reads.
     pub fn metas(&self) -> KeyPrefix {
         self.root.join("meta")
@@ -245,6 +250,7 @@ mod tests {
             (layout.staging().to_string(), "m1/_staging/"),
             (backup.attempt().to_string(), "m1/b/attempt.json"),
             (backup.plan().to_string(), "m1/b/plan.jsonl.zst"),
+            (backup.rbac().to_string(), "m1/b/rbac.json"),
             (backup.meta(TreeDocument::Full).to_string(), "m1/b/meta/full_meta.json"),
             (backup.meta(TreeDocument::Backup).to_string(), "m1/b/meta/backup_meta.json"),
             (backup.checkpoint(Layout::Incremental).to_string(), "m1/b/checkpoint.jsonl.zst"),

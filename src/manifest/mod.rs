@@ -16,6 +16,7 @@
 //! <root>/<cluster>/<backup>/plan.jsonl.zst       what a run is about to refer to
 //! <root>/<cluster>/<backup>/checkpoint.jsonl.zst what a run has copied so far of what backups share
 //! <root>/<cluster>/<backup>/checkpoint_own.jsonl.zst the same of a standalone backup's own files
+//! <root>/<cluster>/<backup>/rbac.json            users with password hashes, roles and grants, if asked for
 //! <root>/<cluster>/<backup>/manifest.json        makes the backup exist
 //! <root>/<cluster>/<backup>/doubt.json           a verification found something wrong with it
 //! <root>/<cluster>/<backup>/pin.json             keeps it, whatever the rules say
@@ -33,8 +34,8 @@
 //!
 //! Every JSON document has `version`. Readers ignore keys they do not know and refuse a
 //! version above their own, naming both ([`DocumentError`]). A list is named by the digest
-//! of its content, so it can never change under a manifest. `tests/fixtures` holds a
-//! golden document per version.
+//! of its content, so it can never change under a manifest; the digest of `rbac.json` is in
+//! its manifest. `tests/fixtures` holds a golden document per version.
 
 mod document;
 mod file;
@@ -42,6 +43,7 @@ mod layout;
 mod list;
 mod marks;
 mod placement;
+mod rbac;
 mod remarks;
 mod sightings;
 mod tree;
@@ -58,6 +60,7 @@ pub use marks::{
     encode,
 };
 pub use placement::Placement;
+pub use rbac::{EncodedRbac, RbacRecord, decode_rbac, encode_rbac};
 pub use remarks::{AllowedGuard, Doubt, Pin, RetentionMark, suspicion};
 pub use sightings::{Sighting, SightingsWriter, read_sightings};
 pub use tree::{Tree, TreeDocument, TreeDocuments, TreeSource, read_tree, tree_documents};

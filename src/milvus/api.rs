@@ -12,7 +12,7 @@ use super::{
 };
 use crate::model::{
     ClusterFlush, CollectionDescription, DatabaseDescription, FlushAnswer, IndexDescription,
-    KeyValue, LoadState, Partition, SegmentInfo, SegmentLogs,
+    KeyValue, LoadState, Partition, Rbac, SegmentInfo, SegmentLogs,
 };
 
 /// What a backup and a restore ask of a Milvus server. Lists are sorted, by id where they
@@ -135,4 +135,11 @@ pub trait MilvusApi: Debug + Send + Sync + 'static {
     /// Points an alias at a collection, whether it exists, dangles or is new. The name of a
     /// collection is [`super::MilvusErrorKind::AlreadyExists`].
     async fn set_alias(&self, namespace: &Namespace, alias: &str) -> MilvusResult<()>;
+
+    /// Users with the hashes of their passwords, roles, grants and privilege groups, without
+    /// those that every Milvus has; [`super::MilvusErrorKind::Unimplemented`] before 2.5.
+    async fn rbac(&self) -> MilvusResult<Rbac>;
+
+    /// Makes all of that, or nothing: what is there already fails it.
+    async fn restore_rbac(&self, rbac: &Rbac) -> MilvusResult<()>;
 }

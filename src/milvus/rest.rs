@@ -285,7 +285,7 @@ fn logs(told: SegmentTold) -> SegmentLogs {
     SegmentLogs { segment: told.segment.0, channel: told.v_channel, insert, delta }
 }
 
-/// One or two paths for each segment: an empty second one makes DataCoord list a whole bucket.
+/// One or two paths for each segment: an empty second one makes Milvus list a whole bucket.
 fn files(content: &JobContent) -> Vec<Vec<&str>> {
     match content {
         JobContent::Rows(folders) => folders

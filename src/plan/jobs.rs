@@ -160,13 +160,13 @@ mod tests {
         ];
         let rows = |partition, ids: &[i64]| (Rows, Some(partition), ids.to_vec());
         let deletes = |ids: &[i64]| (Deletes, Some(2), ids.to_vec());
-        let (first, last) = (
+        let (before, behind) = (
             [rows(2, &[6, 8]), rows(2, &[7]), rows(2, &[5])],
             [rows(3, &[1]), (Deletes, None, vec![9])],
         );
-        let apart = [&first[..], &[deletes(&[3]), deletes(&[4])], &last].concat();
+        let apart = [&before[..], &[deletes(&[3]), deletes(&[4])], &behind].concat();
         assert_eq!(shape(&list, LIMITS), apart);
-        let together = [&first[..], &[deletes(&[3, 4])], &last].concat();
+        let together = [&before[..], &[deletes(&[3, 4])], &behind].concat();
         assert_eq!(shape(&list, JobLimits { deletes: 256, ..LIMITS }), together);
     }
 

@@ -10,6 +10,7 @@ mod boundary;
 mod import;
 mod jobs;
 mod prune;
+mod rbac;
 mod restore;
 mod retention;
 mod reuse;
@@ -29,6 +30,7 @@ pub use prune::{
     BackupFacts, Found, Judgement, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts,
     StagingOwner, Subject, Verdict, goes_at, judge_backup, plan_prune,
 };
+pub use rbac::{RbacPlan, plan_rbac};
 pub use restore::{
     CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
     check_request, database_properties, plan_restore, targets,

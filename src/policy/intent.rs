@@ -29,6 +29,8 @@ pub struct Policy {
     pub layout: Layout,
     /// What happens if Milvus cannot flush.
     pub flush: Flush,
+    /// Whether users and roles are backed up, too.
+    pub rbac: bool,
     /// Which backups stay.
     pub retention: Retention,
     /// How old the newest backup may be, if that was written.
@@ -91,6 +93,7 @@ pub(super) fn read(
     let triggers = triggers(reader);
     let layout = reader.word("layout", Layout::ALL);
     let flush = reader.word("flush", Flush::ALL);
+    let rbac = reader.switch("rbac");
     let retention = retention::read(reader);
     let max_age = reader.duration("max_age");
     let timeout = reader.duration("timeout");
@@ -111,6 +114,7 @@ pub(super) fn read(
         triggers,
         layout: layout?,
         flush: flush?,
+        rbac: rbac?,
         retention: retention?,
         max_age,
         timeout: timeout.map(SignedDuration::unsigned_abs),

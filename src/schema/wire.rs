@@ -5,7 +5,12 @@ pub(crate) mod common {
     tonic::include_proto!("milvus.proto.common");
 }
 
-#[expect(unreachable_pub, clippy::struct_excessive_bools, reason = "generated")]
+#[expect(
+    unreachable_pub,
+    clippy::struct_excessive_bools,
+    clippy::enum_variant_names,
+    reason = "generated"
+)]
 pub(crate) mod schema {
     tonic::include_proto!("milvus.proto.schema");
 }

@@ -17,7 +17,7 @@ use super::method::{Copied, Copy, CopyFault};
 use super::progress::Flight;
 use super::retrying::pause;
 use super::room::Room;
-use super::{Checkpoint, Progress, ServerSide, SpaceGuard, SpaceRefused, Throttle};
+use super::{Checkpoint, Fence, Progress, ServerSide, SpaceGuard, SpaceRefused, Throttle};
 
 /// Why copying ended early.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +75,8 @@ pub struct Copier {
     pub throttle: Arc<Throttle>,
     /// Lets the server copy where it can.
     pub server_side: Arc<ServerSide>,
+    /// Holds copies back that are not in time.
+    pub fence: Fence,
     /// Keeps the disk from filling.
     pub space: Arc<SpaceGuard>,
     /// Told of every file that lies in the repository.
@@ -134,11 +136,12 @@ impl Copier {
         room: &Room,
     ) -> Result<Result<Copied, CopyFault>, TransferError> {
         let (source, destination) = (&*self.source, &*self.destination);
-        let (throttle, server_side) = (&self.throttle, &*self.server_side);
+        let (throttle, server_side, fence) = (&self.throttle, &*self.server_side, &self.fence);
         let mut tries = 0;
         loop {
             let flight = &Flight::begin(&self.progress);
-            let copy = Copy { source, destination, item, from, to, throttle, server_side, flight };
+            let copy =
+                Copy { source, destination, item, from, to, throttle, server_side, fence, flight };
             let place = room.enter().await;
             let copied = match self.space.before(&*self.destination, item.size).await {
                 Err(error) => Err(CopyFault::Destination(error)),

@@ -13,7 +13,7 @@ use crate::storage::{ObjectMeta, ObjectStore, ObjectStream, StoreError, StoreErr
 
 use super::checksum::{RunningCrc, crc_of, is_plain};
 use super::progress::Flight;
-use super::{ServerSide, Throttle};
+use super::{Fence, ServerSide, Throttle};
 
 /// How one file came to lie in the repository.
 #[derive(Debug)]
@@ -85,6 +85,7 @@ pub(super) struct Copy<'a> {
     pub(super) to: &'a ObjectKey,
     pub(super) throttle: &'a Arc<Throttle>,
     pub(super) server_side: &'a ServerSide,
+    pub(super) fence: &'a Fence,
     pub(super) flight: &'a Arc<Flight>,
 }
 
@@ -93,6 +94,7 @@ impl Copy<'_> {
     /// once, so whoever tries again reads and writes again.
     pub(super) async fn run(&self) -> Result<Copied, CopyFault> {
         let (from, to) = ((self.source, self.from), (self.destination, self.to));
+        self.fence.pass().await;
         match self.server_side.copy(from, to).await {
             Some(Ok(meta)) => self.check(meta).await,
             Some(Err(error)) if error.kind() == StoreErrorKind::AlreadyExists => {
@@ -132,7 +134,7 @@ impl Copy<'_> {
     async fn stream(&self) -> Result<Copied, CopyFault> {
         let object = self.open().await?;
         let (body, crc) = RunningCrc::tee(object.body);
-        let stream = ObjectStream { meta: object.meta, body };
+        let stream = ObjectStream { meta: object.meta, body: self.fence.hold(body) };
         match self.destination.put_stream(self.to, self.item.size, stream).await {
             Ok(meta) => Ok(Copied::Written(self.entry(meta.etag, crc.hex()))),
             Err(error) if error.kind() == StoreErrorKind::AlreadyExists => self.compare().await,

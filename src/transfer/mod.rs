@@ -32,6 +32,7 @@
 mod checkpoint;
 mod checksum;
 mod copier;
+mod fence;
 mod method;
 mod progress;
 mod retrying;
@@ -43,6 +44,7 @@ mod throttle;
 pub use checkpoint::{Checkpoint, CheckpointPace};
 pub use checksum::{Content, check_content, crc_of};
 pub use copier::{Copier, CopyReport, TransferError};
+pub use fence::Fence;
 pub use progress::{Progress, ProgressSnapshot, Stage};
 pub use retrying::retrying;
 pub use server_side::ServerSide;

@@ -59,7 +59,15 @@ const CONFINED: &[(&[&str], &[&str])] = &[
     (&["serde_saphyr"], &["model/yaml.rs"]),
     (&["croner"], &["policy/schedule/cron.rs"]),
     (&["zstd"], &["manifest/list.rs", "manifest/sightings.rs"]),
-    (&["blake3"], &["manifest/list.rs", "manifest/sightings.rs", "policy/schedule/jitter.rs"]),
+    (
+        &["blake3"],
+        &[
+            "manifest/list.rs",
+            "manifest/rbac.rs",
+            "manifest/sightings.rs",
+            "policy/schedule/jitter.rs",
+        ],
+    ),
     (&["crc_fast"], &["transfer/checksum.rs", "storage/memory.rs"]),
     (&["md5"], &["transfer/checksum.rs"]),
     (&["redb"], &["job/runner/journal/"]),

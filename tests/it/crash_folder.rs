@@ -8,8 +8,8 @@ use jiff::SignedDuration;
 use milvus_backup_agent::catalog::BackupState;
 use milvus_backup_agent::config::Retention;
 use milvus_backup_agent::job::{
-    JobContext, Prune, PruneRequest, Removal, RunOutcome, Sizes, run_backup, run_delete, run_list,
-    run_prune, run_undelete, run_verify,
+    ExportOptions, JobContext, Prune, PruneRequest, Removal, RunOutcome, Sizes, run_backup,
+    run_delete, run_export, run_list, run_prune, run_undelete, run_verify,
 };
 use milvus_backup_agent::model::Guard;
 use milvus_backup_agent::plan::VerifyDepth;
@@ -17,7 +17,7 @@ use milvus_backup_agent::storage::testing::FaultyStore;
 use milvus_backup_agent::storage::{LocalStore, ObjectStore};
 use tempfile::TempDir;
 
-use crate::support::{Lab, backup_name, keys, request};
+use crate::support::{Lab, assert_trees_whole, backup_name, keys, request, standalone};
 
 /// A Milvus, and a folder with the backup `old`.
 struct World {
@@ -64,6 +64,7 @@ impl World {
     /// What is listed as complete is complete.
     async fn assert_sound(&self, why: &str) {
         let context = self.context().await;
+        assert_trees_whole(&*context.repository, why).await;
         for row in run_list(&context, Sizes::Known).await.expect("a list") {
             match row.state {
                 BackupState::Complete => {
@@ -148,6 +149,25 @@ async fn a_backup_may_stop_after_any_of_its_writes() {
     let work =
         |context: JobContext| async move { run_backup(&context, request("b")).await.is_ok() };
     dies(15, nothing, work).await;
+}
+
+/// An export links the files of `old`.
+#[tokio::test(start_paused = true)]
+async fn a_tree_may_stop_after_any_of_its_writes() {
+    let work =
+        |context: JobContext| async move { run_backup(&context, standalone("b")).await.is_ok() };
+    dies(20, nothing, work).await;
+    let options =
+        || ExportOptions { backup: backup_name("old"), cluster: None, to: backup_name("b") };
+    let work = |context: JobContext| async move { run_export(&context, &options()).await.is_ok() };
+    dies(20, nothing, work).await;
+    let tree = |context: JobContext| async move {
+        run_backup(&context, standalone("tree")).await.expect("a backup");
+    };
+    let delete = |context: JobContext| async move {
+        run_delete(&context, &backup_name("tree"), Removal::Now).await.is_ok()
+    };
+    dies(15, tree, delete).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 //! Trees of milvus-backup in a repository: listed, verified and restored like backups of ours, and
 //! touched by nothing that deletes or counts.
 
+#![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -47,7 +49,7 @@ async fn write_tree(lab: &Lab, folder: &str, name: &str) -> BackupLayout {
         let bytes = lab.repository.get_bytes(&ours.list(&content.list)).await.unwrap();
         lists.insert(content.list.clone(), FileList::decode(&bytes, &content.list).unwrap());
     }
-    let documents = tree_documents(&manifest, &lists, "files").unwrap();
+    let documents = tree_documents((&manifest, None), &lists, "files").unwrap();
     let root = match folder {
         "" => KeyPrefix::root(),
         folder => KeyPrefix::new(folder).unwrap(),

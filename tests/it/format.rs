@@ -12,14 +12,16 @@ use milvus_backup_agent::job::run_backup;
 use milvus_backup_agent::manifest::{
     Attempt, AttemptEnd, Boundary, ClusterMark, CollectionContent, CollectionOutcome,
     CollectionRecord, DocumentError, FileEntry, FileList, Holder, LeaseRecord, LogKind, Manifest,
-    ManifestOutcome, RepositoryMark, RequestMark, RestoreItem, RestoreLedger, RestoreStep,
-    SegmentFiles, SingleAgentMark, Tombstone, decode, encode,
+    ManifestOutcome, RbacRecord, RepositoryMark, RequestMark, RestoreItem, RestoreLedger,
+    RestoreStep, SegmentFiles, SingleAgentMark, Tombstone, decode, decode_rbac, encode,
+    encode_rbac,
 };
 use milvus_backup_agent::milvus::{IndexDescription, KeyValue, LoadState, Partition};
 use milvus_backup_agent::model::{ClusterName, CollectionOrigin, Layout, RequestId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::rbac::users_and_roles;
 use crate::support::{Lab, backup_name, keys, namespace, request};
 
 /// The digest of `list.jsonl`, which is the name of that list.
@@ -135,6 +137,7 @@ fn manifest() -> Manifest {
         ],
         selection: Vec::new(),
         suspect: None,
+        rbac: None,
     }
 }
 
@@ -186,6 +189,26 @@ fn the_documents_of_a_backup_are_written_as_ever() {
     let at = time("2026-11-30T02:00:00Z");
     let tombstone = Tombstone { version: 1, at, reason: "old".to_owned(), policy: None };
     assert_golden("tombstone.json", &tombstone);
+}
+
+#[test]
+fn users_and_roles_are_written_as_ever() {
+    let golden = golden("rbac.json");
+    let golden = golden.trim_ascii_end();
+    let encoded = encode_rbac(&users_and_roles());
+    let (text, record) = (String::from_utf8_lossy(golden), encoded.record);
+    assert_eq!(String::from_utf8_lossy(encoded.bytes.reveal()), text);
+    assert_eq!(decode_rbac(golden, &record), Ok(users_and_roles()));
+    let newer = text.replacen("\"version\":1", "\"version\":2", 1);
+    let damaged = decode_rbac(newer.as_bytes(), &record).expect_err("it is another one");
+    assert!(matches!(damaged, DocumentError::Damaged { .. }), "{damaged}");
+    let digest = blake3::hash(newer.as_bytes()).to_hex().to_string();
+    let of_newer = RbacRecord { digest, ..record.clone() };
+    let refused = decode_rbac(newer.as_bytes(), &of_newer).expect_err("it is too new");
+    assert!(matches!(refused, DocumentError::TooNew { found: 2, known: 1, .. }), "{refused}");
+    let collections = Vec::new();
+    let manifest = Manifest { collections, rbac: Some(record), ..manifest() };
+    assert_golden("manifest-rbac.json", &manifest);
 }
 
 #[test]

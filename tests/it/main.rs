@@ -32,6 +32,7 @@ mod prune_crash;
 mod prune_plan;
 mod prune_race;
 mod rabbit;
+mod rbac;
 mod restore;
 mod restore_failures;
 mod restore_in_place;

@@ -67,6 +67,7 @@ fn manifest(run: &str) -> Found<Manifest> {
         collections: Vec::new(),
         selection: Vec::new(),
         suspect: None,
+        rbac: None,
     })
 }
 

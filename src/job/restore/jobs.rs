@@ -21,8 +21,9 @@ use super::import::partition_named;
 use super::session::Session;
 use crate::job::{JobError, JobResult};
 
-/// Between two looks at a job.
-const POLL: Duration = Duration::from_millis(500);
+/// Between the first two looks at a job, and how long it grows: a small job ends soon.
+const FIRST_POLL: Duration = Duration::from_millis(50);
+const LAST_POLL: Duration = Duration::from_secs(2);
 
 /// How long a job may stand still before it is given up.
 const STALL: Duration = Duration::from_mins(30);
@@ -95,6 +96,7 @@ async fn watch(session: &Session<'_>, request: &JobRequest) -> JobResult<u64> {
         JobError::new(ErrorKind::Failed, message)
     };
     let mut seen = (0, Instant::now());
+    let mut poll = FIRST_POLL;
     loop {
         match milvus.job_state(&job).await {
             Ok(ImportState::Completed { rows }) => return Ok(rows.unsigned_abs()),
@@ -111,7 +113,8 @@ async fn watch(session: &Session<'_>, request: &JobRequest) -> JobResult<u64> {
             let how = format!("stands at {} % for {minutes} minutes", seen.0);
             return Err(failed(how).hint("see Milvus's log"));
         }
-        sleep(POLL).await;
+        sleep(poll).await;
+        poll = (poll * 2).min(LAST_POLL);
     }
 }
 

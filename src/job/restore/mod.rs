@@ -18,6 +18,12 @@
 //! Aliases of a collection that is dropped go into the ledger first, since Milvus leaves
 //! them dangling. The ledger goes when every collection is done.
 //!
+//! # Users and roles
+//!
+//! Where they are asked for, they come first: what the target lacks goes to it in one call,
+//! which makes all of it or nothing, before any collection is touched. A rerun looks anew at what
+//! is there, so the ledger need not know of it.
+//!
 //! # In place, or staged
 //!
 //! An import reads a folder. Where the repository is in Milvus's own bucket, it reads the

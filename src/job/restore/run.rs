@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 
+use futures::FutureExt;
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use crate::manifest::{Manifest, RestoreItem, RestoreLedger, RestoreStep};
 use crate::metrics::LeaseScope;
 use crate::model::{BackupName, ClusterName, ErrorKind, Namespace};
 use crate::plan::{
-    BatchLimit, CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest,
+    BatchLimit, CollectionRestore, Existing, RbacPlan, RestorePlan, RestoreProblem, RestoreRequest,
     TargetCollection, check_request, database_properties, plan_restore, targets,
 };
 use crate::transfer::Stage;
@@ -26,7 +27,8 @@ use crate::job::held::Held;
 use crate::job::report::PlannedCollection;
 use crate::job::verify::{readable, still_there};
 use crate::job::{
-    JobContext, JobError, JobResult, PlanReport, RestoreReport, RestoredCollection, RunOutcome,
+    JobContext, JobError, JobResult, PlanReport, RbacReport, RestoreReport, RestoredCollection,
+    RunOutcome, rbac,
 };
 
 /// Each of 300 collections may be in the way; the first tell enough.
@@ -45,6 +47,8 @@ pub struct RestoreOptions {
     pub indexes: Wanted,
     /// Whether what was loaded is loaded.
     pub load: Wanted,
+    /// Whether users, roles and grants are made that are not there.
+    pub rbac: Wanted,
 }
 
 /// Runs a restore to its end.
@@ -74,6 +78,7 @@ pub async fn run_restore(
         name: options.backup.to_string(),
         outcome: outcome(&collections),
         collections,
+        rbac: begun.rbac.as_ref().map(RbacReport::from),
         duration_seconds: started.elapsed().as_secs_f64(),
     })
 }
@@ -81,10 +86,12 @@ pub async fn run_restore(
 /// What a restore would do, without writing anything anywhere.
 pub async fn plan_only(context: &JobContext, options: &RestoreOptions) -> JobResult<PlanReport> {
     context.supported_version().await?;
-    let Readable { manifest, .. } = backup_of(context, options).await?;
+    let backup = backup_of(context, options).await?;
+    let rbac = rbac::prepare(context, &backup, options.rbac).await?;
+    let Readable { manifest, .. } = backup;
     check_request(&manifest, &options.request).map_err(|problems| in_the_way(&problems))?;
     let existing = existing(context, &manifest, &options.request).await?;
-    let plan = planned(&manifest, &options.request, &existing, "plan")?;
+    let plan = planned(&manifest, options, &existing, "plan")?;
     let collections = plan.collections.iter().map(|collection| PlannedCollection {
         from: collection.from.to_string(),
         to: collection.to.to_string(),
@@ -106,6 +113,7 @@ pub async fn plan_only(context: &JobContext, options: &RestoreOptions) -> JobRes
         bytes: contents().map(|content| content.bytes).sum(),
         files_reused: 0,
         bytes_reused: 0,
+        rbac: rbac.as_ref().map(RbacReport::from),
     })
 }
 
@@ -113,7 +121,7 @@ async fn backup_of(context: &JobContext, options: &RestoreOptions) -> JobResult<
     let repository = context.open_repository().await?;
     let cluster = options.cluster.as_ref();
     let found = catalog::find(&repository, cluster, &options.backup, &*context.clock).await?;
-    readable(&found.0, found.1).await
+    readable(&found.0, found.1).boxed().await
 }
 
 /// What the target has under the wanted names.
@@ -138,13 +146,14 @@ async fn existing(
 
 fn planned(
     manifest: &Manifest,
-    request: &RestoreRequest,
+    options: &RestoreOptions,
     existing: &Existing,
     id: &str,
 ) -> JobResult<RestorePlan> {
-    let plan =
-        plan_restore(manifest, request, existing, id).map_err(|problems| in_the_way(&problems))?;
-    if plan.collections.is_empty() && plan.absent.is_empty() {
+    let plan = plan_restore(manifest, &options.request, existing, id);
+    let plan = plan.map_err(|problems| in_the_way(&problems))?;
+    let nothing = plan.collections.is_empty() && plan.absent.is_empty();
+    if nothing && options.rbac == Wanted::No {
         let message = format!("backup `{}` has nothing that is selected", manifest.name);
         return Err(JobError::new(ErrorKind::NothingToDo, message));
     }
@@ -172,6 +181,7 @@ fn in_the_way(problems: &[RestoreProblem]) -> JobError {
 struct Begun<'a> {
     session: Session<'a>,
     plan: RestorePlan,
+    rbac: Option<RbacPlan>,
     /// What an earlier, interrupted restore has done.
     done: Vec<RestoreItem>,
     /// Ledgers of earlier restores, each with the lease that keeps others from it.
@@ -190,11 +200,12 @@ async fn begin<'a>(
     let backup = backup_of(context, options).await?;
     let (from, manifest) = (&backup.cluster, &backup.manifest);
     check_request(manifest, &options.request).map_err(|problems| in_the_way(&problems))?;
+    let rbac = rbac::prepare(context, &backup, options.rbac).await?;
     let recovered = recover(context, from, &options.backup, staging).await?;
     let id = Uuid::new_v4().simple().to_string()[..8].to_owned();
     let mut existing = existing(context, manifest, &options.request).await?;
     let done = already_done(manifest, &options.request, &recovered, &mut existing);
-    let mut plan = planned(manifest, &options.request, &existing, &id)?;
+    let mut plan = planned(manifest, options, &existing, &id)?;
     plan.collections.retain(|collection| !done.iter().any(|item| item.to == collection.to));
     let lease = Lease::take(from, &format!("restore-{id}")).await?;
     let area = StagingArea::new(staging, &id, context);
@@ -215,19 +226,20 @@ async fn begin<'a>(
     };
     let mut held = recovered.held;
     held.push(context.holds(LeaseScope::Restore, &session.lease));
-    Ok(Begun { session, plan, done, taken_over: recovered.ledgers, _held: held })
+    Ok(Begun { session, plan, rbac, done, taken_over: recovered.ledgers, _held: held })
 }
 
 /// Fills everything under a ledger, which takes over those of earlier restores.
 async fn work(begun: &Begun<'_>) -> JobResult<Vec<RestoredCollection>> {
-    let Begun { session, plan, taken_over, .. } = begun;
+    let Begun { session, plan, rbac, taken_over, .. } = begun;
     let from = &session.backup.cluster;
     catalog::put_ledger(from, &*session.ledger.lock().await).await?;
     // A delete puts its tombstone and then looks for ledgers: one of both sees the other.
-    still_there(&session.backup).await?;
+    still_there(&session.backup).boxed().await?;
     for (old, fence) in taken_over {
         catalog::delete_ledger(from, fence, old).await?;
     }
+    rbac::put_back(session.context, rbac.as_ref()).await?;
     fill_all(session, plan).await
 }
 

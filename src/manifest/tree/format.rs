@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::rbac::StoredRbac;
 use crate::schema::{JsonPair, JsonSchema, is_zero};
 
 /// `BackupInfo`: `full_meta.json`, and without its collections `backup_meta.json`.
@@ -23,6 +24,8 @@ pub(super) struct BackupInfo {
     pub(super) size: u64,
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) milvus_version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rbac_meta: Option<StoredRbac>,
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) database_backups: Vec<DatabaseInfo>,
     /// None for trees of binlogs.

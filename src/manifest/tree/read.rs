@@ -14,11 +14,11 @@ use super::segments::{Groups, files};
 use super::time::{Times, times};
 use crate::manifest::{
     CollectionContent, CollectionOutcome, CollectionRecord, DocumentError, FileList, Manifest,
-    ManifestOutcome, Placement, SegmentFiles,
+    ManifestOutcome, Placement, SegmentFiles, encode_rbac,
 };
 use crate::model::{
     BackupName, ClusterName, CollectionOrigin, DatabaseDescription, IndexDescription, KeyPrefix,
-    KeyValue, Layout, LoadState, Partition,
+    KeyValue, Layout, LoadState, Partition, Rbac,
 };
 use crate::schema::JsonPair;
 
@@ -52,6 +52,8 @@ pub struct Tree {
     pub lists: BTreeMap<String, FileList>,
     /// Where its files lie.
     pub placement: Placement,
+    /// Its users, roles and grants, if it has them.
+    pub rbac: Option<Rbac>,
 }
 
 /// Reads a tree. Nothing in it is trusted: whatever does not fit together is told.
@@ -75,6 +77,7 @@ pub fn read_tree(source: &TreeSource) -> Result<Tree, DocumentError> {
         .map(|name| database_name(name))
         .collect();
     let described = info.database_backups.iter().filter(|found| !found.db_name.is_empty());
+    let rbac: Option<Rbac> = info.rbac_meta.map(Into::into);
     let mut tree = Tree {
         manifest: Manifest {
             version: Manifest::VERSION,
@@ -94,9 +97,11 @@ pub fn read_tree(source: &TreeSource) -> Result<Tree, DocumentError> {
             collections: Vec::new(),
             selection: Vec::new(),
             suspect: None,
+            rbac: rbac.as_ref().map(|rbac| encode_rbac(rbac).record),
         },
         lists: BTreeMap::new(),
         placement: Placement::own(source.binlogs.clone()),
+        rbac,
     };
     let mut groups = Groups::new();
     for collection in info.collection_backups {
@@ -180,25 +185,7 @@ fn record(
     if id == 0 || info.collection_name.is_empty() {
         return Err("it has no id or no name".to_owned());
     }
-    let mut segments: Vec<SegmentFiles> = Vec::new();
-    let mut partitions = Vec::new();
-    for partition in &info.partition_backups {
-        if partition.partition_name.is_empty() {
-            return Err(format!("partition {} has no name", partition.partition_id));
-        }
-        partitions
-            .push(Partition { id: partition.partition_id, name: partition.partition_name.clone() });
-        for segment in &partition.segment_backups {
-            segments.push(files((id, partition.partition_id), segment, groups)?);
-        }
-    }
-    for segment in &info.l0_segments {
-        segments.push(files((id, ALL_PARTITIONS), segment, groups)?);
-    }
-    let mut seen = BTreeSet::new();
-    if let Some(twice) = segments.iter().find(|segment| !seen.insert(segment.segment)) {
-        return Err(format!("segment {} is in it twice", twice.segment));
-    }
+    let (partitions, segments) = partitions(&info, groups)?;
     let list = FileList::new(segments);
     let load = load(&info);
     let mut schema = info.schema.take().ok_or_else(|| "it has no schema".to_owned())?;
@@ -240,6 +227,32 @@ fn record(
         content: Some(content),
     };
     Ok((record, list))
+}
+
+/// The partitions of a collection, and all its segments.
+fn partitions(
+    info: &CollectionInfo,
+    groups: &mut Groups,
+) -> Result<(Vec<Partition>, Vec<SegmentFiles>), String> {
+    let (mut partitions, mut segments) = (Vec::new(), Vec::new());
+    for partition in &info.partition_backups {
+        let (id, name) = (partition.partition_id, partition.partition_name.clone());
+        if name.is_empty() {
+            return Err(format!("partition {id} has no name"));
+        }
+        for segment in &partition.segment_backups {
+            segments.push(files((info.collection_id, id), segment, groups)?);
+        }
+        partitions.push(Partition { id, name });
+    }
+    for segment in &info.l0_segments {
+        segments.push(files((info.collection_id, ALL_PARTITIONS), segment, groups)?);
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = segments.iter().find(|segment| !seen.insert(segment.segment)) {
+        return Err(format!("segment {} is in it twice", twice.segment));
+    }
+    Ok((partitions, segments))
 }
 
 /// How many replicas there were nobody tells.

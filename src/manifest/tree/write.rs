@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::placement::ALL_PARTITIONS;
+use super::super::rbac::StoredRbac;
 use super::TreeDocument;
 use super::format::{
     BackupInfo, Binlog, CollectionInfo, DatabaseInfo, FieldBinlog, IndexInfo, Level, PartitionInfo,
@@ -13,7 +14,7 @@ use crate::manifest::{
     CollectionContent, CollectionRecord, FileEntry, FileId, FileList, LogKind, Manifest,
     SegmentFiles,
 };
-use crate::model::{IndexDescription, KeyValue, LoadState};
+use crate::model::{IndexDescription, KeyValue, LoadState, Rbac};
 use crate::schema::{JsonPair, JsonSchema, SchemaError};
 
 /// milvus-backup's five documents, each as the bytes of its file.
@@ -44,10 +45,11 @@ impl TreeDocuments {
     }
 }
 
-/// The documents of a backup. Its lists go by their digests, and all of them must be there;
+/// The documents of a backup, the last of them with users and roles where it has any. Its lists
+/// go by their digests, and all of them must be there;
 /// `milvus_root` is what the keys of Milvus's own storage begin with.
 pub fn tree_documents(
-    manifest: &Manifest,
+    (manifest, rbac): (&Manifest, Option<&Rbac>),
     lists: &BTreeMap<String, FileList>,
     milvus_root: &str,
 ) -> Result<TreeDocuments, SchemaError> {
@@ -85,6 +87,7 @@ pub fn tree_documents(
         collection: go_json(&Level { infos: without_segments }),
         full: go_json(&BackupInfo {
             collection_backups: collections,
+            rbac_meta: rbac.map(StoredRbac::of),
             database_backups: databases(manifest),
             ..backup
         }),

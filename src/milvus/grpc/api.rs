@@ -9,7 +9,7 @@ use crate::milvus::{
 use crate::model::Namespace;
 use crate::model::{
     ClusterFlush, CollectionDescription, DatabaseDescription, FlushAnswer, IndexDescription,
-    KeyValue, LoadState, Partition, SegmentInfo, SegmentLogs,
+    KeyValue, LoadState, Partition, Rbac, SegmentInfo, SegmentLogs,
 };
 
 use super::call::{Ask, Kind, rpc};
@@ -18,7 +18,7 @@ use super::convert::{self, pair_of, pairs};
 use super::proto::{common, milvus};
 
 /// The database that every server has.
-const DEFAULT_DATABASE: &str = "default";
+pub(super) const DEFAULT_DATABASE: &str = "default";
 
 /// `$kind $operation in $database: Message { .. }` as an [`Ask`].
 fn ask<Q>(kind: Kind, operation: String, database: &str, message: Q) -> Ask<'_, Q> {
@@ -325,6 +325,14 @@ impl MilvusApi for GrpcMilvus {
 
     async fn set_alias(&self, namespace: &Namespace, alias: &str) -> MilvusResult<()> {
         self.point_alias(namespace, alias).await
+    }
+
+    async fn rbac(&self) -> MilvusResult<Rbac> {
+        self.back_up_rbac().await
+    }
+
+    async fn restore_rbac(&self, rbac: &Rbac) -> MilvusResult<()> {
+        self.put_rbac_back(rbac).await
     }
 }
 

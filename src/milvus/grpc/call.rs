@@ -119,6 +119,7 @@ answers! {
     GetLoadStateResponse GetLoadingProgressResponse GetReplicasResponse FlushResponse
     GetFlushStateResponse GetPersistentSegmentInfoResponse ImportResponse
     GetImportStateResponse DescribeDatabaseResponse FlushAllResponse GetFlushAllStateResponse
+    BackupRbacMetaResponse
 }
 
 impl GrpcMilvus {

@@ -25,6 +25,7 @@ mod convert;
 mod later;
 mod load;
 mod proto;
+mod rbac;
 mod status;
 
 pub use client::GrpcMilvus;

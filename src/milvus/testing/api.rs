@@ -11,7 +11,7 @@ use crate::milvus::{
 use crate::model::Namespace;
 use crate::model::{
     ClusterFlush, CollectionDescription, CollectionOrigin, DatabaseDescription, FlushAnswer,
-    IndexDescription, KeyValue, LoadState, Partition, SegmentInfo, SegmentLogs,
+    IndexDescription, KeyValue, LoadState, Partition, Rbac, SegmentInfo, SegmentLogs,
 };
 
 use crate::schema::{SchemaSummary, rename_and_strip};
@@ -352,6 +352,16 @@ impl MilvusApi for FakeMilvus {
         }
         cluster.aliases.insert(alias, id);
         Ok(())
+    }
+
+    async fn rbac(&self) -> MilvusResult<Rbac> {
+        self.enter(MilvusCall::Rbac)?;
+        self.tell_rbac()
+    }
+
+    async fn restore_rbac(&self, rbac: &Rbac) -> MilvusResult<()> {
+        self.enter(MilvusCall::RestoreRbac)?;
+        self.take_rbac(rbac)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::milvus::{CollectionSpec, ImportState};
 use crate::model::Namespace;
-use crate::model::{FlushAnswer, LoadState};
+use crate::model::{FlushAnswer, LoadState, Rbac};
 use crate::schema::SchemaSummary;
 
 use super::collection::{Collection, Content, PartitionState};
@@ -27,6 +27,8 @@ pub(super) struct Cluster {
     /// Collections by id: an alias outlives what it points at.
     pub(super) aliases: BTreeMap<Namespace, i64>,
     pub(super) tasks: BTreeMap<i64, Task>,
+    /// None on a server that cannot tell.
+    pub(super) rbac: Option<Rbac>,
 }
 
 #[derive(Debug)]
@@ -65,6 +67,7 @@ impl Default for Cluster {
             databases: BTreeMap::from([("default".to_owned(), BTreeMap::new())]),
             aliases: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            rbac: None,
         }
     }
 }

@@ -15,6 +15,9 @@
 //! - dropping a collection leaves its aliases dangling; such a name cannot be renamed to
 //! - an index, partition or load that is asked for twice is fine
 //!
+//! Users and roles it has only where a test gives it some ([`FakeMilvus::set_rbac`]), as servers
+//! since 2.5 do; it then takes back what is not there yet, or nothing at all.
+//!
 //! It is stricter in one thing: a segment whose fields differ from the schema, in number of
 //! logs or in rows, fails its import.
 //!
@@ -26,6 +29,7 @@ mod cluster;
 mod collection;
 mod fake;
 mod logs;
+mod rbac;
 mod schema;
 mod script;
 

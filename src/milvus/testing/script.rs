@@ -29,6 +29,8 @@ pub enum MilvusCall {
     RenameCollection,
     DropCollection,
     SetAlias,
+    Rbac,
+    RestoreRbac,
 }
 
 /// How an import goes other than well.

@@ -18,6 +18,7 @@ schedule: {cron: "0 2 * * *", timezone: Asia/Shanghai, jitter: 5m, catch_up: 6h,
 triggers: [api, amqp, api]
 layout: incremental
 flush: required
+rbac: true
 retention: {keep_last: 3, keep_within: 2d, keep_hourly: 24, keep_daily: 7, keep_weekly: 4, keep_monthly: 6, keep_yearly: 1, min_keep: 5, keep_partial: 0}
 max_age: 26h
 timeout: 4h
@@ -40,6 +41,7 @@ fn every_key_can_be_written() {
     assert!(schedule.delay() <= SignedDuration::from_mins(5));
     assert_eq!(policy.triggers, [Trigger::Amqp, Trigger::Api]);
     assert_eq!((policy.layout, policy.flush), (Layout::Incremental, Flush::Required));
+    assert!(policy.rbac);
     let Retention::Rules(rules) = policy.retention else { panic!("{:?}", policy.retention) };
     let numbers =
         [rules.last, rules.hourly, rules.daily, rules.weekly, rules.monthly, rules.yearly];
@@ -66,6 +68,7 @@ fn nothing_written_means_the_defaults() {
     assert_eq!(policy.name.backup_prefix(), "before_deploy");
     assert_eq!(policy.collections.to_string(), "*.*");
     assert!(policy.schedule.is_none() && policy.triggers.is_empty() && !policy.paused);
+    assert!(!policy.rbac);
     let Retention::Rules(rules) = policy.retention else { panic!("{:?}", policy.retention) };
     assert_eq!((rules.min_keep.get(), rules.partial, rules.daily), (2, 3, None));
     assert_eq!((policy.max_age, policy.timeout), (None, None));
@@ -95,9 +98,13 @@ fn the_age_follows_from_the_schedule() {
 fn a_change_is_a_difference() {
     let text = "schedule: {cron: 0 2 * * *}\nretention: {keep_all: true}\n";
     assert_eq!(policy(text), policy(&format!("# a comment\n{text}paused: false\n")));
-    for other in
-        ["paused: true", "timeout: 1h", "collections: [a.b]", "verify: {after_backup: none}"]
-    {
+    for other in [
+        "paused: true",
+        "rbac: true",
+        "timeout: 1h",
+        "collections: [a.b]",
+        "verify: {after_backup: none}",
+    ] {
         assert_ne!(policy(text), policy(&format!("{text}{other}\n")), "{other}");
     }
     assert_ne!(policy(text), policy(&text.replace("0 2", "0 3")));

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::wire::milvus::RbacMeta;
 use super::wire::schema::CollectionSchema;
 
 /// A server's version and what comes with it.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 pub(super) struct Version {
     pub(super) tag: &'static str,
     /// `segments/describe`.
@@ -107,6 +109,8 @@ pub(super) struct Cluster {
     /// What was asked for the end of a flush.
     pub(super) flush_asked: BTreeMap<String, u32>,
     pub(super) last_id: i64,
+    /// Users, roles and grants; none where it cannot tell.
+    pub(super) rbac: Option<RbacMeta>,
 }
 
 impl Cluster {

@@ -10,6 +10,9 @@ use milvus_backup_agent::manifest::Manifest;
 /// Lines that say where in the reference the calls are found.
 const COMMENT: &str = "#";
 
+/// Writes what was recorded to the files.
+const REGENERATE: &str = "MBA_GOLDEN_WRITE";
+
 /// Compares what was recorded with `fixtures/dialects/<name>.txt`, or writes it there.
 pub(super) fn assert_golden(name: &str, recorded: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dialects");
@@ -17,10 +20,9 @@ pub(super) fn assert_golden(name: &str, recorded: &str) {
     let golden = std::fs::read_to_string(&path).unwrap_or_default();
     let (comments, calls): (Vec<&str>, Vec<&str>) =
         golden.lines().partition(|line| line.starts_with(COMMENT));
-    if std::env::var("MBA_GOLDEN").is_ok_and(|wish| wish == "write") {
-        let comments: String = comments.iter().map(|line| format!("{line}\n")).collect();
+    if std::env::var_os(REGENERATE).is_some() {
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(&path, format!("{comments}{recorded}")).unwrap();
+        std::fs::write(&path, format!("{}\n{recorded}", comments.join("\n"))).unwrap();
         return;
     }
     let recorded: Vec<&str> = recorded.lines().collect();

@@ -35,7 +35,7 @@ fn pairs(properties: &[(String, String)]) -> Vec<common::KeyValuePair> {
 }
 
 impl Fake {
-    /// What of the calls of a backup this is; the rest is [`Fake::change`].
+    /// A call of the server as a whole, or any other.
     pub(super) fn look(&self, method: &str, database: &str, body: &[u8]) -> Option<Vec<u8>> {
         Some(match method {
             "Connect" => {
@@ -59,6 +59,29 @@ impl Fake {
                 milvus::ShowCollectionsResponse { status: Some(ok()), collection_names }
                     .encode_to_vec()
             }
+            "FlushAll" => {
+                self.record.add(" cluster", "grpc FlushAll");
+                if !self.version.flushes_all {
+                    return None;
+                }
+                let flush_all_msgs = self.messages();
+                milvus::FlushAllResponse { status: Some(ok()), flush_all_msgs }.encode_to_vec()
+            }
+            "GetFlushAllState" => {
+                let asked: milvus::GetFlushAllStateRequest = decode(body);
+                let ticks: BTreeMap<_, _> = asked.flush_all_tss.into_iter().collect();
+                self.record
+                    .add(" cluster", format!("grpc GetFlushAllState flush_all_tss={ticks:?}"));
+                let flushed = self.asked_before(" cluster");
+                milvus::GetFlushAllStateResponse { status: Some(ok()), flushed }.encode_to_vec()
+            }
+            _ => return self.look_at(method, database, body),
+        })
+    }
+
+    /// One that looks at a collection.
+    fn look_at(&self, method: &str, database: &str, body: &[u8]) -> Option<Vec<u8>> {
+        Some(match method {
             "DescribeCollection" => {
                 let asked: milvus::DescribeCollectionRequest = decode(body);
                 let name = asked.collection_name;
@@ -107,6 +130,13 @@ impl Fake {
                 let replicas = vec![milvus::ReplicaInfo { replica_id: 1 }];
                 milvus::GetReplicasResponse { status: Some(ok()), replicas }.encode_to_vec()
             }
+            _ => return self.seal(method, database, body),
+        })
+    }
+
+    /// One that is about its segments.
+    fn seal(&self, method: &str, database: &str, body: &[u8]) -> Option<Vec<u8>> {
+        Some(match method {
             "Flush" => self.flush(database, &decode(body)),
             "GetFlushState" => {
                 let asked: milvus::GetFlushStateRequest = decode(body);
@@ -115,22 +145,6 @@ impl Fake {
                 self.called(method, database, &asked.collection_name, &segments);
                 let flushed = self.asked_before(&asked.collection_name);
                 milvus::GetFlushStateResponse { status: Some(ok()), flushed }.encode_to_vec()
-            }
-            "FlushAll" => {
-                self.record.add(" cluster", "grpc FlushAll");
-                if !self.version.flushes_all {
-                    return None;
-                }
-                let flush_all_msgs = self.messages();
-                milvus::FlushAllResponse { status: Some(ok()), flush_all_msgs }.encode_to_vec()
-            }
-            "GetFlushAllState" => {
-                let asked: milvus::GetFlushAllStateRequest = decode(body);
-                let ticks: BTreeMap<_, _> = asked.flush_all_tss.into_iter().collect();
-                self.record
-                    .add(" cluster", format!("grpc GetFlushAllState flush_all_tss={ticks:?}"));
-                let flushed = self.asked_before(" cluster");
-                milvus::GetFlushAllStateResponse { status: Some(ok()), flushed }.encode_to_vec()
             }
             "GetPersistentSegmentInfo" => {
                 let asked: milvus::GetPersistentSegmentInfoRequest = decode(body);
@@ -228,7 +242,7 @@ impl Fake {
 
 /// Each collection's own flush is at another second.
 pub(super) fn own_flush(collection: i64) -> u64 {
-    FLUSHED_AT + (u64::try_from(collection).expect("an id") * 1000 << 18)
+    FLUSHED_AT + ((u64::try_from(collection).expect("an id") * 1000) << 18)
 }
 
 fn base36(mut number: u64) -> String {

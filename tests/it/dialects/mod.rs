@@ -2,12 +2,13 @@
 //! speak their API answer from a small cluster and write down every call.
 //!
 //! The calls are compared with `fixtures/dialects/*.txt`, each line of which was checked against
-//! the reference; `MBA_GOLDEN=write` writes them anew, to be checked again.
+//! the reference; `MBA_GOLDEN_WRITE=1` writes them anew, to be checked again.
 
 mod backups;
 mod cluster;
 mod golden;
 mod grpc;
+mod rbac;
 mod record;
 mod rest;
 mod restores;

@@ -3,9 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use prost::Message;
+
 use super::cluster::{Cluster, Collection, Segment, Version};
 use super::wire::common::KeyValuePair;
-use super::wire::schema::{CollectionSchema, FieldSchema, FunctionSchema, StructArrayFieldSchema};
+use super::wire::schema::{
+    CollectionSchema, FieldSchema, FunctionSchema, StructArrayFieldSchema, ValueField, value_field,
+};
 
 /// `schema.DataType`.
 const INT64: i32 = 5;
@@ -67,7 +71,10 @@ fn films(version: Version) -> CollectionSchema {
             fields: vec![field(106, "chapters[name]", VARCHAR)],
             ..StructArrayFieldSchema::default()
         });
-        schema.fields.push(FieldSchema { nullable: true, ..field(107, "year", INT64) });
+        let data = Some(value_field::Data::LongData(1895));
+        let default_value = ValueField { data }.encode_to_vec();
+        let year = FieldSchema { nullable: true, default_value, ..field(107, "year", INT64) };
+        schema.fields.push(year);
     }
     schema
 }
@@ -147,13 +154,13 @@ pub(super) fn cluster(version: Version, sorted_notes: bool) -> (Cluster, Vec<Str
         }],
         ..Collection::default()
     };
-    let mut files = vec![REPLACED.to_owned()];
+    let mut keys = vec![REPLACED.to_owned()];
     for collection in [&films, &notes] {
         for segment in &collection.segments {
             let place = format!("{}/{}/{}", collection.id, segment.partition, segment.id);
             let insert = segment.insert.iter();
-            files.extend(insert.map(|(field, log)| format!("insert_log/{place}/{field}/{log}")));
-            files.extend(segment.delta.iter().map(|log| format!("delta_log/{place}/{log}")));
+            keys.extend(insert.map(|(field, log)| format!("insert_log/{place}/{field}/{log}")));
+            keys.extend(segment.delta.iter().map(|log| format!("delta_log/{place}/{log}")));
         }
     }
     let name = |database: &str, name: &str| (database.to_owned(), name.to_owned());
@@ -167,5 +174,5 @@ pub(super) fn cluster(version: Version, sorted_notes: bool) -> (Cluster, Vec<Str
         last_id: 5000,
         ..Cluster::default()
     };
-    (cluster, files)
+    (cluster, keys)
 }

@@ -15,6 +15,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use url::Url;
 
 /// gRPC's code for a call that a server does not have.
@@ -38,14 +39,15 @@ pub(super) trait Answers: Send + Sync + 'static {
     fn management(&self, path: &str, query: &str) -> Option<String>;
 }
 
-/// Serves until the runtime ends.
-pub(super) async fn serve(server: Arc<dyn Answers>) -> Url {
+/// Serves as long as the tasks live.
+pub(super) async fn serve(server: Arc<dyn Answers>, tasks: &mut JoinSet<()>) -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
             let server = Arc::clone(&server);
-            tokio::spawn(async move {
+            connections.spawn(async move {
                 let service = service_fn(move |request| {
                     let server = Arc::clone(&server);
                     async move { Ok::<_, Infallible>(answer(&*server, request).await) }

@@ -24,6 +24,7 @@ fn plain(pairs: Vec<common::KeyValuePair>) -> Vec<(String, String)> {
 }
 
 impl Fake {
+    /// A call that makes, changes or drops a database or a collection.
     pub(super) fn change(&self, method: &str, database: &str, body: &[u8]) -> Option<Vec<u8>> {
         let status = match method {
             "CreateDatabase" => {
@@ -47,6 +48,27 @@ impl Fake {
                     }
                 })
             }
+            "RenameCollection" => {
+                let asked: milvus::RenameCollectionRequest = decode(body);
+                let more = format!("newName={}", asked.new_name);
+                self.called(method, database, &asked.old_name, &more);
+                self.rename(database, &asked.old_name, asked.new_name)
+            }
+            "DropCollection" => {
+                let asked: milvus::DropCollectionRequest = decode(body);
+                let name = asked.collection_name;
+                self.called(method, database, &name, "");
+                self.cluster().collections.remove(&(database.to_owned(), name));
+                ok()
+            }
+            _ => return self.furnish(method, database, body),
+        };
+        Some(status.encode_to_vec())
+    }
+
+    /// One that makes something in a collection, or loads it.
+    fn furnish(&self, method: &str, database: &str, body: &[u8]) -> Option<Vec<u8>> {
+        let status = match method {
             "CreatePartition" => {
                 let asked: milvus::CreatePartitionRequest = decode(body);
                 let name = asked.partition_name;
@@ -80,19 +102,8 @@ impl Fake {
                     milvus::GetLoadingProgressResponse { status, progress: 100 }.encode_to_vec(),
                 );
             }
-            "RenameCollection" => {
-                let asked: milvus::RenameCollectionRequest = decode(body);
-                let more = format!("newName={}", asked.new_name);
-                self.called(method, database, &asked.old_name, &more);
-                self.rename(database, &asked.old_name, asked.new_name)
-            }
-            "DropCollection" => {
-                let asked: milvus::DropCollectionRequest = decode(body);
-                let name = asked.collection_name;
-                self.called(method, database, &name, "");
-                self.cluster().collections.remove(&(database.to_owned(), name));
-                ok()
-            }
+            "BackupRBAC" => return self.tell_rbac(),
+            "RestoreRBAC" => return self.take_rbac(body),
             _ => {
                 self.record.add(" cluster", format!("grpc {method} is not there"));
                 return None;

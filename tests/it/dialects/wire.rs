@@ -19,4 +19,11 @@ pub(crate) mod milvus {
         reason = "generated"
     )]
     tonic::include_proto!("milvus.proto.milvus");
+
+    /// The program's own hides the hash.
+    impl std::fmt::Debug for UserInfo {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(&self.user)
+        }
+    }
 }

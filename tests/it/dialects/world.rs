@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::FutureExt;
 use milvus_backup_agent::job::{
-    BackupReport, JobContext, RestoreReport, RunOutcome, run_backup, run_restore,
+    BackupReport, BackupRequest, JobContext, RestoreOptions, RestoreReport, RunOutcome, run_backup,
+    run_restore,
 };
 use milvus_backup_agent::manifest::Manifest;
 use milvus_backup_agent::milvus::{GrpcMilvus, HttpManagement};
@@ -15,6 +16,7 @@ use milvus_backup_agent::model::{KeyPrefix, ObjectKey};
 use milvus_backup_agent::storage::{MemoryStore, ObjectStore, ObjectStoreExt};
 use prost::Message;
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use super::cluster::{Cluster, Version};
 use super::record::Record;
@@ -32,6 +34,7 @@ const BEARER: &str = "root:Milvus";
 
 /// What a server does other than well.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 pub(super) struct Script {
     pub(super) tells_no_ticks: bool,
     /// `default.notes` has a new segment after the flush of everything, which is sorted already.
@@ -61,6 +64,11 @@ impl Fake {
 
     pub(super) fn rows_of(&self, segment: i64) -> i64 {
         if self.script.sees_nothing { 0 } else { self.rows[&segment] }
+    }
+
+    fn assert_told_who_asks(&self) {
+        let bearers = self.bearers.lock().unwrap();
+        assert!(bearers.iter().all(|bearer| bearer.as_deref() == Some(BEARER)), "{bearers:?}");
     }
 
     /// The files below a folder as this server calls it.
@@ -125,8 +133,8 @@ impl World {
         fake(version, script, Cluster { databases, last_id: 900, ..Cluster::default() }, &self.lab)
     }
 
-    async fn context(&self, fake: &Arc<Fake>) -> JobContext {
-        let address = serve(Arc::<Fake>::clone(fake)).await;
+    pub(super) async fn context(&self, fake: &Arc<Fake>, tasks: &mut JoinSet<()>) -> JobContext {
+        let address = serve(Arc::<Fake>::clone(fake), tasks).await;
         let mut context = self.lab.context();
         context.milvus = Arc::new(GrpcMilvus::new(&address).unwrap().with_bearer(BEARER));
         context.gc = Some(Arc::new(HttpManagement::new(address)));
@@ -135,11 +143,17 @@ impl World {
 
     /// A backup `b` that must be complete, and its manifest.
     pub(super) async fn backup(&self) -> (BackupReport, Manifest) {
-        let context = self.context(&self.source).await;
-        let report = run_backup(&context, request("b")).await;
+        self.back_up(request("b")).await
+    }
+
+    /// The same, of more or less.
+    pub(super) async fn back_up(&self, request: BackupRequest) -> (BackupReport, Manifest) {
+        let mut tasks = JoinSet::new();
+        let context = self.context(&self.source, &mut tasks).await;
+        let report = run_backup(&context, request).await;
         let report = report.unwrap_or_else(|error| panic!("{}", error.chain()));
         assert_eq!(report.outcome, RunOutcome::Complete, "{report:?}");
-        self.assert_told_who_asks(&self.source);
+        self.source.assert_told_who_asks();
         self.lab.later();
         let key = ObjectKey::new("c1/b/manifest.json").unwrap();
         let manifest = self.lab.repository.get_bytes(&key).await.unwrap();
@@ -148,9 +162,19 @@ impl World {
 
     /// A restore of `b`.
     pub(super) async fn restore(&self, target: &Arc<Fake>) -> RestoreReport {
-        let context = self.context(target).await;
-        let restored = run_restore(&context, &self.lab.staging(), &restore_of("b")).await;
-        self.assert_told_who_asks(target);
+        self.put_back(target, &restore_of("b")).await
+    }
+
+    /// The same, of more or less.
+    pub(super) async fn put_back(
+        &self,
+        target: &Arc<Fake>,
+        options: &RestoreOptions,
+    ) -> RestoreReport {
+        let mut tasks = JoinSet::new();
+        let context = self.context(target, &mut tasks).await;
+        let restored = run_restore(&context, &self.lab.staging(), options).await;
+        target.assert_told_who_asks();
         let left = self.lab.staging.list_all(&KeyPrefix::root()).await.unwrap();
         assert!(left.is_empty(), "{left:?}");
         restored.unwrap_or_else(|error| panic!("{}", error.chain()))
@@ -160,11 +184,6 @@ impl World {
     pub(super) async fn restore_into_2_3(&self) -> RestoreReport {
         let restored = self.lab.restore(&restore_of("b")).await;
         restored.unwrap_or_else(|error| panic!("{}", error.chain()))
-    }
-
-    fn assert_told_who_asks(&self, fake: &Fake) {
-        let bearers = fake.bearers.lock().unwrap();
-        assert!(bearers.iter().all(|bearer| bearer.as_deref() == Some(BEARER)), "{bearers:?}");
     }
 
     /// What lies in the repository of a collection's files.

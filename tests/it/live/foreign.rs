@@ -44,8 +44,8 @@ fn what_milvus_backup_wrote_comes_back_as_it_was() {
 
     let whole = agent.restore("whole_2024_09_11_10_30_00", &["--suffix", "_back"]);
     let grouped = agent.restore("grouped", &["--suffix", "_back"]);
-    let deleted = |report: &Value| report["collections"][0]["rows_deleted"].as_u64().unwrap();
-    assert!(deleted(&whole) > 0 && deleted(&grouped) > 0, "{whole} {grouped}");
+    let missing = |report: &Value| report["collections"][0]["rows_deleted"].as_u64().unwrap();
+    assert!(missing(&whole) > 0 && missing(&grouped) > 0, "{whole} {grouped}");
     let [new_back, old_back] = [new, old].map(|name| format!("{name}_back"));
     let after = server.dump(&format!("{new_back},{old_back}"), &agent.path("after.json"));
     let renames = [format!("{new}={new_back}"), format!("{old}={old_back}")];

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use milvus_backup_agent::milvus::{
     GrpcMilvus, ImportRequest, ImportTask, MilvusApi, MilvusErrorKind,
 };
-use milvus_backup_agent::model::LoadState;
-use milvus_backup_agent::model::Namespace;
+use milvus_backup_agent::model::{LoadState, Namespace, Rbac};
 
 use crate::lab::{LabServer, imported, milvus};
 
@@ -40,6 +39,16 @@ async fn what_does_not_exist_is_not_found() {
         assert_eq!(error.kind(), MilvusErrorKind::NotFound, "{error}");
     }
     client.drop_collection(&absent).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_2_3_has_no_users_and_roles_to_give_or_take() {
+    let client = milvus().client();
+    for error in
+        [client.rbac().await.unwrap_err(), client.restore_rbac(&Rbac::default()).await.unwrap_err()]
+    {
+        assert_eq!(error.kind(), MilvusErrorKind::Unimplemented, "{error}");
+    }
 }
 
 /// Milvus does not miss what is not there, so a restore has to count rows.

@@ -158,6 +158,7 @@ fn request(name: BackupName, keeps: Keeps) -> BackupRequest {
         job: None,
         selector: CollectionSelector::parse(["default.c?"]).expect("a pattern"),
         layout: Layout::Incremental,
+        rbac: false,
         trigger: "model".to_owned(),
     }
 }
@@ -179,5 +180,6 @@ fn restore(backup: BackupName, id: JobId) -> RestoreOptions {
         },
         indexes: Wanted::Yes,
         load: Wanted::Yes,
+        rbac: Wanted::No,
     }
 }

@@ -57,6 +57,7 @@ pub(super) fn backup(at: Timestamp) -> BackupFacts {
         collections: Vec::new(),
         selection: vec!["*.*".to_owned()],
         suspect: None,
+        rbac: None,
     };
     BackupFacts {
         name,

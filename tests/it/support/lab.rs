@@ -191,6 +191,7 @@ pub(crate) fn request(name: &str) -> BackupRequest {
         policy: None,
         selector: CollectionSelector::all(),
         layout: Layout::Incremental,
+        rbac: false,
         trigger: "test".to_owned(),
         job: None,
     }
@@ -214,6 +215,7 @@ pub(crate) fn restore_of(name: &str) -> RestoreOptions {
         },
         indexes: Wanted::Yes,
         load: Wanted::Yes,
+        rbac: Wanted::No,
     }
 }
 

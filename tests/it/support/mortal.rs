@@ -16,7 +16,7 @@ use milvus_backup_agent::milvus::{
     ImportJob, ImportRequest, ImportState, ImportTask, IndexDescription, JobRequest, KeyValue,
     LoadState, MilvusApi, MilvusResult, MilvusVersion, Partition, SegmentInfo, SegmentLogs,
 };
-use milvus_backup_agent::model::{KeyPrefix, Namespace, ObjectKey};
+use milvus_backup_agent::model::{KeyPrefix, Namespace, ObjectKey, Rbac};
 use milvus_backup_agent::storage::{
     CopySource, Deadline, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space,
     StoreResult, UnfinishedWrite,
@@ -318,4 +318,6 @@ pass_on! {
     rename_collection(from: [&Namespace], to: [&str]) -> [()];
     drop_collection(namespace: [&Namespace]) -> [()];
     set_alias(namespace: [&Namespace], alias: [&str]) -> [()];
+    rbac() -> [Rbac];
+    restore_rbac(rbac: [&Rbac]) -> [()];
 }

@@ -26,7 +26,7 @@ pub(super) fn golden(document: TreeDocument) -> Vec<u8> {
 fn a_tree_is_milvus_backups_byte_for_byte() {
     let sample = sample();
     for root in ["files", "files/"] {
-        let documents = tree_documents(&sample.manifest, &sample.lists, root).unwrap();
+        let documents = tree_documents((&sample.manifest, None), &sample.lists, root).unwrap();
         for document in TreeDocument::ALL {
             let (written, golden) = (documents.bytes(*document), golden(*document));
             let [written, golden] = [written, &golden].map(String::from_utf8_lossy);
@@ -38,7 +38,7 @@ fn a_tree_is_milvus_backups_byte_for_byte() {
 #[test]
 fn a_milvus_without_a_root_path_has_keys_without_one() {
     let sample = sample();
-    let documents = tree_documents(&sample.manifest, &sample.lists, "").unwrap();
+    let documents = tree_documents((&sample.manifest, None), &sample.lists, "").unwrap();
     let full = String::from_utf8(documents.full).unwrap();
     assert!(full.contains(r#""log_path":"insert_log/451699909127432302/"#), "{full}");
 }
@@ -48,5 +48,5 @@ fn a_schema_that_is_none_makes_no_tree() {
     let mut sample = sample();
     let content = sample.manifest.collections[0].content.as_mut().unwrap();
     content.schema = vec![0xff];
-    assert!(tree_documents(&sample.manifest, &sample.lists, "files").is_err());
+    assert!(tree_documents((&sample.manifest, None), &sample.lists, "files").is_err());
 }

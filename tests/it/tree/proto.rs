@@ -70,14 +70,13 @@ pub(super) fn at(message: &[u8], path: &[(u64, usize)]) -> String {
     let mut left = *index;
     while !rest.is_empty() {
         let key = varint(&mut rest);
-        let (number, content) = match key & 7 {
-            0 => (Some(varint(&mut rest)), &rest[..0]),
-            _ => {
-                let length = usize::try_from(varint(&mut rest)).expect("a length");
-                let (content, after) = rest.split_at(length);
-                rest = after;
-                (None, content)
-            }
+        let value = varint(&mut rest);
+        let (number, content) = if key % 8 == 0 {
+            (Some(value), &rest[..0])
+        } else {
+            let (content, after) = rest.split_at(usize::try_from(value).expect("a length"));
+            rest = after;
+            (None, content)
         };
         if key >> 3 != *field {
             continue;

@@ -28,7 +28,7 @@ fn read(documents: BTreeMap<TreeDocument, Vec<u8>>) -> Result<Tree, DocumentErro
 }
 
 fn documents(sample: &Sample) -> BTreeMap<TreeDocument, Vec<u8>> {
-    let written = tree_documents(&sample.manifest, &sample.lists, "files").unwrap();
+    let written = tree_documents((&sample.manifest, None), &sample.lists, "files").unwrap();
     TreeDocument::ALL.iter().map(|one| (*one, written.bytes(*one).to_vec())).collect()
 }
 

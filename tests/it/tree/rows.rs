@@ -188,7 +188,10 @@ rows! {
         "grants": [{"role": {"name": "r"}, "object": {"name": "Collection"}, "object_name": "films",
             "grantor": {"user": {"name": "root"}, "privilege": {"name": "Search"}}, "db_name": "default"}],
         "privilege_groups": [{"group_name": "g", "privileges": [{"name": "Search"}]}]
-    }), Ignored);
+    }), tells(
+        |tree| tree.rbac.as_ref().map_or_else(String::new, |rbac| rbac.counts().to_string()),
+        "1 users, 1 roles, 1 grants, 1 privilege groups", ""
+    ));
     backup_rpc_channel_info:
         foreign(BACKUP, "rpc_channel_info", json!({"name": "c", "position": "cA=="}), Ignored);
     backup_flush_all_msgs:

@@ -49,6 +49,7 @@ pub(super) fn sample() -> Sample {
             collections: Vec::new(),
             selection: Vec::new(),
             suspect: None,
+            rbac: None,
         },
         lists: BTreeMap::new(),
     };
@@ -102,7 +103,8 @@ pub(super) fn blank() -> Sample {
 impl Sample {
     /// `full_meta.json`.
     pub(super) fn full(&self) -> serde_json::Value {
-        let documents = tree_documents(&self.manifest, &self.lists, "files").expect("a tree");
+        let documents =
+            tree_documents((&self.manifest, None), &self.lists, "files").expect("a tree");
         serde_json::from_slice(&documents.full).expect("JSON")
     }
 

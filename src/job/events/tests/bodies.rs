@@ -117,6 +117,7 @@ fn backup_report() -> BackupReport {
         bytes_reused: 12_884_901_888,
         rows: 2_500_000,
         suspect: None,
+        rbac: None,
         duration_seconds: 41.5,
     }
 }
@@ -309,6 +310,7 @@ fn a_restore_tells_each_collection() {
             error: None,
             notes: Vec::new(),
         }],
+        rbac: None,
         duration_seconds: 2.0,
     };
     let letters = run(RunKind::Restore, "", Some(&report.name)).ended(
