@@ -121,7 +121,7 @@ type Prepared = (Cluster, String, MilvusVersion, Selected, Option<Rbac>);
 /// Everything that may be refused before a name is reserved.
 async fn prepare(context: &JobContext, request: &BackupRequest) -> JobResult<Prepared> {
     context.source()?;
-    let version = context.supported_version().await?;
+    let version = context.told_version().await?;
     let clock = &*context.clock;
     let repository = Repository::open_or_create(Arc::clone(&context.repository), clock).await?;
     catalog::admit(&repository).await?;

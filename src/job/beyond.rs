@@ -18,7 +18,7 @@ use futures::{StreamExt, stream};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::manifest::Boundary;
-use crate::milvus::{Dialect, MilvusApi, MilvusErrorKind, MilvusResult};
+use crate::milvus::{Dialect, MilvusApi, MilvusError, MilvusErrorKind, MilvusResult};
 use crate::model::{ClusterFlush, DatabaseDescription, Namespace, SegmentInfo, SegmentLogs};
 use crate::plan;
 
@@ -76,7 +76,7 @@ impl<'a> Beyond<'a> {
             let asked = Instant::now();
             let flush = match milvus.flush_all().await {
                 Ok(flush) => flush,
-                Err(error) if error.kind() == MilvusErrorKind::Unimplemented => {
+                Err(error) if no_flush_of_all(&error) => {
                     tracing::info!(%error, "each collection is flushed by itself");
                     return Ok(());
                 }
@@ -196,6 +196,11 @@ impl<'a> Beyond<'a> {
         }
         Ok(told)
     }
+}
+
+/// Whether single collections may be flushed all the same.
+fn no_flush_of_all(error: &MilvusError) -> bool {
+    matches!(error.kind(), MilvusErrorKind::Unimplemented | MilvusErrorKind::NotAuthorised)
 }
 
 /// The persistent segments of each collection that can be listed.

@@ -73,16 +73,25 @@ impl JobContext {
     pub(super) async fn supported_version(&self) -> JobResult<MilvusVersion> {
         let version = self.milvus.version().await?;
         match version.support() {
-            Support::Live => {}
-            Support::Fake => {
-                tracing::warn!(%version, "this version of Milvus was never run with, only a fake of it: try a restore");
-            }
+            Support::Live | Support::Fake => Ok(version),
             Support::No => {
                 let address = self.milvus.address();
                 let message = format!("Milvus {version} at {address} is not supported yet");
-                return Err(JobError::new(ErrorKind::Refused, message)
-                    .hint("this agent backs up and restores Milvus 2.3 to 2.6"));
+                Err(JobError::new(ErrorKind::Refused, message)
+                    .hint("this agent backs up and restores Milvus 2.3 to 2.6"))
             }
+        }
+    }
+
+    /// The same for work that relies on it: the log says if it was never run.
+    pub(super) async fn told_version(&self) -> JobResult<MilvusVersion> {
+        let version = self.supported_version().await?;
+        if version.support() == Support::Fake {
+            tracing::warn!(
+                %version,
+                "this agent was never run with this version of Milvus, only with a fake of it: \
+                 restore a backup and compare before you rely on one"
+            );
         }
         Ok(version)
     }

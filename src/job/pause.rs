@@ -94,62 +94,97 @@ async fn keep(
     stop: &CancellationToken,
     (answered, mut asked): (&watch::Sender<bool>, mpsc::UnboundedReceiver<Wanted>),
 ) {
-    let mut targets = match cover {
+    let targets = match cover {
         Cover::Cluster => vec![GcTarget::Cluster],
         Cover::Collections => Vec::new(),
     };
-    let mut tickets = Vec::new();
+    let mut keeper = Keeper { control, targets, tickets: Vec::new(), silent: false };
     loop {
-        let mut kept = Vec::new();
-        for target in targets {
-            if pause(control, target, &mut tickets).await {
-                kept.push(target);
-            }
-        }
-        targets = kept;
+        keeper.renew().await;
         answered.send_replace(true);
-        if cover == Cover::Cluster && targets.is_empty() {
+        if cover == Cover::Cluster && keeper.targets.is_empty() {
             break;
         }
+        if keeper.wait(stop, &mut asked).await == Waited::Stopped {
+            break;
+        }
+    }
+    for ticket in &keeper.tickets {
+        resume(control, ticket).await;
+    }
+}
+
+/// How a wait for the next renewal ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    /// It is time to renew.
+    Due,
+    /// The pause is over.
+    Stopped,
+}
+
+/// What is paused.
+struct Keeper<'a> {
+    control: &'a dyn GcControl,
+    targets: Vec<GcTarget>,
+    tickets: Vec<GcTicket>,
+    /// The server does not answer: nothing more is asked until the next renewal.
+    silent: bool,
+}
+
+impl Keeper<'_> {
+    async fn renew(&mut self) {
+        self.silent = false;
+        for target in std::mem::take(&mut self.targets) {
+            self.pause(target).await;
+        }
+    }
+
+    /// Covers what is asked for, until it is time to renew. A question that is under way is
+    /// waited for, so that its ticket is known.
+    async fn wait(
+        &mut self,
+        stop: &CancellationToken,
+        asked: &mut mpsc::UnboundedReceiver<Wanted>,
+    ) -> Waited {
         let renewal = Instant::now() + RENEWAL;
         loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => {
-                    for ticket in &tickets {
-                        resume(control, ticket).await;
-                    }
-                    return;
-                }
+                () = stop.cancelled() => return Waited::Stopped,
                 Some((collection, done)) = asked.recv() => {
                     let target = GcTarget::Collection(collection);
-                    if !targets.contains(&target) && pause(control, target, &mut tickets).await {
-                        targets.push(target);
+                    if !self.targets.contains(&target) {
+                        self.pause(target).await;
                     }
                     // Who asked may be gone.
                     done.send(()).unwrap_or_default();
                 }
-                () = sleep_until(renewal) => break,
+                () = sleep_until(renewal) => return Waited::Due,
             }
         }
     }
-}
 
-/// Pauses once; `false` where the server has no such call.
-async fn pause(control: &dyn GcControl, target: GcTarget, tickets: &mut Vec<GcTicket>) -> bool {
-    match control.pause(target, LEASE).await {
-        Ok(ticket) => {
-            if !tickets.contains(&ticket) {
-                tickets.push(ticket);
+    /// Pauses once, and keeps the target for the next renewal unless the server has no such call.
+    async fn pause(&mut self, target: GcTarget) {
+        if self.silent {
+            self.targets.push(target);
+            return;
+        }
+        match self.control.pause(target, LEASE).await {
+            Ok(ticket) if !self.tickets.contains(&ticket) => self.tickets.push(ticket),
+            Ok(_) => {}
+            Err(error) if error.kind() == MilvusErrorKind::Unimplemented => {
+                tracing::debug!(%error, "garbage collection goes on");
+                return;
+            }
+            Err(error) => {
+                refused(&error);
+                self.silent = error.kind() == MilvusErrorKind::Unreachable;
             }
         }
-        Err(error) if error.kind() == MilvusErrorKind::Unimplemented => {
-            tracing::debug!(%error, "garbage collection goes on");
-            return false;
-        }
-        Err(error) => refused(&error),
+        self.targets.push(target);
     }
-    true
 }
 
 fn refused(error: &MilvusError) {

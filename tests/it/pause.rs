@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use milvus_backup_agent::job::run_backup;
+use milvus_backup_agent::milvus::testing::FakeMilvus;
 use milvus_backup_agent::milvus::{
     GcControl, GcTarget, GcTicket, MilvusError, MilvusErrorKind, MilvusResult,
 };
@@ -12,7 +13,7 @@ use milvus_backup_agent::model::ErrorKind;
 use milvus_backup_agent::storage::{StoreErrorKind, StoreOp};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{Lab, Process, request};
+use crate::support::{Lab, Process, namespace, request};
 
 /// A server that numbers its pauses, and what it was asked.
 #[derive(Debug, Default)]
@@ -25,6 +26,7 @@ struct Fake {
 #[derive(Debug, Default)]
 struct State {
     pauses: Vec<Instant>,
+    targets: Vec<GcTarget>,
     open: Vec<GcTicket>,
     failures: Vec<MilvusErrorKind>,
     under_way: bool,
@@ -56,11 +58,12 @@ impl Fake {
 
 #[async_trait]
 impl GcControl for Fake {
-    async fn pause(&self, _target: GcTarget, lease: Duration) -> MilvusResult<GcTicket> {
+    async fn pause(&self, target: GcTarget, lease: Duration) -> MilvusResult<GcTicket> {
         assert_eq!(lease, Duration::from_mins(15));
         self.answer().await?;
         let mut state = self.state();
         state.pauses.push(Instant::now());
+        state.targets.push(target);
         let ticket = GcTicket(Some(state.pauses.len().to_string()));
         state.open.push(ticket.clone());
         Ok(ticket)
@@ -157,6 +160,38 @@ async fn a_backup_that_fails_or_is_dropped_ends_its_pause() {
     assert_eq!(fake.pauses(), 2);
     sleep(Duration::from_secs(1)).await;
     assert_resumed(&fake);
+}
+
+/// A 2.6.8 with two collections.
+async fn later_lab() -> Lab {
+    let mut lab = Lab::new();
+    let milvus = FakeMilvus::new(Arc::clone(&lab.source)).with_version("v2.6.8");
+    lab.milvus = Arc::new(milvus);
+    lab.fill("films", 0..5).await;
+    lab.fill("notes", 0..5).await;
+    lab
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_server_is_paused_for_each_collection() {
+    let (lab, fake) = (later_lab().await, Arc::new(Fake::default()));
+    let mut context = lab.context();
+    context.gc = Some(Arc::<Fake>::clone(&fake));
+    run_backup(&context, request("b")).await.expect("a backup");
+    let of = |name| GcTarget::Collection(lab.milvus.collection_id(&namespace(name)));
+    let targets = fake.state().targets.clone();
+    assert!(targets.len() == 2 && targets.contains(&of("films")) && targets.contains(&of("notes")));
+    assert_resumed(&fake);
+}
+
+/// Waiting for it at each of 300 collections would take an hour.
+#[tokio::test(start_paused = true)]
+async fn a_later_server_that_does_not_answer_is_asked_once() {
+    let (lab, fake) = (later_lab().await, Fake::failing(&[MilvusErrorKind::Unreachable]));
+    let mut context = lab.context();
+    context.gc = Some(Arc::<Fake>::clone(&fake));
+    run_backup(&context, request("b")).await.expect("a backup");
+    assert_eq!((fake.pauses(), fake.state().failures.len()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]

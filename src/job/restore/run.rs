@@ -196,7 +196,7 @@ async fn begin<'a>(
     staging: &Staging,
     options: &RestoreOptions,
 ) -> JobResult<Begun<'a>> {
-    let version = context.supported_version().await?;
+    let version = context.told_version().await?;
     let backup = backup_of(context, options).await?;
     let (from, manifest) = (&backup.cluster, &backup.manifest);
     check_request(manifest, &options.request).map_err(|problems| in_the_way(&problems))?;
