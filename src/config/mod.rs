@@ -34,6 +34,8 @@
 mod amqp;
 mod amqp_url;
 mod api;
+mod certificate;
+mod connection;
 mod environment;
 mod error;
 mod file;
@@ -56,9 +58,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use amqp::{Amqp, ClientCertificate};
+pub use amqp::Amqp;
 pub use amqp_url::{AmqpUrl, AmqpUser};
 pub use api::{Api, MetricsOutput};
+pub use certificate::ClientCertificate;
+pub use connection::{MilvusAccess, MilvusLogin};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use keys::{Key, Kind};

@@ -13,6 +13,7 @@ use crate::plan;
 use crate::schema::minimal_schema;
 use crate::storage::probe_conditional_put;
 
+use super::privileges;
 use super::restore::{Staging, StagingArea, probe};
 use super::{JobContext, JobError, JobResult};
 
@@ -65,8 +66,13 @@ pub async fn run_check(context: &JobContext, staging: Option<&Staging>) -> Check
     let milvus = version(context).await;
     let reachable = milvus.is_ok();
     report.add("milvus", milvus);
+    let mut may = false;
     if reachable {
         report.add("storage", storage(context).await);
+        let milvus = &*context.milvus;
+        let allowed = privileges::look(milvus, staging.is_some()).await;
+        may = allowed.is_ok();
+        report.add("privileges", allowed);
     }
     report.add("repository", repository(context).await);
     // Of a Milvus that does not answer nobody can say which one it is.
@@ -74,7 +80,8 @@ pub async fn run_check(context: &JobContext, staging: Option<&Staging>) -> Check
         report.add("cluster", cluster(context).await);
     }
     report.add("space", space(context).await);
-    if let (Some(staging), true) = (staging, reachable) {
+    // It would only meet the same refusal.
+    if let (Some(staging), true) = (staging, may) {
         report.add("staging", readable(context, staging).await);
     }
     report

@@ -39,6 +39,7 @@ mod list;
 mod once;
 mod overview;
 mod pause;
+mod privileges;
 mod prune;
 mod reading;
 mod report;

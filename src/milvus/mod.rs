@@ -21,6 +21,7 @@ mod gc;
 mod grpc;
 mod management;
 mod metered_gc;
+mod privilege;
 mod types;
 mod version;
 
@@ -33,6 +34,7 @@ pub use gc::{GcControl, GcTicket};
 pub use grpc::GrpcMilvus;
 pub use management::HttpManagement;
 pub use metered_gc::MeteredGc;
+pub use privilege::MissingPrivilege;
 pub use types::{CollectionSpec, ImportRequest, ImportState, ImportTask};
 pub use version::{MilvusVersion, ServerLine, Support};
 

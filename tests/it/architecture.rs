@@ -47,7 +47,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
 /// Crates and the only places under `src` that may name them.
 const CONFINED: &[(&[&str], &[&str])] = &[
     (&["tonic", "tonic_prost", "prost"], &["milvus/", "schema/"]),
-    (&["hyper", "hyper_util", "http_body_util"], &["milvus/management.rs"]),
+    (&["hyper", "http_body_util"], &["milvus/management.rs"]),
+    (&["hyper_util"], &["milvus/management.rs", "milvus/grpc/tls.rs"]),
+    (&["tokio_rustls"], &["milvus/grpc/"]),
+    (&["rustls_native_certs"], &["milvus/grpc/", "broker/rabbit/"]),
+    (&["tower"], &["milvus/grpc/client.rs"]),
     (&["rustix"], &["storage/local/", "storage/suspended.rs", "catalog/holder.rs"]),
     (&["prometheus"], &["metrics/"]),
     (&["axum"], &["api/"]),

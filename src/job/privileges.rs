@@ -1,0 +1,148 @@
+//! Whether Milvus lets this user do what a backup and a restore ask, without doing it.
+//!
+//! Milvus looks at the user first, so it is asked for what is harmless or impossible: to
+//! read, to change a collection that does not exist, to make what there is already. A Milvus
+//! without authorization refuses nothing.
+
+use uuid::Uuid;
+
+use crate::milvus::{
+    CollectionSpec, MilvusApi, MilvusError, MilvusErrorKind, MilvusResult, MissingPrivilege,
+};
+use crate::model::{ErrorKind, FlushAnswer, IndexDescription, LoadState, Namespace};
+use crate::plan;
+
+use super::{JobError, JobResult};
+
+/// Collections that are asked for by name in one look. Most roles name none.
+const MOST_COLLECTIONS: usize = 50;
+
+/// The database that every Milvus has.
+const DEFAULT_DATABASE: &str = "default";
+
+/// What is missing in several databases is best granted in all.
+const EVERY_DATABASE: &str = "*";
+
+/// What was refused.
+#[derive(Debug, Default)]
+struct Refusals {
+    missing: Vec<MissingPrivilege>,
+    /// Without the name of a privilege.
+    others: Vec<MilvusError>,
+}
+
+impl Refusals {
+    /// Keeps a refusal; any other failure is not about rights, and told by who meets it.
+    fn note<T>(&mut self, answer: MilvusResult<T>) -> JobResult<Option<T>> {
+        let error = match answer {
+            Ok(answer) => return Ok(Some(answer)),
+            Err(error) => error,
+        };
+        match (error.kind(), error.missing()) {
+            (MilvusErrorKind::Unreachable, _) => return Err(error.into()),
+            (_, Some(missing)) if !self.missing.contains(missing) => {
+                self.missing.push(missing.clone());
+            }
+            (MilvusErrorKind::NotAuthorised, None) => self.others.push(error),
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn verdict(self) -> JobResult<()> {
+        if let Some(other) = self.others.into_iter().next() {
+            return Err(other.into());
+        }
+        let Some(first) = self.missing.first() else { return Ok(()) };
+        let user = first.user.clone();
+        let mut merged: Vec<MissingPrivilege> = Vec::new();
+        for missing in self.missing {
+            let same = |other: &&mut MissingPrivilege| other.privilege == missing.privilege;
+            match merged.iter_mut().find(same) {
+                Some(other) => EVERY_DATABASE.clone_into(&mut other.database),
+                None => merged.push(missing),
+            }
+        }
+        let list: Vec<String> = merged.iter().map(ToString::to_string).collect();
+        let grants: Vec<String> = merged.iter().map(MissingPrivilege::grant).collect();
+        let message = format!("user `{user}` lacks the privilege {}", list.join(", "));
+        let hint = format!("grant to a role of the user's: {}", grants.join("; "));
+        Err(JobError::new(ErrorKind::NotAuthorised, message).hint(hint))
+    }
+}
+
+/// Names every privilege that a backup would miss, and with `restore` also a restore.
+pub(super) async fn look(milvus: &dyn MilvusApi, restore: bool) -> JobResult<String> {
+    let mut refused = Refusals::default();
+    let databases = refused.note(milvus.databases().await)?;
+    let databases = databases.unwrap_or_else(|| vec![DEFAULT_DATABASE.to_owned()]);
+    let mut asked = 0;
+    for database in &databases {
+        let absent =
+            Namespace::new(database, plan::check_name(&Uuid::new_v4().simple().to_string()));
+        let mut collections = refused.note(milvus.collections(database).await)?.unwrap_or_default();
+        collections.truncate(MOST_COLLECTIONS.saturating_sub(asked));
+        asked += collections.len();
+        let seen = collections.into_iter().map(|name| Namespace::new(database, name));
+        let seen: Vec<Namespace> = seen.collect();
+        for namespace in if seen.is_empty() { std::slice::from_ref(&absent) } else { &seen } {
+            of_backup(milvus, namespace, &mut refused).await?;
+        }
+        if restore {
+            of_restore(milvus, &absent, &mut refused).await?;
+        }
+    }
+    refused.verdict()?;
+    let whom = if restore { "a backup and a restore need" } else { "a backup needs" };
+    Ok(format!("Milvus refuses nothing that {whom} ({asked} collections asked for)"))
+}
+
+async fn of_backup(
+    milvus: &dyn MilvusApi,
+    namespace: &Namespace,
+    refused: &mut Refusals,
+) -> JobResult<()> {
+    let none =
+        FlushAnswer { flush_ts: Some(1), seal_time: 1, sealed: Vec::new(), flushed: Vec::new() };
+    refused.note(milvus.describe(namespace).await)?;
+    refused.note(milvus.partitions(namespace).await)?;
+    refused.note(milvus.indexes(namespace).await)?;
+    refused.note(milvus.load_state(namespace, &[]).await)?;
+    refused.note(milvus.may_flush(namespace).await)?;
+    refused.note(milvus.is_flushed(namespace, &none).await)?;
+    Ok(())
+}
+
+async fn of_restore(
+    milvus: &dyn MilvusApi,
+    absent: &Namespace,
+    refused: &mut Refusals,
+) -> JobResult<()> {
+    // Without a field it cannot be made.
+    let spec = CollectionSpec {
+        namespace: absent.clone(),
+        schema: Vec::new(),
+        shards: 1,
+        consistency_level: 0,
+        num_partitions: None,
+        properties: Vec::new(),
+    };
+    let index = IndexDescription {
+        field: "none".to_owned(),
+        name: "none".to_owned(),
+        params: Vec::new(),
+        id: 0,
+    };
+    let all = LoadState::Loaded { replicas: 1 };
+    refused.note(milvus.create_database(DEFAULT_DATABASE).await)?;
+    refused.note(milvus.create_collection(&spec).await)?;
+    refused.note(milvus.drop_collection(absent).await)?;
+    refused.note(milvus.create_partition(absent, "none").await)?;
+    refused.note(milvus.create_index(absent, &index).await)?;
+    refused.note(milvus.may_import(absent).await)?;
+    refused.note(milvus.load(absent, &all).await)?;
+    refused.note(milvus.load_percent(absent, &all).await)?;
+    refused.note(milvus.rename_collection(absent, &format!("{}_", absent.collection)).await)?;
+    refused.note(milvus.set_alias(absent, &format!("{}_", absent.collection)).await)?;
+    Ok(())
+}
