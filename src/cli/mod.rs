@@ -16,6 +16,7 @@ mod config;
 mod delete;
 mod events;
 mod exit;
+mod import;
 mod list;
 mod log;
 mod main;

@@ -172,7 +172,7 @@ fn user(text: &str) -> Result<String, Invalid> {
 }
 
 /// The name of a host, as certificates have it.
-fn name(text: &str) -> Result<String, Invalid> {
+pub(crate) fn name(text: &str) -> Result<String, Invalid> {
     let invalid = |_| Invalid::expected("a host such as milvus.example.com, alone", text);
     Host::parse(text).map(|_| text.to_owned()).map_err(invalid)
 }
