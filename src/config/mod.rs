@@ -20,6 +20,8 @@
 //!   Milvus answers is for those who use them.
 //! - Each value knows where it came from: [`Loaded::rows`].
 //!
+//! [`import`] turns milvus-backup's file into ours; its essay is in its folder.
+//!
 //! # What it does not do
 //!
 //! It does not expand `~` or variables, watch the file, or read anything but the file, the

@@ -146,3 +146,57 @@ async fn of_restore(
     refused.note(milvus.set_alias(absent, &format!("{}_", absent.collection)).await)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Refusals;
+    use crate::milvus::{MilvusError, MilvusErrorKind, MissingPrivilege};
+    use crate::model::ErrorKind;
+
+    fn lacks(privilege: &str, database: &str) -> Result<(), MilvusError> {
+        let missing = MissingPrivilege {
+            user: "backup".to_owned(),
+            privilege: privilege.to_owned(),
+            object: "Collection",
+            database: database.to_owned(),
+        };
+        let error = MilvusError::new("flush", MilvusErrorKind::NotAuthorised, "no");
+        Err(error.with_missing(Some(missing)))
+    }
+
+    fn fails(kind: MilvusErrorKind) -> Result<(), MilvusError> {
+        Err(MilvusError::new("describe", kind, "no"))
+    }
+
+    #[test]
+    fn every_missing_privilege_is_named_once_and_granted_where_it_is_missing() {
+        let mut refused = Refusals::default();
+        for answer in [lacks("Flush", "db2"), lacks("Load", "db2"), lacks("Flush", "default")] {
+            refused.note(answer).unwrap();
+        }
+        refused.note(lacks("Flush", "db2")).unwrap();
+        refused.note(fails(MilvusErrorKind::NotFound)).unwrap();
+        let error = refused.verdict().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotAuthorised);
+        assert_eq!(
+            error.chain(),
+            "user `backup` lacks the privilege `Flush` on `Collection` in database `*`, `Load` on \
+             `Collection` in database `db2`"
+        );
+        let hint = "grant to a role of the user's: role.grant(\"Collection\", \"*\", \"Flush\", \
+                    \"*\"); role.grant(\"Collection\", \"*\", \"Load\", \"db2\")";
+        assert_eq!(error.remedy(), Some(hint));
+    }
+
+    #[test]
+    fn other_failures_are_not_about_rights_but_a_lost_connection_ends_the_look() {
+        let mut refused = Refusals::default();
+        refused.note(fails(MilvusErrorKind::Transient)).unwrap();
+        let error = refused.note(fails(MilvusErrorKind::Unreachable)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unreachable);
+        refused.verdict().unwrap();
+        let mut refused = Refusals::default();
+        refused.note(fails(MilvusErrorKind::NotAuthorised)).unwrap();
+        assert_eq!(refused.verdict().unwrap_err().kind(), ErrorKind::NotAuthorised);
+    }
+}

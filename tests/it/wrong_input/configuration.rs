@@ -85,9 +85,9 @@ fn what_is_imported_loads_and_what_is_no_backup_yaml_is_told_with_its_place() {
     let agent = agent.without("REPOSITORY__LOCAL__PATH").without("MILVUS__CLUSTER");
     agent.refuses(&["--config", config, "config", "check"], 2, &[secret, "DECISION"]);
     let agent = agent.with("MILVUS__PASSWORD", "p");
-    let shows = agent.run(&["--config", config, "config", "show"]);
-    assert_eq!(shows.code, Some(0), "{shows}");
-    assert!(shows.stdout.contains("backup"), "{shows}");
+    let listed = agent.run(&["--config", config, "config", "show"]);
+    assert_eq!(listed.code, Some(0), "{listed}");
+    assert!(listed.stdout.contains("backup"), "{listed}");
 }
 
 #[test]
