@@ -305,6 +305,11 @@ pub enum ClusterCommand {
 pub enum ConfigCommand {
     /// Report every problem of the configuration
     Check,
+    /// Turn milvus-backup's backup.yaml into a configuration, and say what became of each key
+    Import {
+        /// The backup.yaml, of version 1 or 2
+        file: PathBuf,
+    },
     /// Show every key with its effective value
     Show {
         /// Also tell where each value comes from

@@ -3,20 +3,26 @@
 use serde_json::json;
 
 use crate::config::Loaded;
+use crate::job::JobResult;
 
-use super::ExitStatus;
 use super::args::ConfigCommand;
 use super::output::{Output, table};
+use super::{ExitStatus, import};
 
 /// The configuration has been read by now, so it has no problems.
-pub(super) fn run(command: &ConfigCommand, loaded: &Loaded, output: Output) -> ExitStatus {
+pub(super) fn run(
+    command: &ConfigCommand,
+    loaded: &Loaded,
+    output: Output,
+) -> JobResult<ExitStatus> {
     match command {
         ConfigCommand::Check => {
             output.print(&json!({"problems": []}), || "the configuration is good".to_owned());
         }
         ConfigCommand::Show { origin } => show(loaded, *origin, output),
+        ConfigCommand::Import { file } => return import::run(file, output),
     }
-    ExitStatus::OK
+    Ok(ExitStatus::OK)
 }
 
 fn show(loaded: &Loaded, origin: bool, output: Output) {

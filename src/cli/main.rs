@@ -15,12 +15,14 @@ use crate::metrics::Metrics;
 use crate::model::ErrorKind;
 use crate::storage::Access;
 
-use super::args::{Arguments, BackupArguments, Command, ExportArguments, Format, PruneArguments};
+use super::args::{
+    Arguments, BackupArguments, Command, ConfigCommand, ExportArguments, Format, PruneArguments,
+};
 use super::output::{Output, talk};
 use super::told::told;
 use super::{
-    ExitStatus, backup, check, cluster, delete, export, list, log, pin, progress, prune, restore,
-    run, session, unlock, verify,
+    ExitStatus, backup, check, cluster, delete, export, import, list, log, pin, progress, prune,
+    restore, run, session, unlock, verify,
 };
 
 /// Runs the command of this process.
@@ -39,7 +41,12 @@ pub fn main() -> ExitCode {
         }
     };
     let output = Output::new(arguments.output);
-    let ended = load(&arguments).and_then(|loaded| run(arguments, &loaded, output));
+    // An import is there to make the first configuration, so it needs none.
+    let ended = if let Command::Config(ConfigCommand::Import { file }) = &arguments.command {
+        import::run(file, output)
+    } else {
+        load(&arguments).and_then(|loaded| run(arguments, &loaded, output))
+    };
     let status = ended.unwrap_or_else(|error| {
         output.error(&error);
         error.kind().into()
@@ -97,7 +104,7 @@ async fn dispatch(
     let open = |access| session::open(config, access, token.clone());
     match arguments.command {
         Command::Run => run::run(arguments.config, cancel).await,
-        Command::Config(command) => Ok(super::config::run(&command, loaded, output)),
+        Command::Config(command) => super::config::run(&command, loaded, output),
         Command::Policy(command) => super::policy::run(config, &command, output),
         Command::Check(arguments) => check::run(config, &arguments, output, cancel).await,
         Command::Cluster(command) => {

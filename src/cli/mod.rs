@@ -17,6 +17,7 @@ mod delete;
 mod events;
 mod exit;
 mod export;
+mod import;
 mod list;
 mod log;
 mod main;

@@ -23,7 +23,7 @@ pub(super) async fn open(
     access: Access,
     cancel: CancellationToken,
 ) -> JobResult<JobContext> {
-    let milvus = GrpcMilvus::new(&config.milvus.address)?;
+    let milvus = GrpcMilvus::new(&config.milvus.address, &config.milvus.access)?;
     refuse_nesting(config)?;
     let address = milvus.address().to_owned();
     Ok(JobContext {

@@ -4,6 +4,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use super::amqp_url::{self, AmqpUrl};
+use super::certificate::{self, ClientCertificate};
 use super::keys::Key;
 use super::parse::{self, Invalid};
 use super::reader::Reader;
@@ -43,15 +44,6 @@ pub struct Amqp {
     pub certificate: Option<ClientCertificate>,
 }
 
-/// A certificate of ours and its key, both in PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCertificate {
-    /// The certificate, and those between it and the one that is trusted.
-    pub cert_file: PathBuf,
-    /// Its key.
-    pub key_file: PathBuf,
-}
-
 impl Amqp {
     /// The queue that triggers for a cluster come from.
     pub fn queue(&self, cluster: &ClusterName) -> String {
@@ -69,7 +61,8 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Amqp> {
     let declare = reader.get("amqp.declare", parse::switch);
     let prefetch = reader.get("amqp.prefetch", prefetch);
     let ca_file = reader.get(CA_FILE, parse::path);
-    let certificate = certificate(reader);
+    let hint = "set both, or neither for a user and a password";
+    let certificate = certificate::read(reader, (CERT_FILE, KEY_FILE), hint);
     let url = url?;
     if !url.tls {
         for path in [CA_FILE, CERT_FILE, KEY_FILE] {
@@ -97,18 +90,6 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Amqp> {
         ca_file,
         certificate,
     })
-}
-
-fn certificate(reader: &mut Reader<'_>) -> Option<ClientCertificate> {
-    let cert_file = reader.get(CERT_FILE, parse::path);
-    let key_file = reader.get(KEY_FILE, parse::path);
-    let hint = "set both, or neither for a user and a password";
-    match (&cert_file, &key_file) {
-        (Some(_), None) => reader.needs(CERT_FILE, KEY_FILE, hint),
-        (None, Some(_)) => reader.needs(KEY_FILE, CERT_FILE, hint),
-        (Some(_), Some(_)) | (None, None) => {}
-    }
-    Some(ClientCertificate { cert_file: cert_file?, key_file: key_file? })
 }
 
 /// Whether the section says something of a broker, and not where it is: the URL may be a

@@ -126,9 +126,9 @@ mod tests {
                  = hint: did you mean `MBA__STATE`?",
             ),
             (
-                "MBA__MILVUS",
+                "MBA__X",
                 b"x",
-                "error: unknown variable `MBA__MILVUS`\n --> environment MBA__MILVUS\n  \
+                "error: unknown variable `MBA__X`\n --> environment MBA__X\n  \
                  = hint: `config show` lists every key",
             ),
             ("MBA__STATE", b"/\xff", "error: the value is not UTF-8\n --> environment MBA__STATE"),

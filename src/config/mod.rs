@@ -20,6 +20,8 @@
 //!   Milvus answers is for those who use them.
 //! - Each value knows where it came from: [`Loaded::rows`].
 //!
+//! [`import`] turns milvus-backup's file into ours; its essay is in its folder.
+//!
 //! # What it does not do
 //!
 //! It does not expand `~` or variables, watch the file, or read anything but the file, the
@@ -34,9 +36,12 @@
 mod amqp;
 mod amqp_url;
 mod api;
+mod certificate;
+mod connection;
 mod environment;
 mod error;
 mod file;
+mod import;
 mod keys;
 mod layers;
 mod load;
@@ -56,11 +61,14 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use amqp::{Amqp, ClientCertificate};
+pub use amqp::Amqp;
 pub use amqp_url::{AmqpUrl, AmqpUser};
 pub use api::{Api, MetricsOutput};
+pub use certificate::ClientCertificate;
+pub use connection::{MilvusAccess, MilvusLogin};
 pub use environment::Environment;
 pub use error::ConfigError;
+pub use import::{Fate, Imported, KeyNote, import};
 pub use keys::{Key, Kind};
 pub use load::{DEFAULT_FILE, Loaded, Row, load};
 pub use log::{LogFormat, LogLevel};

@@ -24,20 +24,25 @@ pub(crate) fn address(text: &str) -> Result<Url, Invalid> {
         if text.contains("://") { invalid } else { invalid.hint(with_scheme()) }
     };
     let url = Url::parse(text).map_err(|_| bare(Invalid::expected(example, text)))?;
-    match url.scheme() {
-        "http" => {}
-        "https" => {
-            return Err(Invalid::new("TLS to Milvus is not supported yet")
-                .hint("use http:// over a network that you trust"));
-        }
-        _ => return Err(bare(Invalid::expected(example, text))),
+    if !["http", "https"].contains(&url.scheme()) {
+        return Err(bare(Invalid::expected(example, text)));
     }
     let bare_host = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     if !bare_host {
         return Err(Invalid::expected("only a host and a port after http://", text));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Invalid::new("must not hold a user or a password"));
+        return Err(Invalid::new("must not hold a user or a password")
+            .hint("set `milvus.username` and `milvus.password`, or `milvus.token`"));
+    }
+    Ok(url)
+}
+
+/// An address of Milvus for questions over HTTP, which it never encrypts there.
+pub(crate) fn management(text: &str) -> Result<Url, Invalid> {
+    let url = address(text)?;
+    if url.scheme() == "https" {
+        return Err(Invalid::new("Milvus has no TLS there").hint("write http://"));
     }
     Ok(url)
 }
@@ -150,22 +155,26 @@ pub(crate) fn checksums(text: &str) -> Result<S3Checksums, Invalid> {
 mod tests {
     use std::num::NonZeroU64;
 
-    use super::{address, concurrency, path, rate, retries, word};
+    use super::{address, concurrency, management, path, rate, retries, word};
 
     #[test]
     fn addresses() {
-        for good in ["http://127.0.0.1:19530", "http://milvus", "http://[::1]:19530/"] {
+        for good in ["http://127.0.0.1:19530", "https://milvus", "http://[::1]:19530/"] {
             assert!(address(good).is_ok(), "{good} was refused");
         }
+        assert!(management("http://milvus:9091").is_ok());
+        assert_eq!(
+            management("https://milvus").unwrap_err().hint.as_deref(),
+            Some("write http://")
+        );
         for (bad, message, hint) in [
-            ("https://a", "TLS to Milvus is not supported yet", "use http://"),
             ("127.0.0.1:19530", "expected an address such as", "write http://127.0.0.1:19530"),
             ("localhost:19530", "expected an address such as", "write http://localhost:19530"),
             ("tcp://a", "expected an address such as", ""),
             ("http://", "expected an address such as", ""),
             ("http://a/b", "expected only a host and a port", ""),
             ("http://a?b", "expected only a host and a port", ""),
-            ("http://root:Milvus@a", "must not hold a user or a password", ""),
+            ("http://root:Milvus@a", "must not hold a user or a password", "set `milvus.user"),
         ] {
             let error = address(bad).unwrap_err();
             assert!(error.message.starts_with(message), "{bad}: {error:?}");

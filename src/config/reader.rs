@@ -44,10 +44,15 @@ impl Reader<'_> {
 
     /// Reports two keys of which only one can hold, if both were written.
     pub(crate) fn only_one(&mut self, path: &str, other: &str) {
+        self.excludes(path, other, "remove one of the two sections");
+    }
+
+    /// The same, with a hint of its own.
+    pub(crate) fn excludes(&mut self, path: &str, other: &str, hint: &str) {
         let (one, two) = (self.values.written(path), self.values.written(other));
         if let (Some(one), Some(_)) = (one, two) {
             let problem = Diagnostic::new(format!("`{path}` and `{other}` are both set"));
-            self.problems.push(one.origin.place(problem.hint("remove one of the two sections")));
+            self.problems.push(one.origin.place(problem.hint(hint)));
         }
     }
 }

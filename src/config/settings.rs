@@ -7,6 +7,7 @@ use url::Url;
 
 use super::amqp::{self, Amqp};
 use super::api::{self, Api, MetricsOutput};
+use super::connection::{self, MilvusAccess};
 use super::layers::Effective;
 use super::log::{LogFormat, LogLevel};
 use super::min_free::MinFree;
@@ -51,6 +52,8 @@ pub struct Config {
 pub struct Milvus {
     /// Where it answers gRPC: a host and a port.
     pub address: Url,
+    /// Whom we trust there, and who we are.
+    pub access: MilvusAccess,
     /// Where it answers HTTP: a host and a port.
     pub management_address: Url,
     /// The name under which everything is stored; without one, the host name at the first run.
@@ -172,7 +175,8 @@ pub(crate) fn read(
 
 fn milvus(reader: &mut Reader<'_>) -> Option<Milvus> {
     let address = reader.get("milvus.address", parse::address);
-    let management = reader.get("milvus.management_address", parse::address);
+    let access = connection::read(reader, address.as_ref());
+    let management = reader.get("milvus.management_address", parse::management);
     let cluster = reader.get("milvus.cluster", parse::cluster);
     let config_file = reader.get("milvus.config_file", parse::path);
     let path = reader.get("milvus.storage.local.path", parse::path);
@@ -198,12 +202,13 @@ fn milvus(reader: &mut Reader<'_>) -> Option<Milvus> {
     };
     let address = address?;
     let management_address = management.unwrap_or_else(|| beside(&address));
-    Some(Milvus { address, management_address, cluster, config_file, storage })
+    Some(Milvus { address, access, management_address, cluster, config_file, storage })
 }
 
-/// Milvus's own default: the same host, another port.
+/// Milvus's own default: the same host, another port, which never has TLS.
 fn beside(address: &Url) -> Url {
     let mut management = address.clone();
+    management.set_scheme("http").expect("https is as special as http");
     management.set_port(Some(MANAGEMENT_PORT)).expect("an address has a host");
     management
 }

@@ -1,5 +1,6 @@
 //! The table of keys.
 
+use super::connection;
 use super::keys::{Fallback, Key, Kind};
 use crate::model::SWITCH;
 
@@ -13,13 +14,20 @@ pub(crate) const LOG_FORMATS: &[&str] = &["text", "json"];
 pub(crate) const CHECKSUMS: &[&str] = &["auto", "when_supported", "when_required"];
 
 /// Every key, in the order in which they are shown.
-pub const KEYS: &[Key] = &[
-    Key {
-        path: "milvus.address",
-        kind: Kind::Url,
-        help: "where Milvus answers gRPC",
-        fallback: Fallback::Value("http://127.0.0.1:19530"),
-    },
+pub const KEYS: &[Key] = &joined::<{ connection::KEYS.len() + OTHERS.len() }>();
+
+const fn joined<const N: usize>() -> [Key; N] {
+    let mut keys = [OTHERS[0]; N];
+    let mut at = 0;
+    while at < N {
+        let first = connection::KEYS.len();
+        keys[at] = if at < first { connection::KEYS[at] } else { OTHERS[at - first] };
+        at += 1;
+    }
+    keys
+}
+
+const OTHERS: &[Key] = &[
     Key {
         path: "milvus.management_address",
         kind: Kind::Url,

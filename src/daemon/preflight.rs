@@ -121,7 +121,7 @@ fn tell(metrics: &Metrics, found: Option<&CheckReport>) {
         let check = if passed(line) { Check::Passed } else { Check::Failed };
         metrics.preflight(line.check, check);
     }
-    for unseen in ["milvus", "storage", "cluster"] {
+    for unseen in ["milvus", "storage", "privileges", "cluster"] {
         if !checks.iter().any(|line| line.check == unseen) {
             metrics.preflight(unseen, Check::Failed);
         }

@@ -188,6 +188,7 @@ impl<'a> Beyond<'a> {
                         tracing::warn!(%error, "the backup lacks the properties of this database");
                     }
                     MilvusErrorKind::Unreachable
+                    | MilvusErrorKind::Misconfigured
                     | MilvusErrorKind::AlreadyExists
                     | MilvusErrorKind::Transient
                     | MilvusErrorKind::Other => return Err(error),

@@ -7,12 +7,13 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::catalog::{self, Repository};
-use crate::milvus::{CollectionSpec, Support};
+use crate::milvus::{CollectionSpec, MilvusVersion, Support};
 use crate::model::{ByteSize, ErrorKind, KeyPrefix, Namespace, SegmentInfo};
 use crate::plan;
 use crate::schema::minimal_schema;
 use crate::storage::probe_conditional_put;
 
+use super::privileges;
 use super::restore::{Staging, StagingArea, probe};
 use super::{JobContext, JobError, JobResult};
 
@@ -62,11 +63,17 @@ impl CheckReport {
 /// it also tests whether Milvus reads the staging folder.
 pub async fn run_check(context: &JobContext, staging: Option<&Staging>) -> CheckReport {
     let mut report = CheckReport { checks: Vec::new(), failure: None };
-    let milvus = version(context).await;
-    let reachable = milvus.is_ok();
-    report.add("milvus", milvus);
-    if reachable {
+    let version = context.supported_version().await;
+    let milvus = version.as_ref().ok().cloned();
+    report.add("milvus", version.map(|version| described(context, &version)));
+    let reachable = milvus.is_some();
+    let mut may = false;
+    if let Some(version) = milvus {
         report.add("storage", storage(context).await);
+        let milvus = (&*context.milvus, &version);
+        let allowed = privileges::look(milvus, staging.is_some()).await;
+        may = allowed.is_ok();
+        report.add("privileges", allowed);
     }
     report.add("repository", repository(context).await);
     // Of a Milvus that does not answer nobody can say which one it is.
@@ -74,19 +81,19 @@ pub async fn run_check(context: &JobContext, staging: Option<&Staging>) -> Check
         report.add("cluster", cluster(context).await);
     }
     report.add("space", space(context).await);
-    if let (Some(staging), true) = (staging, reachable) {
+    // It would only meet the same refusal.
+    if let (Some(staging), true) = (staging, may) {
         report.add("staging", readable(context, staging).await);
     }
     report
 }
 
-async fn version(context: &JobContext) -> JobResult<String> {
-    let version = context.supported_version().await?;
+fn described(context: &JobContext, version: &MilvusVersion) -> String {
     let doubt = match version.support() {
         Support::Fake => ", a version that this agent was never run with, only with a fake of it",
         Support::Live | Support::No => "",
     };
-    Ok(format!("version {version} at {}{doubt}", context.milvus.address()))
+    format!("version {version} at {}{doubt}", context.milvus.address())
 }
 
 /// One segment that Milvus names must have its folder where the configuration says.

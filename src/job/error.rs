@@ -128,9 +128,13 @@ impl From<CatalogError> for JobError {
 
 impl From<MilvusError> for JobError {
     fn from(error: MilvusError) -> Self {
-        let made = Self::new(error.error_kind(), error.to_string());
+        let made = Self {
+            hint: error.hint().map(str::to_owned),
+            ..Self::new(error.error_kind(), error.to_string())
+        };
         if error.error_kind() == ErrorKind::Unreachable {
-            return made.hint("check that Milvus runs, and `milvus.address` in the configuration");
+            return made
+                .or_hint("check that Milvus runs, and `milvus.address` in the configuration");
         }
         made
     }

@@ -42,6 +42,7 @@ mod list;
 mod once;
 mod overview;
 mod pause;
+mod privileges;
 mod prune;
 mod rbac;
 mod reading;

@@ -55,6 +55,7 @@ fn refused(context: &JobContext, error: MilvusError, privilege: &str) -> JobErro
         MilvusErrorKind::NotAuthorised => JobError::from(error)
             .hint(format!("grant the agent's user the privilege `{privilege}` (object `Global`)")),
         MilvusErrorKind::Unreachable
+        | MilvusErrorKind::Misconfigured
         | MilvusErrorKind::NotFound
         | MilvusErrorKind::AlreadyExists
         | MilvusErrorKind::Transient

@@ -51,6 +51,12 @@ pub trait MilvusApi: Debug + Send + Sync + 'static {
     /// Seals everything written so far. Waits out the server's rate limit.
     async fn flush(&self, namespace: &Namespace) -> MilvusResult<FlushAnswer>;
 
+    /// Whether this user may flush; nothing is flushed. Who is not known may do everything.
+    async fn may_flush(&self, namespace: &Namespace) -> MilvusResult<()> {
+        let _ = namespace;
+        Ok(())
+    }
+
     /// Whether all of a flush has reached the storage.
     async fn is_flushed(&self, namespace: &Namespace, flush: &FlushAnswer) -> MilvusResult<bool>;
 
@@ -109,6 +115,13 @@ pub trait MilvusApi: Debug + Send + Sync + 'static {
     /// Starts an import of backup files. Milvus does not look into the folders first: one
     /// that is absent imports 0 rows.
     async fn import(&self, request: &ImportRequest) -> MilvusResult<ImportTask>;
+
+    /// Whether this user may import into a collection, which need not exist; nothing is
+    /// imported. Who is not known may do everything.
+    async fn may_import(&self, namespace: &Namespace) -> MilvusResult<()> {
+        let _ = namespace;
+        Ok(())
+    }
 
     /// How an import is doing.
     async fn import_state(&self, task: ImportTask) -> MilvusResult<ImportState>;

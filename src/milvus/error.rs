@@ -2,6 +2,8 @@
 
 use crate::model::ErrorKind;
 
+use super::MissingPrivilege;
+
 /// The result of a Milvus call.
 pub type MilvusResult<T> = Result<T, MilvusError>;
 
@@ -14,8 +16,10 @@ pub enum MilvusErrorKind {
     NotFound,
     /// It exists already.
     AlreadyExists,
-    /// The user may not do this.
+    /// The user may not do this, or is not known.
     NotAuthorised,
+    /// What we were told of the server, its certificate or ours is not so.
+    Misconfigured,
     /// The server has no such call.
     Unimplemented,
     /// It may work later: rate limits, not ready, deadlines.
@@ -31,6 +35,8 @@ pub struct MilvusError {
     operation: String,
     kind: MilvusErrorKind,
     message: String,
+    hint: Option<String>,
+    missing: Option<Box<MissingPrivilege>>,
 }
 
 impl MilvusError {
@@ -40,7 +46,37 @@ impl MilvusError {
         kind: MilvusErrorKind,
         message: impl Into<String>,
     ) -> Self {
-        Self { operation: operation.into(), kind, message: message.into() }
+        Self {
+            operation: operation.into(),
+            kind,
+            message: message.into(),
+            hint: None,
+            missing: None,
+        }
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn with_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint;
+        self
+    }
+
+    /// Says which privilege is missing.
+    #[must_use]
+    pub fn with_missing(mut self, missing: Option<MissingPrivilege>) -> Self {
+        self.missing = missing.map(Box::new);
+        self
+    }
+
+    /// The privilege that is missing, where that is the reason.
+    pub fn missing(&self) -> Option<&MissingPrivilege> {
+        self.missing.as_deref()
+    }
+
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// What the caller can do about it.
@@ -53,6 +89,7 @@ impl MilvusError {
         match self.kind {
             MilvusErrorKind::Unreachable => ErrorKind::Unreachable,
             MilvusErrorKind::NotAuthorised => ErrorKind::NotAuthorised,
+            MilvusErrorKind::Misconfigured => ErrorKind::Usage,
             MilvusErrorKind::NotFound => ErrorKind::NotFound,
             MilvusErrorKind::AlreadyExists
             | MilvusErrorKind::Unimplemented

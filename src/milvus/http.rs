@@ -13,11 +13,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Url;
 
+use super::grpc::{Secured, Speaks};
+
 /// A server that answers HTTP.
 #[derive(Clone)]
 pub(super) struct HttpServer {
     address: Url,
     authorization: Option<HeaderValue>,
+    secured: Option<Secured>,
 }
 
 /// What it answered.
@@ -38,13 +41,24 @@ impl Answer {
 impl HttpServer {
     /// `address` is a host and a port.
     pub(super) fn new(address: Url) -> Self {
-        Self { address, authorization: None }
+        Self { address, authorization: None, secured: None }
+    }
+
+    /// Asks over TLS.
+    #[must_use]
+    pub(super) fn secured(mut self, secured: Option<Secured>) -> Self {
+        self.secured = secured;
+        self
     }
 
     /// Says `Authorization: Bearer` with this to every question.
     #[must_use]
     pub(super) fn with_bearer(mut self, token: &str) -> Self {
-        self.authorization = HeaderValue::try_from(format!("Bearer {token}")).ok();
+        self.authorization =
+            HeaderValue::try_from(format!("Bearer {token}")).ok().map(|mut value| {
+                value.set_sensitive(true);
+                value
+            });
         self
     }
 
@@ -64,6 +78,16 @@ impl HttpServer {
         asked.unwrap_or_else(|_| Err(format!("no answer within {} s", deadline.as_secs())))
     }
 
+    /// The one place where a connection is made.
+    async fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Connection>, String> {
+        if let Some(secured) = &self.secured {
+            let stream = secured.connect(Speaks::Http).await;
+            return Ok(Box::new(stream.map_err(|fault| fault.to_string())?));
+        }
+        let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
+        Ok(Box::new(TokioIo::new(stream)))
+    }
+
     async fn send(&self, mut request: Request<Bytes>, largest: usize) -> Result<Answer, String> {
         let (host, port) = (self.address.host_str(), self.address.port_or_known_default());
         let (Some(host), Some(port)) = (host, port) else {
@@ -74,7 +98,7 @@ impl HttpServer {
         if let Some(authorization) = &self.authorization {
             request.headers_mut().insert(AUTHORIZATION, authorization.clone());
         }
-        let io = connect(host.trim_start_matches('[').trim_end_matches(']'), port).await?;
+        let io = self.connect(host.trim_start_matches('[').trim_end_matches(']'), port).await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(io).await.map_err(|error| error.to_string())?;
         let answer = async {
@@ -101,11 +125,9 @@ impl HttpServer {
     }
 }
 
-/// The one place where a connection is made.
-async fn connect(host: &str, port: u16) -> Result<impl Read + Write + Unpin, String> {
-    let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
-    Ok(TokioIo::new(stream))
-}
+/// A connection, with TLS or without.
+trait Connection: Read + Write + Send + Unpin {}
+impl<T: Read + Write + Send + Unpin> Connection for T {}
 
 impl fmt::Debug for HttpServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -26,6 +26,7 @@ mod grpc;
 mod http;
 mod management;
 mod metered_gc;
+mod privilege;
 mod rest;
 mod types;
 mod version;
@@ -40,6 +41,7 @@ pub use gc::{GcControl, GcTarget, GcTicket};
 pub use grpc::GrpcMilvus;
 pub use management::HttpManagement;
 pub use metered_gc::MeteredGc;
+pub use privilege::MissingPrivilege;
 pub use types::{
     CollectionSpec, ImportJob, ImportRequest, ImportState, ImportTask, JobContent, JobRequest,
     RowFolders,

@@ -15,11 +15,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tokio::time::sleep;
 use url::Url;
 
-use super::grpc::meaning;
+use super::grpc::{Secured, meaning};
 use super::http::HttpServer;
 use super::{
     ImportJob, ImportState, JobContent, JobRequest, MilvusError, MilvusErrorKind, MilvusResult,
 };
+use crate::config::{MilvusAccess, MilvusLogin};
 use crate::model::SegmentLogs;
 
 /// A read that takes longer is not going to end.
@@ -155,14 +156,15 @@ fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 impl Rest {
     /// Answers on the same address as gRPC.
-    pub(super) fn new(address: Url) -> Self {
-        Self { server: HttpServer::new(address) }
-    }
-
-    /// Who asks: `user:password` or a token.
-    #[must_use]
-    pub(super) fn with_bearer(self, token: &str) -> Self {
-        Self { server: self.server.with_bearer(token) }
+    pub(super) fn new(address: Url, access: &MilvusAccess, secured: Option<Secured>) -> Self {
+        let server = HttpServer::new(address).secured(secured);
+        let token = access.login.as_ref().map(MilvusLogin::token);
+        Self {
+            server: match token {
+                Some(token) => server.with_bearer(token.reveal()),
+                None => server,
+            },
+        }
     }
 
     pub(super) async fn segment_logs(

@@ -47,10 +47,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
 /// Crates and the only places under `src` that may name them.
 const CONFINED: &[(&[&str], &[&str])] = &[
     (&["tonic", "tonic_prost", "prost"], &["milvus/", "schema/"]),
+    (&["hyper", "http_body_util"], &["milvus/http.rs", "milvus/management.rs", "milvus/rest.rs"]),
     (
-        &["hyper", "hyper_util", "http_body_util"],
-        &["milvus/http.rs", "milvus/management.rs", "milvus/rest.rs"],
+        &["hyper_util"],
+        &["milvus/http.rs", "milvus/management.rs", "milvus/rest.rs", "milvus/grpc/tls.rs"],
     ),
+    (&["tokio_rustls"], &["milvus/grpc/"]),
+    (&["rustls_native_certs"], &["milvus/grpc/", "broker/rabbit/"]),
+    (&["tower"], &["milvus/grpc/client.rs"]),
     (&["rustix"], &["storage/local/", "storage/suspended.rs", "catalog/holder.rs"]),
     (&["prometheus"], &["metrics/"]),
     (&["axum"], &["api/"]),

@@ -19,6 +19,7 @@ fn nowhere() -> (tempfile::TempDir, LabServer) {
         management: "http://127.0.0.1:9".to_owned(),
         data: data.path().to_owned(),
         bucket: None,
+        environment: Vec::new(),
     };
     (data, server)
 }

@@ -25,11 +25,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import grpc
 from google.protobuf.json_format import MessageToDict
 from pymilvus.grpc_gen import common_pb2 as common
 from pymilvus.grpc_gen import milvus_pb2 as pb
 from pymilvus.grpc_gen import milvus_pb2_grpc, schema_pb2
+
+from channel import login, open_channel
 
 T = schema_pb2.DataType
 INT_TYPES = (T.Int8, T.Int16, T.Int32)
@@ -95,13 +96,12 @@ class Refused(Exception):
 
 class Client:
     def __init__(self, address):
-        target = address.removeprefix("http://")
-        self.channel = grpc.insecure_channel(target, [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)])
+        self.channel = open_channel(address, [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)])
         self.stub = milvus_pb2_grpc.MilvusServiceStub(self.channel)
 
     def call(self, method, request, db="default", timeout=120):
         """Calls a method with the database as metadata; the answer, or Refused."""
-        answer = getattr(self.stub, method)(request, timeout=timeout, metadata=[("dbname", db)])
+        answer = getattr(self.stub, method)(request, timeout=timeout, metadata=[("dbname", db), *login()])
         status = answer if isinstance(answer, common.Status) else answer.status
         if status.error_code or status.code:
             raise Refused(method, status)

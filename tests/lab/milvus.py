@@ -5,6 +5,7 @@
     milvus.py stop --dir D
 
 Run it with the python that setup.sh prints. `start` prints one JSON line when the server answers.
+A server with TLS or authorization is asked as channel.py says.
 A directory D holds everything of one server: configs/milvus.yaml, data/ (local storage, nothing
 else), etcd/, rocksmq/, logs/, milvus.log, milvus.pid. `start` on an existing D brings its data back.
 """
@@ -22,6 +23,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from channel import login, open_channel
 from server import LAB, Server, fail, tail
 
 VERSION = "2.3.5"
@@ -87,12 +89,14 @@ def start(args):
     command = [str(binaries / "milvus"), "run", "standalone"]
     process, offset = milvus.launch(command, env, log, base, lock, args.watch)
 
-    problem = wait_until_ready(process, ports, time.monotonic() + args.timeout)
+    scheme = "https" if "LAB_MILVUS_CA" in os.environ else "http"
+    address = f"{scheme}://127.0.0.1:{ports['proxy_port']}"
+    problem = wait_until_ready(process, address, ports["metrics"], time.monotonic() + args.timeout)
     if problem:
         milvus.kill(process.pid)
         fail("\n".join([*tail(log, offset), f"milvus in {d} did not start: {problem}"]))
     print(json.dumps({
-        "address": f"http://127.0.0.1:{ports['proxy_port']}",
+        "address": address,
         "management": f"http://127.0.0.1:{ports['metrics']}",
         "data": str(d / "data"),
         "config": str(config),
@@ -191,7 +195,7 @@ def set_key(text, dotted, value):
         low, high = at + 1, next((i for i in range(at + 1, high) if not deeper.match(lines[i])), high)
 
 
-def wait_until_ready(server, ports, deadline):
+def wait_until_ready(server, address, management, deadline):
     """None once the server is healthy and answers a gRPC call, else what was wrong last."""
     import grpc
 
@@ -200,11 +204,12 @@ def wait_until_ready(server, ports, deadline):
         if server.poll() is not None:
             return f"the server ended with {server.returncode}"
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{ports['metrics']}/healthz", timeout=5) as r:
+            with urllib.request.urlopen(f"http://127.0.0.1:{management}/healthz", timeout=5) as r:
                 problem = r.read().decode(errors="replace")
             if problem.strip() == "OK":
-                with grpc.insecure_channel(f"127.0.0.1:{ports['proxy_port']}") as channel:
-                    answer = channel.unary_unary("/milvus.proto.milvus.MilvusService/ShowCollections")(b"", timeout=5)
+                with open_channel(address) as channel:
+                    ask = channel.unary_unary("/milvus.proto.milvus.MilvusService/ShowCollections")
+                    answer = ask(b"", timeout=5, metadata=login())
                 if answer[:2] == b"\x0a\x00":  # field 1, an empty Status: success
                     return None
                 problem = f"ShowCollections: {answer[:300]!r}"

@@ -2,6 +2,7 @@
 
 mod amqp;
 mod api;
+mod connection;
 mod fixture;
 mod problems;
 mod s3;

@@ -23,7 +23,7 @@ error: `milvus.config_file` cannot be read: /nowhere/milvus.yaml: No such file o
 const WRONG: &str = "\
 milvus:
   adress: http://a
-  address: https://milvus:19530
+  address: tcp://milvus:19530
   storage: local
 repository:
   local: {path: backup, min_free: 5 parsecs}
@@ -45,12 +45,12 @@ error: unknown key `milvus.adress`
 2 |   adress: http://a
   |   ^ did you mean `address`?
 
-error: `milvus.address`: TLS to Milvus is not supported yet
+error: `milvus.address`: expected an address such as http://127.0.0.1:19530, found \
+`tcp://milvus:19530`
  --> /etc/config.yaml:3:12
   |
-3 |   address: https://milvus:19530
+3 |   address: tcp://milvus:19530
   |            ^
-  = hint: use http:// over a network that you trust
 
 error: `milvus.storage`: expected a section of keys
  --> /etc/config.yaml:4:12

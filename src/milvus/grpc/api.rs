@@ -20,6 +20,9 @@ use super::proto::{common, milvus};
 /// The database that every server has.
 pub(super) const DEFAULT_DATABASE: &str = "default";
 
+/// No database has this name, which Milvus would not take.
+const NO_DATABASE: &str = "__mba-none";
+
 /// `$kind $operation in $database: Message { .. }` as an [`Ask`].
 fn ask<Q>(kind: Kind, operation: String, database: &str, message: Q) -> Ask<'_, Q> {
     Ask { kind, operation, database, message }
@@ -128,6 +131,21 @@ impl MilvusApi for GrpcMilvus {
             let message = "Milvus did not answer about this collection";
             MilvusError::new(operation, MilvusErrorKind::Other, message)
         })
+    }
+
+    /// The interceptor looks at the metadata first, and then there is no such database (measured
+    /// on 2.3.5).
+    async fn may_flush(&self, namespace: &Namespace) -> MilvusResult<()> {
+        let message = milvus::FlushRequest {
+            db_name: NO_DATABASE.to_owned(),
+            collection_names: vec![namespace.collection.clone()],
+        };
+        let operation = format!("ask whether {namespace} may be flushed");
+        let ask = ask(Kind::Once, operation, &namespace.database, message);
+        match self.call(ask, rpc!(flush)).await.map(|_: milvus::FlushResponse| ()) {
+            Err(error) if error.kind() == MilvusErrorKind::NotFound => Ok(()),
+            answer => answer,
+        }
     }
 
     async fn is_flushed(&self, namespace: &Namespace, flush: &FlushAnswer) -> MilvusResult<bool> {
@@ -274,6 +292,24 @@ impl MilvusApi for GrpcMilvus {
                     format!("Milvus started {} tasks where one was asked for", tasks.len());
                 Err(MilvusError::new(operation, MilvusErrorKind::Other, message))
             }
+        }
+    }
+
+    /// An `end_ts` that is no number is refused next, before anything is looked for (measured on
+    /// 2.3.5).
+    async fn may_import(&self, namespace: &Namespace) -> MilvusResult<()> {
+        let message = milvus::ImportRequest {
+            collection_name: namespace.collection.clone(),
+            partition_name: String::new(),
+            files: Vec::new(),
+            options: vec![pair_of("backup", &"true"), pair_of("end_ts", &"none")],
+            db_name: namespace.database.clone(),
+        };
+        let operation = format!("ask whether to import into {namespace}");
+        let ask = ask(Kind::Once, operation, &namespace.database, message);
+        match self.call(ask, rpc!(import)).await.map(|_: milvus::ImportResponse| ()) {
+            Err(error) if error.missing().is_none() => Ok(()),
+            answer => answer,
         }
     }
 

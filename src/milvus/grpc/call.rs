@@ -9,8 +9,10 @@ use tonic::{Request, Response, Status};
 use crate::milvus::{MilvusError, MilvusErrorKind, MilvusResult};
 
 use super::client::{Client, GrpcMilvus};
+use super::login::Login;
+use super::privilege;
 use super::proto::{common, milvus};
-use super::status;
+use super::status::{self, Failure};
 
 /// A read that takes longer is not going to end.
 const READ_DEADLINE: Duration = Duration::from_secs(30);
@@ -75,8 +77,11 @@ pub(super) struct Ask<'a, Q> {
 
 impl<Q: Clone> Ask<'_, Q> {
     /// A database that does not fit into metadata is left to the message, where it fails.
-    fn request(&self) -> Request<Q> {
+    fn request(&self, login: Option<&Login>) -> Request<Q> {
         let mut request = Request::new(self.message.clone());
+        if let Some(login) = login {
+            login.sign(request.metadata_mut());
+        }
         if let Ok(database) = self.database.parse() {
             request.metadata_mut().insert("dbname", database);
         }
@@ -134,32 +139,34 @@ impl GrpcMilvus {
         let begun = Instant::now();
         let mut tries = 0;
         loop {
-            let answer = send(self.client(), ask.request());
-            let (failure, said) = match self.outcome(ask.kind.deadline(), answer).await {
+            let answer = send(self.client(), ask.request(self.login()));
+            let Failure { kind, said, hint, missing } = match self.outcome(&ask, answer).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
             tries += 1;
-            let Some(pause) = ask.kind.pause(failure, tries, begun.elapsed()) else {
-                return Err(MilvusError::new(ask.operation, failure, said));
+            let Some(pause) = ask.kind.pause(kind, tries, begun.elapsed()) else {
+                let error = MilvusError::new(ask.operation, kind, said);
+                return Err(error.with_hint(hint).with_missing(missing));
             };
             tracing::debug!(operation = ask.operation, tries, said, "call to Milvus repeated");
             tokio::time::sleep(pause).await;
         }
     }
 
-    async fn outcome<A: Answer>(
+    async fn outcome<Q, A: Answer>(
         &self,
-        deadline: Duration,
+        ask: &Ask<'_, Q>,
         sent: impl Future<Output = Result<Response<A>, Status>>,
-    ) -> Result<A, (MilvusErrorKind, String)> {
-        let address = self.address_text();
+    ) -> Result<A, Failure> {
+        let (address, deadline) = (self.address_text(), ask.kind.deadline());
         match tokio::time::timeout(deadline, sent).await {
             Err(_) => {
                 let said = format!("no answer from {address} within {} s", deadline.as_secs());
-                Err((MilvusErrorKind::Transient, said))
+                Err(Failure::new(MilvusErrorKind::Transient, said))
             }
-            Ok(Err(status)) => Err(status::failed(&status, address)),
+            Ok(Err(status)) => Err(privilege::refused(&status, self.login(), ask.database)
+                .unwrap_or_else(|| status::failed(&status, address))),
             Ok(Ok(response)) => {
                 let answer = response.into_inner();
                 answer.status().and_then(status::answered).map_or(Ok(answer), Err)

@@ -4,12 +4,16 @@ use std::fmt;
 use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
+use tower::service_fn;
 use url::Url;
 
+use crate::config::MilvusAccess;
 use crate::milvus::rest::Rest;
 use crate::milvus::{MilvusError, MilvusErrorKind, MilvusResult};
 
+use super::login::Login;
 use super::proto::milvus::milvus_service_client::MilvusServiceClient;
+use super::tls::{Secured, Speaks};
 
 /// The generated client.
 pub(super) type Client = MilvusServiceClient<Channel>;
@@ -30,38 +34,48 @@ pub struct GrpcMilvus {
     address: String,
     client: Client,
     rest: Rest,
+    login: Option<Login>,
 }
 
 impl GrpcMilvus {
-    /// Connects at the first call; needs a tokio runtime around it.
-    pub fn new(address: &Url) -> MilvusResult<Self> {
+    /// Connects at the first call, with TLS where `address` begins with `https`; needs a tokio
+    /// runtime around it.
+    pub fn new(address: &Url, access: &MilvusAccess) -> MilvusResult<Self> {
         let text = address.as_str().trim_end_matches('/').to_owned();
         let refused = |message: String| {
             MilvusError::new(format!("open {text}"), MilvusErrorKind::Other, message)
         };
-        match address.scheme() {
-            "http" => {}
-            "https" => return Err(refused("TLS is not supported yet; use http://".to_owned())),
+        let secured = match address.scheme() {
+            "http" => None,
+            "https" => Some(secured(address, access)),
             other => {
-                return Err(refused(format!("`{other}` is no scheme of Milvus; use http://")));
+                let message = format!("`{other}` is no scheme of Milvus; use http:// or https://");
+                return Err(refused(message));
             }
-        }
+        };
         let endpoint = Endpoint::from_shared(text.clone())
             .map_err(|error| refused(error.to_string()))?
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
             .keep_alive_while_idle(true);
-        let client = MilvusServiceClient::new(endpoint.connect_lazy())
-            .max_decoding_message_size(LARGEST_ANSWER_BYTES);
-        Ok(Self { address: text, client, rest: Rest::new(address.clone()) })
+        let rest = Rest::new(address.clone(), access, secured.clone());
+        let channel = match secured {
+            None => endpoint.connect_lazy(),
+            Some(secured) => endpoint.connect_with_connector_lazy(service_fn(move |_| {
+                let secured = secured.clone();
+                async move { secured.connect(Speaks::Grpc).await }
+            })),
+        };
+        let client =
+            MilvusServiceClient::new(channel).max_decoding_message_size(LARGEST_ANSWER_BYTES);
+        let login = access.login.as_ref().map(Login::new);
+        Ok(Self { address: text, client, rest, login })
     }
 
-    /// Says who asks to the server's REST interface: `user:password`, or a token.
-    #[must_use]
-    pub fn with_bearer(mut self, token: &str) -> Self {
-        self.rest = self.rest.with_bearer(token);
-        self
+    /// Who we are to this server, if we say so.
+    pub(super) fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
     }
 
     pub(super) fn address_text(&self) -> &str {
@@ -76,6 +90,15 @@ impl GrpcMilvus {
     /// A handle on the one connection; cheap.
     pub(super) fn client(&self) -> Client {
         self.client.clone()
+    }
+}
+
+fn secured(address: &Url, access: &MilvusAccess) -> Secured {
+    let host = address.host_str().unwrap_or_default();
+    Secured {
+        host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+        port: address.port_or_known_default().unwrap_or_default(),
+        access: access.clone(),
     }
 }
 

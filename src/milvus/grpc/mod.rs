@@ -12,6 +12,12 @@
 //! found by the keepalive after 20 s, and whatever the keepalive cannot see ends at the
 //! call's deadline. Nothing waits for ever.
 //!
+//! # Trust
+//!
+//! With `https://` a connection is [`tls`]'s, which reads the files of certificates anew each
+//! time. [`login`] puts the user or the token into every call. What is refused is told by
+//! [`fault`] and [`privilege`] in the words of our configuration and of Milvus's roles.
+//!
 //! # Repeating
 //!
 //! Reads, flushes, loads, and drops may be repeated: the second time changes nothing. A
@@ -22,11 +28,16 @@ mod api;
 mod call;
 mod client;
 mod convert;
+mod fault;
 mod later;
 mod load;
+mod login;
+mod privilege;
 mod proto;
 mod rbac;
 mod status;
+mod tls;
 
 pub use client::GrpcMilvus;
 pub(super) use status::meaning;
+pub(super) use tls::{Secured, Speaks};

@@ -4,27 +4,50 @@ use std::error::Error;
 
 use tonic::Code;
 
-use crate::milvus::MilvusErrorKind;
+use crate::milvus::{MilvusErrorKind, MissingPrivilege};
 
+use super::fault::Fault;
 use super::proto::common;
 
 /// The code of everything that Milvus did not give a code of its own.
 const UNEXPECTED: i32 = 65_535;
 
+/// What came of a call, if not an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) kind: MilvusErrorKind,
+    pub(super) said: String,
+    pub(super) hint: Option<String>,
+    pub(super) missing: Option<MissingPrivilege>,
+}
+
+impl Failure {
+    pub(super) fn new(kind: MilvusErrorKind, said: impl Into<String>) -> Self {
+        Self { kind, said: said.into(), hint: None, missing: None }
+    }
+
+    #[must_use]
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
 /// What a status in an answer means; `None` is success.
-pub(super) fn answered(status: &common::Status) -> Option<(MilvusErrorKind, String)> {
+pub(super) fn answered(status: &common::Status) -> Option<Failure> {
     if status.error_code == 0 && status.code == 0 {
         return None;
     }
     let kind = by_code(status.code)
         .or_else(|| by_old_code(status.error_code))
         .unwrap_or_else(|| by_words(&status.reason));
-    Some((kind, without_traces(&status.reason)))
+    Some(Failure::new(kind, without_traces(&status.reason)))
 }
 
 /// The same of the bare code that an answer over REST has.
 pub(in crate::milvus) fn meaning(code: i32, reason: &str) -> Option<(MilvusErrorKind, String)> {
-    answered(&common::Status { error_code: 0, code, reason: reason.to_owned() })
+    let failure = answered(&common::Status { error_code: 0, code, reason: reason.to_owned() })?;
+    Some((failure.kind, failure.said))
 }
 
 /// Codes of servers since 2.3 (`pkg/util/merr`).
@@ -66,10 +89,13 @@ fn by_words(reason: &str) -> MilvusErrorKind {
 }
 
 /// What a failed call means, and what to say about it.
-pub(super) fn failed(status: &tonic::Status, address: &str) -> (MilvusErrorKind, String) {
+pub(super) fn failed(status: &tonic::Status, address: &str) -> Failure {
     let transport = || {
-        let unreachable = MilvusErrorKind::Unreachable;
-        (unreachable, format!("{address} does not answer: {}", innermost(status)))
+        if let Some(Fault { kind, message, hint }) = Fault::of_call(status) {
+            return Failure::new(kind, format!("{address}: {message}")).hint(hint);
+        }
+        let said = format!("{address} does not answer: {}", innermost(status));
+        Failure::new(MilvusErrorKind::Unreachable, said)
     };
     let kind = match status.code() {
         Code::Unavailable => return transport(),
@@ -92,7 +118,7 @@ pub(super) fn failed(status: &tonic::Status, address: &str) -> (MilvusErrorKind,
         | Code::Internal
         | Code::DataLoss => MilvusErrorKind::Other,
     };
-    (kind, status.message().to_owned())
+    Failure::new(kind, status.message())
 }
 
 /// A reason of 2.3 may hold whole stack traces of Go, whose lines are of no use here.
@@ -149,7 +175,7 @@ mod tests {
     fn the_answers_of_2_3_5_have_their_kinds() {
         for &(error_code, code, reason, kind) in ANSWERS {
             let status = common::Status { error_code, code, reason: reason.to_owned() };
-            assert_eq!(answered(&status).map(|(kind, _)| kind), Some(kind), "{reason}");
+            assert_eq!(answered(&status).map(|failure| failure.kind), Some(kind), "{reason}");
         }
         assert_eq!(answered(&common::Status::default()), None);
     }
@@ -171,7 +197,7 @@ mod tests {
             (tonic::Status::resource_exhausted(""), Kind::Transient),
             (tonic::Status::invalid_argument(""), Kind::Other),
         ] {
-            assert_eq!(failed(&status, "http://m").0, kind, "{status}");
+            assert_eq!(failed(&status, "http://m").kind, kind, "{status}");
         }
     }
 }

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::FutureExt;
+use milvus_backup_agent::config::{MilvusAccess, MilvusLogin};
 use milvus_backup_agent::job::{
     BackupReport, BackupRequest, JobContext, RestoreOptions, RestoreReport, RunOutcome, run_backup,
     run_restore,
 };
 use milvus_backup_agent::manifest::Manifest;
 use milvus_backup_agent::milvus::{GrpcMilvus, HttpManagement};
-use milvus_backup_agent::model::{KeyPrefix, ObjectKey};
+use milvus_backup_agent::model::{KeyPrefix, ObjectKey, Secret};
 use milvus_backup_agent::storage::{MemoryStore, ObjectStore, ObjectStoreExt};
 use prost::Message;
 use serde_json::Value;
@@ -136,7 +137,9 @@ impl World {
     pub(super) async fn context(&self, fake: &Arc<Fake>, tasks: &mut JoinSet<()>) -> JobContext {
         let address = serve(Arc::<Fake>::clone(fake), tasks).await;
         let mut context = self.lab.context();
-        context.milvus = Arc::new(GrpcMilvus::new(&address).unwrap().with_bearer(BEARER));
+        let login = Some(MilvusLogin::Token(Secret::new(BEARER.to_owned())));
+        let access = MilvusAccess { login, ..MilvusAccess::default() };
+        context.milvus = Arc::new(GrpcMilvus::new(&address, &access).unwrap());
         context.gc = Some(Arc::new(HttpManagement::new(address)));
         context
     }

@@ -177,7 +177,13 @@ impl Agent {
 
     /// Runs a command to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        let output = self.command(arguments).output().unwrap();
+        self.run_with(&[], arguments)
+    }
+
+    /// Runs a command with more in its environment.
+    pub(crate) fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
+        let mut command = self.command(arguments);
+        let output = command.envs(variables.iter().copied()).output().unwrap();
         let talk = String::from_utf8(output.stderr).unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
         let json = serde_json::from_str(&said)

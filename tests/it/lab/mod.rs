@@ -5,6 +5,7 @@
 
 mod agent;
 mod bucket;
+mod certificates;
 mod client;
 pub(crate) mod fake;
 pub(crate) mod moto;
@@ -19,11 +20,12 @@ use std::process::{Command, Stdio};
 
 pub(crate) use agent::{Agent, Ended};
 pub(crate) use bucket::Bucket;
+pub(crate) use certificates::{Authority, Certificate};
 pub(crate) use client::{Client, Message};
 pub(crate) use proxy::{Proxy, Way, Weather};
 pub(crate) use rabbit::{Rabbit, rabbit};
 pub(crate) use running::Running;
-pub(crate) use server::{LabServer, assert_equal, lab, milvus};
+pub(crate) use server::{LabServer, assert_equal, lab, lab_with, milvus};
 pub(crate) use wait::{imported, until};
 
 /// Tells a measurement, past the harness, which keeps what passing tests print.

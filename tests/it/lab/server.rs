@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
+use milvus_backup_agent::config::MilvusAccess;
 use milvus_backup_agent::milvus::GrpcMilvus;
 
 use super::{Bucket, printed};
@@ -18,6 +19,8 @@ pub(crate) struct LabServer {
     pub(crate) data: PathBuf,
     /// Where its files are instead, if they are on S3.
     pub(crate) bucket: Option<Bucket>,
+    /// What `tests/lab/channel.py` reads, if it wants to know who asks.
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 /// The server that the tests share; each works on collections of its own. It compacts
@@ -52,6 +55,20 @@ impl LabServer {
 
     /// With any arguments of `milvus.py start`.
     pub(crate) fn start_with(name: &str, options: &[&str]) -> Self {
+        Self::launch(Vec::new(), name, options)
+    }
+
+    /// One that wants to know who asks.
+    pub(crate) fn start_in(
+        environment: Vec<(&'static str, String)>,
+        name: &str,
+        settings: &[String],
+    ) -> Self {
+        let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+        Self::launch(environment, name, &settings.collect::<Vec<_>>())
+    }
+
+    fn launch(environment: Vec<(&'static str, String)>, name: &str, options: &[&str]) -> Self {
         let name = format!("milvus-{}-{name}", env!("CARGO_CRATE_NAME"));
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         let folder = folder.to_str().expect("the target folder has a plain name");
@@ -63,10 +80,11 @@ impl LabServer {
         let mut arguments = vec!["start", "--dir", folder, "--watch", &watch];
         arguments.extend(options);
         let answer: serde_json::Value =
-            serde_json::from_str(&lab("milvus.py", &arguments)).expect("start prints JSON");
+            serde_json::from_str(&lab_with(&environment, "milvus.py", &arguments))
+                .expect("start prints JSON");
         let text = |key: &str| answer[key].as_str().expect("start prints texts").to_owned();
         let (address, management) = (text("address"), text("management"));
-        Self { address, management, data: text("data").into(), bucket: None }
+        Self { address, management, data: text("data").into(), bucket: None, environment }
     }
 
     /// Kills it as it is.
@@ -79,7 +97,7 @@ impl LabServer {
         let watch = std::process::id().to_string();
         let mut arguments = vec!["start", "--dir", self.folder_of_it(), "--watch", &watch];
         arguments.extend(settings.iter().flat_map(|setting| ["--set", *setting]));
-        lab("milvus.py", &arguments);
+        lab_with(&self.environment, "milvus.py", &arguments);
     }
 
     fn folder_of_it(&self) -> &str {
@@ -87,20 +105,21 @@ impl LabServer {
     }
 
     pub(crate) fn client(&self) -> GrpcMilvus {
-        GrpcMilvus::new(&self.address.parse().unwrap()).unwrap()
+        GrpcMilvus::new(&self.address.parse().unwrap(), &MilvusAccess::default()).unwrap()
     }
 
     pub(crate) fn data_py(&self, command: &str, arguments: &[&str]) -> String {
         let mut all = vec![command, "--address", &self.address];
         all.extend(arguments);
-        lab("data.py", &all)
+        lab_with(&self.environment, "data.py", &all)
     }
 
     /// Starts a command of `data.py` that goes on until it is told to stop.
     pub(crate) fn start_data_py(&self, command: &str, arguments: &[&str]) -> Child {
         let mut all = vec![command, "--address", &self.address];
         all.extend(arguments);
-        lab_command("data.py", &all).stdout(Stdio::piped()).spawn().unwrap()
+        let mut command = lab_command("data.py", &all);
+        command.envs(self.environment.iter().cloned()).stdout(Stdio::piped()).spawn().unwrap()
     }
 
     /// The full state of some collections, as a file.
@@ -130,6 +149,15 @@ pub(crate) fn assert_equal(before: &Path, after: &Path, renames: &[&str], ignore
 /// Runs a script of the lab and returns what it printed.
 pub(crate) fn lab(script: &str, arguments: &[&str]) -> String {
     printed(&mut lab_command(script, arguments))
+}
+
+/// The same with variables for `channel.py`.
+pub(crate) fn lab_with(
+    environment: &[(&'static str, String)],
+    script: &str,
+    arguments: &[&str],
+) -> String {
+    printed(lab_command(script, arguments).envs(environment.iter().cloned()))
 }
 
 fn lab_command(script: &str, arguments: &[&str]) -> Command {

@@ -15,6 +15,7 @@ mod messages;
 mod resume;
 mod retention;
 mod s3;
+mod secure;
 mod speed;
 mod upserts;
 mod whole;

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
 
+mod certificates;
 mod collections;
 mod failures;
 mod restore;

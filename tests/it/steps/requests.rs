@@ -53,6 +53,7 @@ pub(crate) fn fake_server(folder: &Path) -> LabServer {
         management: "http://127.0.0.1:9".to_owned(),
         data: folder.to_owned(),
         bucket: None,
+        environment: Vec::new(),
     }
 }
 

@@ -297,6 +297,7 @@ pass_on! {
     indexes(namespace: [&Namespace]) -> [Vec<IndexDescription>];
     load_state(namespace: [&Namespace], partitions: [&[Partition]]) -> [LoadState];
     flush(namespace: [&Namespace]) -> [FlushAnswer];
+    may_flush(namespace: [&Namespace]) -> [()];
     is_flushed(namespace: [&Namespace], flush: [&FlushAnswer]) -> [bool];
     persistent_segments(namespace: [&Namespace]) -> [Vec<SegmentInfo>];
     flush_all() -> [ClusterFlush];
@@ -310,6 +311,7 @@ pass_on! {
     create_partition(namespace: [&Namespace], partition: [&str]) -> [()];
     create_index(namespace: [&Namespace], index: [&IndexDescription]) -> [()];
     import(request: [&ImportRequest]) -> [ImportTask];
+    may_import(namespace: [&Namespace]) -> [()];
     import_state(task: [ImportTask]) -> [ImportState];
     import_job(request: [&JobRequest]) -> [ImportJob];
     job_state(job: [&ImportJob]) -> [ImportState];

@@ -57,6 +57,39 @@ fn a_file_that_was_named_must_exist() {
     }
 }
 
+/// The first configuration is made without one, or in the place of one that is wrong.
+#[test]
+fn what_is_imported_loads_and_what_is_no_backup_yaml_is_told_with_its_place() {
+    let agent = Agent::alone().with("LOG__LEVEL", "loud");
+    let file = agent.path("backup.yaml");
+    let shown = file.to_str().expect("a plain name");
+    for (text, words) in [
+        ("a: 1\n", ["this is no backup.yaml", "backup.yaml:1:1"]),
+        ("milvus: {port: [1]}\n", ["`milvus.port`: expected one value", "backup.yaml:1:16"]),
+    ] {
+        fs::write(&file, text).expect("the folder is writable");
+        agent.refuses(&["config", "import", shown], 2, &words);
+    }
+    let text = "minio: {address: m, useIAM: true, backupRootPath: x/backup}\nmilvus: {user: u}\n";
+    fs::write(&file, text).expect("the folder is writable");
+    let said = agent.run(&["config", "import", shown]);
+    assert_eq!(said.code, Some(0), "{said}");
+    for words in ["line 1", "repository.s3.prefix, milvus.cluster", "MINIO_ADDRESS", "keep_daily"] {
+        assert!(said.stderr.contains(words), "{words}: {said}");
+    }
+    let config = agent.path("imported.yaml");
+    fs::write(&config, &said.stdout).expect("the folder is writable");
+    let config = config.to_str().expect("a plain name");
+    let secret = "/etc/milvus-backup-agent/secrets/milvus.password";
+    let agent = Agent::alone().without("MILVUS__STORAGE__LOCAL__PATH");
+    let agent = agent.without("REPOSITORY__LOCAL__PATH").without("MILVUS__CLUSTER");
+    agent.refuses(&["--config", config, "config", "check"], 2, &[secret, "DECISION"]);
+    let agent = agent.with("MILVUS__PASSWORD", "p");
+    let listed = agent.run(&["--config", config, "config", "show"]);
+    assert_eq!(listed.code, Some(0), "{listed}");
+    assert!(listed.stdout.contains("backup"), "{listed}");
+}
+
 #[test]
 fn a_variable_is_wrong() {
     for (key, value, words) in [
@@ -66,7 +99,13 @@ fn a_variable_is_wrong() {
             &["MBA__MILVUS__ADRESS", "did you mean `MBA__MILVUS__ADDRESS`?"][..],
         ),
         ("MILVUS__ADDRESS", "localhost:19530", &["write http://localhost:19530"]),
-        ("MILVUS__ADDRESS", "https://milvus", &["TLS", "use http://"]),
+        ("MILVUS__ADDRESS", "https://milvus/x", &["only a host and a port"]),
+        ("MILVUS__CA_FILE", "/ca.pem", &["means nothing without `https://`", "begin `milvus.addr"]),
+        (
+            "MILVUS__USERNAME",
+            "root",
+            &["means nothing without `milvus.password`", "`milvus.token`"],
+        ),
         ("MILVUS__CLUSTER", "../x", &["`milvus.cluster`", "use 1 to 63 letters"]),
         ("MILVUS__CONFIG_FILE", "/none.yaml", &["`milvus.config_file`", "/none.yaml", "No such"]),
         ("REPOSITORY__LOCAL__PATH", "", &["is empty", "to use the default, remove it"]),

@@ -1,0 +1,128 @@
+//! The keys of `configVersion: v2`.
+
+use super::meaning::Meaning::{
+    CaFile, CertFile, Concurrency, Host, KeyFile, LogLevel, Management, Nothing, Password,
+    PausesGc, Port, ServerName, Storage, TlsMode, TransferMode, User, Version,
+};
+use super::meaning::Side::{Backup, Milvus};
+use super::meaning::{
+    NO_CDC, NO_CLOUD, NO_ETCD, OWN_HTTP, OWN_LOG, PARTS, PLANNED, Part, Peer, TEMPORARY, by, key,
+};
+
+const NO_REST: &str = "the agent asks Milvus over gRPC";
+const ONLY_MILVUS: &str = "only Milvus's own storage has to be seen by Milvus";
+
+/// Every key of version 2.
+pub(super) const KEYS: &[Peer] = &[
+    key("configVersion", Version),
+    key("log.level", LogLevel),
+    key("log.console", Nothing(OWN_LOG)),
+    key("log.file.path", Nothing(OWN_LOG)),
+    key("log.file.maxSizeMiB", Nothing(OWN_LOG)),
+    key("log.file.maxDays", Nothing(OWN_LOG)),
+    key("log.file.maxBackups", Nothing(OWN_LOG)),
+    key("server.debugMode", Nothing(OWN_HTTP)),
+    key("server.swaggerBasePath", Nothing(OWN_HTTP)),
+    by("milvus.user", User, "MILVUS_USER"),
+    by("milvus.password", Password, "MILVUS_PASSWORD"),
+    key("milvus.grpc.address", Host),
+    key("milvus.grpc.port", Port),
+    key("milvus.grpc.tlsMode", TlsMode),
+    key("milvus.grpc.caCertPath", CaFile),
+    key("milvus.grpc.serverName", ServerName),
+    key("milvus.grpc.mtlsCertPath", CertFile),
+    key("milvus.grpc.mtlsKeyPath", KeyFile),
+    key("milvus.rest.endpoint", Nothing(NO_REST)),
+    key("milvus.management.endpoint", Management),
+    key("milvus.replicate.rpcChannelName", Nothing(NO_CDC)),
+    key("milvus.etcd.endpoints", Nothing(NO_ETCD)),
+    key("milvus.etcd.rootPath", Nothing(NO_ETCD)),
+    key("milvus.storage.provider", Storage(Milvus, Part::Provider)),
+    key("milvus.storage.address", Storage(Milvus, Part::Address)),
+    key("milvus.storage.port", Storage(Milvus, Part::Port)),
+    key("milvus.storage.region", Storage(Milvus, Part::Region)),
+    key("milvus.storage.useSSL", Storage(Milvus, Part::UseSsl)),
+    by("milvus.storage.accountName", Storage(Milvus, Part::Foreign), "MILVUS_STORAGE_ACCOUNT_NAME"),
+    key("milvus.storage.bucketName", Storage(Milvus, Part::Bucket)),
+    key("milvus.storage.rootPath", Storage(Milvus, Part::RootPath)),
+    key("milvus.storage.localPath", Storage(Milvus, Part::LocalPath)),
+    key("milvus.storage.milvusAddress", Storage(Milvus, Part::SeenAddress)),
+    key("milvus.storage.milvusPort", Storage(Milvus, Part::SeenPort)),
+    key("milvus.storage.auth.type", Storage(Milvus, Part::AuthType)),
+    by(
+        "milvus.storage.auth.accessKeyID",
+        Storage(Milvus, Part::AccessKeyId),
+        "MILVUS_STORAGE_AUTH_ACCESS_KEY_ID",
+    ),
+    by(
+        "milvus.storage.auth.secretAccessKey",
+        Storage(Milvus, Part::SecretAccessKey),
+        "MILVUS_STORAGE_AUTH_SECRET_ACCESS_KEY",
+    ),
+    by(
+        "milvus.storage.auth.sessionToken",
+        Storage(Milvus, Part::SessionToken),
+        "MILVUS_STORAGE_AUTH_SESSION_TOKEN",
+    ),
+    by(
+        "milvus.storage.auth.accountKey",
+        Storage(Milvus, Part::Foreign),
+        "MILVUS_STORAGE_AUTH_ACCOUNT_KEY",
+    ),
+    by(
+        "milvus.storage.auth.credentialsFile",
+        Storage(Milvus, Part::Foreign),
+        "MILVUS_STORAGE_AUTH_CREDENTIALS_FILE",
+    ),
+    key("milvus.storage.auth.endpoint", Storage(Milvus, Part::IamEndpoint)),
+    key("backup.storage.provider", Storage(Backup, Part::Provider)),
+    key("backup.storage.address", Storage(Backup, Part::Address)),
+    key("backup.storage.port", Storage(Backup, Part::Port)),
+    key("backup.storage.region", Storage(Backup, Part::Region)),
+    key("backup.storage.useSSL", Storage(Backup, Part::UseSsl)),
+    by("backup.storage.accountName", Storage(Backup, Part::Foreign), "BACKUP_STORAGE_ACCOUNT_NAME"),
+    key("backup.storage.bucketName", Storage(Backup, Part::Bucket)),
+    key("backup.storage.rootPath", Storage(Backup, Part::RootPath)),
+    key("backup.storage.localPath", Storage(Backup, Part::LocalPath)),
+    key("backup.storage.milvusAddress", Nothing(ONLY_MILVUS)),
+    key("backup.storage.milvusPort", Nothing(ONLY_MILVUS)),
+    key("backup.storage.auth.type", Storage(Backup, Part::AuthType)),
+    by(
+        "backup.storage.auth.accessKeyID",
+        Storage(Backup, Part::AccessKeyId),
+        "BACKUP_STORAGE_AUTH_ACCESS_KEY_ID",
+    ),
+    by(
+        "backup.storage.auth.secretAccessKey",
+        Storage(Backup, Part::SecretAccessKey),
+        "BACKUP_STORAGE_AUTH_SECRET_ACCESS_KEY",
+    ),
+    by(
+        "backup.storage.auth.sessionToken",
+        Storage(Backup, Part::SessionToken),
+        "BACKUP_STORAGE_AUTH_SESSION_TOKEN",
+    ),
+    by(
+        "backup.storage.auth.accountKey",
+        Storage(Backup, Part::Foreign),
+        "BACKUP_STORAGE_AUTH_ACCOUNT_KEY",
+    ),
+    by(
+        "backup.storage.auth.credentialsFile",
+        Storage(Backup, Part::Foreign),
+        "BACKUP_STORAGE_AUTH_CREDENTIALS_FILE",
+    ),
+    key("backup.storage.auth.endpoint", Storage(Backup, Part::IamEndpoint)),
+    key("backup.concurrency.collections", Nothing(PLANNED)),
+    key("backup.concurrency.segments", Nothing(PLANNED)),
+    key("backup.pauseGC", PausesGc),
+    key("restore.concurrency.collections", Nothing(PLANNED)),
+    key("restore.concurrency.importJobs", Nothing(PLANNED)),
+    key("restore.maxSegmentsPerImportJob", Nothing(PLANNED)),
+    key("restore.keepTempFiles", Nothing(TEMPORARY)),
+    key("transfer.mode", TransferMode),
+    key("transfer.concurrency", Concurrency),
+    key("transfer.multipartCopyThresholdMiB", Nothing(PARTS)),
+    key("zillizCloud.endpoint", Nothing(NO_CLOUD)),
+    by("zillizCloud.apiKey", Nothing(NO_CLOUD), "ZILLIZ_CLOUD_API_KEY"),
+];

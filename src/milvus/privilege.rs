@@ -1,0 +1,30 @@
+//! A right that a user of Milvus's lacks.
+
+use std::fmt;
+
+/// A privilege that was not granted, as Milvus's roles name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingPrivilege {
+    /// Who lacks it.
+    pub user: String,
+    /// Such as `Flush`.
+    pub privilege: String,
+    /// The kind of what it is on: `Global` or `Collection`.
+    pub object: &'static str,
+    /// In which database it was needed.
+    pub database: String,
+}
+
+impl MissingPrivilege {
+    /// How it is granted, to all of the database.
+    pub fn grant(&self) -> String {
+        let Self { privilege, object, database, .. } = self;
+        format!("role.grant(\"{object}\", \"*\", \"{privilege}\", \"{database}\")")
+    }
+}
+
+impl fmt::Display for MissingPrivilege {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` on `{}` in database `{}`", self.privilege, self.object, self.database)
+    }
+}
