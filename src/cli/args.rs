@@ -144,6 +144,9 @@ pub struct RestoreArguments {
     /// Load nothing
     #[arg(long)]
     pub skip_load: bool,
+    /// Into Milvus 2.2: accept that rows are lost which were deleted and then written again
+    #[arg(long)]
+    pub accept_lost_reinserts: bool,
     /// Only say what would be restored where
     #[arg(long)]
     pub plan: bool,

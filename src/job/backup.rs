@@ -11,6 +11,7 @@ use crate::catalog::{
     self, CatalogError, CatalogResult, Checkpoints, Cluster, Repository, Reservation, Run,
     Unfinished,
 };
+use crate::config::Settle;
 use crate::manifest::{CollectionOutcome, CollectionRecord, FileList, Manifest, ManifestOutcome};
 use crate::metrics::LeaseScope;
 use crate::milvus::MilvusVersion;
@@ -22,6 +23,7 @@ use crate::transfer::{Checkpoint, CopyReport, Stage};
 use super::copying::Copying;
 use super::pause::GcPause;
 use super::report::PlannedCollection;
+use super::settle::Settling;
 use super::survey::{Selected, Survey, make_plan, select};
 use super::{
     BackupReport, CollectionReport, JobContext, JobError, JobResult, PlanReport, RunOutcome,
@@ -134,7 +136,7 @@ async fn prepare(context: &JobContext, request: &BackupRequest) -> JobResult<Pre
 
 /// What a backup would copy, without reserving a name or writing anything.
 pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResult<PlanReport> {
-    context.supported_version().await?;
+    let version = context.supported_version().await?;
     let selected = select(context, &request.selector).await?.collections;
     let (records, checkpoints) = match context.open_repository().await {
         Ok(repository) => {
@@ -153,6 +155,8 @@ pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResul
         records: &records,
         checkpoints: &checkpoints,
         started: Instant::now(),
+        // What is only planned is not waited for.
+        settling: Settling::of(&version, Settle::Skip),
     };
     let plan = make_plan(&survey, selected).await?;
     let (files_reused, bytes_reused) = plan.reused();
@@ -238,7 +242,13 @@ impl Attempt<'_> {
             records: &earlier,
             checkpoints: &checkpoints,
             started: self.started,
+            settling: Settling::of(&self.version, context.settle),
         };
+        if survey.settling == Settling::Skipped {
+            tracing::warn!(
+                "the latest deletes may be missing: Milvus writes them down later, and `milvus.settle: none` skips the wait"
+            );
+        }
         let mut plan = make_plan(&survey, selected).await?;
         if plan.collections.is_empty() {
             return Err(all_failed(context, &plan.failed));

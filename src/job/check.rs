@@ -14,6 +14,7 @@ use crate::schema::minimal_schema;
 use crate::storage::probe_conditional_put;
 
 use super::restore::{Staging, StagingArea, probe};
+use super::settle::Settling;
 use super::{JobContext, JobError, JobResult};
 
 /// One thing that was looked at.
@@ -82,7 +83,8 @@ pub async fn run_check(context: &JobContext, staging: Option<&Staging>) -> Check
 
 async fn version(context: &JobContext) -> JobResult<String> {
     let version = context.supported_version().await?;
-    Ok(format!("version {version} at {}", context.milvus.address()))
+    let waits = Settling::of(&version, context.settle).describe();
+    Ok(format!("version {version} at {}{waits}", context.milvus.address()))
 }
 
 /// One segment that Milvus names must have its folder where the configuration says.

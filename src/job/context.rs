@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{ClusterIdentity, Repository};
-use crate::config::{MinFree, Retention};
+use crate::config::{MinFree, Retention, Settle};
 use crate::metrics::{Metrics, Side};
 use crate::milvus::{GcControl, MeteredGc, MilvusApi, MilvusVersion, Support};
 use crate::model::{Clock, ClusterName, ErrorKind};
@@ -47,6 +47,8 @@ pub struct JobContext {
     pub min_free: MinFree,
     /// How long what is to be deleted stays.
     pub retention: Retention,
+    /// Whether a backup of a server that writes deletes late waits for them.
+    pub settle: Settle,
     /// Told of what its stores do not tell.
     pub metrics: Metrics,
 }
@@ -77,7 +79,7 @@ impl JobContext {
                 ErrorKind::Refused,
                 format!("Milvus {version} at {} is not supported yet", self.milvus.address()),
             )
-            .hint("this agent backs up and restores Milvus 2.3")),
+            .hint(version.remedy())),
         }
     }
 

@@ -43,7 +43,8 @@ mod remarks;
 mod sightings;
 
 pub use document::{
-    Boundary, CollectionContent, CollectionOutcome, CollectionRecord, Manifest, ManifestOutcome,
+    Boundary, CollectionContent, CollectionOutcome, CollectionRecord, DeletesComplete, Manifest,
+    ManifestOutcome,
 };
 pub use file::{FileEntry, FileId, LogKind};
 pub use layout::{BackupLayout, ClusterLayout, REPOSITORY_MARK, SINGLE_AGENT_MARK};

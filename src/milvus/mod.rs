@@ -10,7 +10,7 @@
 //! an adapter for the management address ([`HttpManagement`]) and a wrapper that tells of it in
 //! metrics ([`MeteredGc`]).
 //!
-//! Versions: 2.3 is run live in the tests. Older and newer servers are refused by
+//! Versions: 2.2.16 and 2.3.5 are run live in the tests. Older and newer servers are refused by
 //! [`MilvusVersion::support`] until their turn comes.
 //!
 //! [milvus-proto]: https://github.com/milvus-io/milvus-proto

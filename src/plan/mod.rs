@@ -20,7 +20,7 @@ mod verify;
 pub use backup::{BackupPlan, CollectionPlan, CopyItem, plan_collection};
 pub use boundary::{
     CollectionInventory, LEAST_MARGIN, PlanError, SourceFile, margin, missing_segments,
-    select_files,
+    select_files, settle_time,
 };
 pub use import::{Batch, BatchLimit, Lying, Reads, in_import_order, next_batch};
 pub use prune::{

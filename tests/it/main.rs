@@ -48,5 +48,6 @@ mod store;
 mod support;
 mod systemd;
 mod unlock;
+mod v2_2;
 mod vanish;
 mod wrong_input;

@@ -15,6 +15,10 @@
 //! - dropping a collection leaves its aliases dangling; such a name cannot be renamed to
 //! - an index, partition or load that is asked for twice is fine
 //!
+//! With the version of a 2.2 it behaves as 2.2.16 was seen to: a flush has no timestamp but a
+//! second, deletes of flushed rows become delta logs 600 s after their segment was last written
+//! (once somebody lists segments), and an import drops every row of a deleted key.
+//!
 //! It is stricter in one thing: a segment whose fields differ from the schema, in number of
 //! logs or in rows, fails its import.
 //!
