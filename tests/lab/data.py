@@ -6,6 +6,7 @@
     data.py add --address A --collection db.c --rows N --start K [--partition P] [--flush]
     data.py delete --address A --collection db.c --where EXPR [--partition P] [--flush]
     data.py upsert-loop --address A --collection db.c --keys N --stop-file F
+    data.py window-loop --address A --collection db.c --keys N --stop-file F
     data.py drop --address A --collection db.c
     data.py drop-database --address A --database D
     data.py keys --address A --collection db.c
@@ -66,6 +67,10 @@ def main():
     command("delete", delete, address, collection, partition, flush_after, arg("--where", required=True))
     command(
         "upsert-loop", upsert_loop, address, collection,
+        arg("--keys", type=int, required=True), arg("--stop-file", type=Path, required=True),
+    )  # fmt: skip
+    command(
+        "window-loop", window_loop, address, collection,
         arg("--keys", type=int, required=True), arg("--stop-file", type=Path, required=True),
     )  # fmt: skip
     command("drop", drop, address, collection)
@@ -567,6 +572,20 @@ def delete(args):
     print(c.delete(db, name, args.where, args.partition).delete_cnt)
     if args.flush:
         c.flush(db, name)
+
+
+def window_loop(args):
+    """On keys 0..N-1: inserts the next five, deletes the first five, and so on. At any moment the keys are a run without
+    holes of N to N + 5. Prints a line once it writes, and in the end how many it inserted."""
+    c, (db, name) = Client(args.address), split(args.collection)
+    schema, n = c.describe(db, name).schema, args.keys
+    while not args.stop_file.exists():
+        c.insert(db, name, schema, make_rows(schema, n, 5))
+        c.delete(db, name, f"id in {list(range(n - args.keys, n - args.keys + 5))}")
+        if n == args.keys:
+            print("writing", flush=True)
+        n += 5
+    print(n - args.keys)
 
 
 def drop(args):

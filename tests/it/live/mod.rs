@@ -16,4 +16,5 @@ mod retention;
 mod s3;
 mod speed;
 mod upserts;
+mod v2_2;
 mod whole;
