@@ -33,7 +33,7 @@ pub(super) async fn look(
     backup: &Readable,
     version: &MilvusVersion,
     plan: &RestorePlan,
-    lost: LostReinserts,
+    reinserts: LostReinserts,
 ) -> JobResult<BTreeSet<Namespace>> {
     let mut found = BTreeSet::new();
     if !version.imports_lose_reinserts() {
@@ -45,7 +45,7 @@ pub(super) async fn look(
             found.insert(collection.to.clone());
         }
     }
-    if found.is_empty() || lost == LostReinserts::Accept {
+    if found.is_empty() || reinserts == LostReinserts::Accept {
         return Ok(found);
     }
     let first: Vec<String> = found.iter().take(SHOWN).map(ToString::to_string).collect();

@@ -14,7 +14,7 @@ use super::logs::{File, Place};
 use super::script::{ImportScript, MilvusCall, Script};
 
 /// How often a 2.2 writes deletes down.
-const SYNC_PERIOD: Duration = Duration::from_secs(600);
+const SYNC_PERIOD: Duration = Duration::from_mins(10);
 
 /// A small Milvus in memory with its files in a store.
 #[derive(Debug)]

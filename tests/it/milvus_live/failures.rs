@@ -74,7 +74,7 @@ async fn imports_nothing(server: &LabServer) {
         end_ts: None,
     };
     assert_eq!(imported(&client, client.import(&request).await.unwrap()).await, 0);
-    request.partition = "absent".to_owned();
+    "absent".clone_into(&mut request.partition);
     let error = client.import(&request).await.unwrap_err();
     assert_eq!(error.kind(), MilvusErrorKind::NotFound, "{error}");
 }

@@ -128,14 +128,12 @@ async fn flush(client: &GrpcMilvus, namespace: &Namespace) -> u64 {
     said.sort_unstable();
     found.sort_unstable();
     assert_eq!(found, said, "the flush named exactly the segments that are stored");
-    match answer.flush_ts {
-        Some(timestamp) => timestamp,
-        None => {
-            tokio::time::sleep(AFTER_SYNC_PERIOD).await;
-            // 2.2 tells the second, which began before.
-            (u64::try_from(answer.seal_time).unwrap() + 1) * 1000 << 18
-        }
+    if let Some(timestamp) = answer.flush_ts {
+        return timestamp;
     }
+    tokio::time::sleep(AFTER_SYNC_PERIOD).await;
+    // 2.2 tells the second, which began before.
+    ((u64::try_from(answer.seal_time).unwrap() + 1) * 1000) << 18
 }
 
 /// The schema predicts the folders of every segment, the hidden and the dynamic field too.

@@ -95,7 +95,7 @@ impl Outside {
             concurrency: 2,
             retries: 2,
             throttle: Arc::new(Throttle::new(None)),
-            settle: Settle::Auto(Duration::from_secs(600)),
+            settle: Settle::Auto(Duration::from_mins(10)),
             metrics: Metrics::default(),
             checkpoint: CheckpointPace { files: 3, interval: Duration::from_secs(5) },
             min_free: MinFree::Bytes(0),

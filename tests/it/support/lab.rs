@@ -32,7 +32,7 @@ const SEEN_STAGING: &str = "/staging/";
 const SEEN_REPOSITORY: &str = "/repository/";
 
 /// How often a Milvus 2.2 writes deletes down if it is not told otherwise.
-const SYNC_PERIOD: Duration = Duration::from_secs(600);
+const SYNC_PERIOD: Duration = Duration::from_mins(10);
 
 /// The outside world of a test.
 #[derive(Debug)]
