@@ -157,6 +157,9 @@ pub struct RestoreArguments {
     /// Also users, roles, grants and privilege groups of the backup that are not there yet
     #[arg(long)]
     pub rbac: bool,
+    /// Into Milvus 2.2: accept that rows are lost which were deleted and then written again
+    #[arg(long)]
+    pub accept_lost_reinserts: bool,
     /// Only say what would be restored where
     #[arg(long)]
     pub plan: bool,

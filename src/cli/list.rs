@@ -86,11 +86,21 @@ fn shown(record: &BackupRecord) -> String {
         format!("state    {}", record.state.as_str()),
     ];
     lines.extend(record.reasons.iter().map(|reason| format!("         {reason}")));
+    lines.extend(record.manifest.as_ref().and_then(unknown_deletes));
     let pin = record.pin.iter().filter(|pin| pin.ended.is_none());
     lines.extend(pin.map(pinned));
     lines.extend(attempt.map(|run| format!("started  {} on {}", run.started_at, run.host)));
     lines.extend(record.content().map(details));
     lines.join("\n")
+}
+
+/// What was backed up without waiting for its deletes.
+fn unknown_deletes(manifest: &Manifest) -> Option<String> {
+    let unknown = manifest.contents().filter(|(_, content)| !content.deletes_complete.is_yes());
+    let names: Vec<String> = unknown.map(|(record, _)| record.namespace().to_string()).collect();
+    let said =
+        || format!("deletes  the latest may be missing (settle: none) in {}", names.join(", "));
+    (!names.is_empty()).then(said)
 }
 
 fn pinned(pin: &Pin) -> String {

@@ -1,7 +1,9 @@
 //! `restore`.
 
 use crate::config::Config;
-use crate::job::{self, JobContext, JobResult, RestoreOptions, RestoreReport, Wanted};
+use crate::job::{
+    self, JobContext, JobResult, LostReinserts, RestoreOptions, RestoreReport, Wanted,
+};
 use crate::metrics::Metrics;
 use crate::model::RunKind;
 use crate::plan::RestoreRequest;
@@ -46,6 +48,11 @@ pub(super) async fn run(
         indexes: unless(arguments.skip_index),
         load: unless(arguments.skip_load),
         rbac: if arguments.rbac { Wanted::Yes } else { Wanted::No },
+        lost_reinserts: if arguments.accept_lost_reinserts {
+            LostReinserts::Accept
+        } else {
+            LostReinserts::Refuse
+        },
     };
     if arguments.plan {
         let plan = job::plan_restore_only(context, &options).await?;

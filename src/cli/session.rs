@@ -49,6 +49,7 @@ pub(super) async fn open(
         checkpoint: CheckpointPace::default(),
         min_free: config.repository.min_free,
         retention: config.retention,
+        settle: config.milvus.settle,
         metrics: Metrics::default(),
     })
 }

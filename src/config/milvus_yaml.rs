@@ -1,6 +1,7 @@
 //! Milvus's own milvus.yaml → a layer.
 //!
-//! Only where Milvus keeps its files is read; everything else in the file is Milvus's.
+//! Where Milvus keeps its files is read, and how often a 2.2 writes deletes down; everything else
+//! in the file is Milvus's.
 
 use std::path::Path;
 
@@ -44,6 +45,7 @@ pub(crate) fn read(file: &Path, bytes: &[u8], known: Known) -> Result<Layer, Dia
         }
         (StorageType::Local, Known::S3) | (StorageType::Remote, Known::Local) => {}
     }
+    sync_period(&document, &mut layer)?;
     Ok(layer)
 }
 
@@ -88,6 +90,26 @@ fn local_path(file: &Path, document: &YamlDocument) -> Result<(SourceLine, Strin
                 .label(format!("found {}", value.describe())))
         }
     }
+}
+
+/// `dataNode.segment.syncPeriod`, in seconds.
+fn sync_period(document: &YamlDocument, layer: &mut Layer) -> Result<(), Diagnostic> {
+    let Some(node) = document.find("dataNode.segment.syncPeriod") else { return Ok(()) };
+    let line = document.line(node.position);
+    let seconds = match &node.value {
+        YamlValue::Null => return Ok(()),
+        YamlValue::Scalar(text) => text.parse::<u32>().ok(),
+        YamlValue::List(_) | YamlValue::Map(_) => None,
+    };
+    let Some(seconds) = seconds else {
+        let problem = "`dataNode.segment.syncPeriod`: expected a number of seconds";
+        let found = format!("found {}", node.value.describe());
+        return Err(Diagnostic::new(problem).at(line).label(found));
+    };
+    if let Found::Key(key) = find("milvus.sync_period") {
+        layer.set(key, format!("{seconds}s"), Origin::MilvusYaml(line));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -168,6 +190,24 @@ mod tests {
         let layer = self::layer(whole, Known::Nothing).unwrap();
         assert_eq!(value(&layer, "s3.endpoint").as_deref(), Some("http://minio:9001"));
         assert_eq!(value(&layer, "s3.prefix"), None, "the whole bucket");
+    }
+
+    #[test]
+    fn the_period_of_deletes_is_read_whatever_the_storage_is() {
+        for (value, expected) in
+            [("5", Some("5s")), ("600 # ten minutes", Some("600s")), ("", None)]
+        {
+            let text = format!(
+                "common: {{storageType: local}}\ndataNode:\n  segment:\n    syncPeriod: {value}\n"
+            );
+            for known in [Known::Nothing, Known::S3] {
+                let effective = Effective::of(&[&layer(&text, known).unwrap()]);
+                let found = effective.get("milvus.sync_period").map(|found| found.text.as_str());
+                assert_eq!(found, expected, "{text}");
+            }
+        }
+        let wrong = layer("dataNode: {segment: {syncPeriod: often}}", Known::Local).unwrap_err();
+        assert!(wrong.contains("expected a number of seconds"), "{wrong}");
     }
 
     #[test]

@@ -57,6 +57,7 @@ mod retention;
 mod s3;
 mod secrets;
 mod settings;
+mod settle;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -79,4 +80,5 @@ pub use retention::Retention;
 pub use settings::{
     Config, LocalStorage, Log, Milvus, Place, Repository, S3Storage, Storage, Transfer,
 };
+pub use settle::Settle;
 pub use table::KEYS;

@@ -15,6 +15,7 @@ use super::parse;
 use super::reader::Reader;
 use super::retention::Retention;
 use super::s3;
+use super::settle::{self, Settle};
 use crate::model::{ClusterName, Diagnostic, KeyPrefix, S3Settings};
 
 /// Milvus's `METRICS_PORT`.
@@ -60,6 +61,8 @@ pub struct Milvus {
     pub cluster: Option<ClusterName>,
     /// Milvus's own milvus.yaml.
     pub config_file: Option<PathBuf>,
+    /// What is done about deletes that a 2.2 has not written yet.
+    pub settle: Settle,
     /// Where it keeps its files. Without this, there is nothing to back up from; set
     /// `milvus.config_file` or `milvus.storage.local.path`.
     pub storage: Option<Storage>,
@@ -179,6 +182,7 @@ fn milvus(reader: &mut Reader<'_>) -> Option<Milvus> {
     let management = reader.get("milvus.management_address", parse::management);
     let cluster = reader.get("milvus.cluster", parse::cluster);
     let config_file = reader.get("milvus.config_file", parse::path);
+    let settle = settle::read(reader);
     let path = reader.get("milvus.storage.local.path", parse::path);
     let milvus_path = reader.get("milvus.storage.local.milvus_path", parse::path);
     if path.is_none() && milvus_path.is_some() {
@@ -202,7 +206,8 @@ fn milvus(reader: &mut Reader<'_>) -> Option<Milvus> {
     };
     let address = address?;
     let management_address = management.unwrap_or_else(|| beside(&address));
-    Some(Milvus { address, access, management_address, cluster, config_file, storage })
+    let settle = settle?;
+    Some(Milvus { address, access, management_address, cluster, config_file, settle, storage })
 }
 
 /// Milvus's own default: the same host, another port, which never has TLS.

@@ -13,6 +13,9 @@ pub(crate) const LOG_FORMATS: &[&str] = &["text", "json"];
 /// The words of `checksums`, in the order of [`crate::model::S3Checksums`].
 pub(crate) const CHECKSUMS: &[&str] = &["auto", "when_supported", "when_required"];
 
+/// The words of `milvus.settle`, in the order of [`super::Settle`].
+pub(crate) const SETTLE: &[&str] = &["auto", "none"];
+
 /// Every key, in the order in which they are shown.
 pub const KEYS: &[Key] = &joined::<{ connection::KEYS.len() + OTHERS.len() }>();
 
@@ -51,6 +54,18 @@ const OTHERS: &[Key] = &[
         kind: Kind::Path,
         help: "Milvus's own milvus.yaml, which says where Milvus keeps its files",
         fallback: Fallback::Described("none"),
+    },
+    Key {
+        path: "milvus.settle",
+        kind: Kind::Word(SETTLE),
+        help: "whether a backup of Milvus 2.2 waits for deletes that are not in its storage yet",
+        fallback: Fallback::Value("auto"),
+    },
+    Key {
+        path: "milvus.sync_period",
+        kind: Kind::Duration,
+        help: "how often Milvus 2.2 writes deletes down: its `dataNode.segment.syncPeriod`, from milvus.config_file if that has it",
+        fallback: Fallback::Value("10m"),
     },
     Key {
         path: "milvus.storage.local.path",

@@ -11,6 +11,7 @@ use crate::catalog::{
     self, BackupRecord, CatalogError, CatalogResult, Checkpoints, Cluster, Repository, Repute,
     Reservation, Run, Unfinished, Work,
 };
+use crate::config::Settle;
 use crate::manifest::{
     CollectionOutcome, CollectionRecord, Manifest, ManifestOutcome, encode_rbac,
 };
@@ -26,6 +27,7 @@ use super::copying::Copying;
 use super::ending::{conclude, documents, store_lists, watched};
 use super::pause::{Cover, GcPause};
 use super::report::PlannedCollection;
+use super::settle::Settling;
 use super::survey::{Selected, Survey, make_plan, select};
 use super::{
     BackupReport, CollectionReport, JobContext, JobError, JobResult, PlanReport, RbacReport,
@@ -160,7 +162,10 @@ pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResul
     beyond.flush_all(context, (&selected, left_out), started).await?;
     let placement = &cluster.layout.shared();
     let repute = Repute { placement, records: &records, checkpoints: &checkpoints };
-    let survey = Survey { context, cluster: &cluster, repute, started, beyond: &beyond };
+    // What is only planned is not waited for.
+    let settling = Settling::of(&version, Settle::Skip);
+    let cluster = &cluster;
+    let survey = Survey { context, cluster, repute, started, beyond: &beyond, settling };
     let plan = make_plan(&survey, selected).await?;
     let (files_reused, bytes_reused) = plan.reused();
     let planned = plan.collections.iter().map(|planned| {
@@ -254,7 +259,10 @@ impl Attempt<'_> {
         beyond.flush_all(context, (&selected, left_out), self.started).await?;
         let placement = &cluster.layout.placement(name, self.layout);
         let repute = Repute { placement, records: &earlier, checkpoints: &checkpoints };
-        let survey = Survey { context, cluster, repute, started: self.started, beyond: &beyond };
+        let (started, beyond) = (self.started, &beyond);
+        let settling = Settling::of(&self.version, context.settle);
+        settling.tell();
+        let survey = Survey { context, cluster, repute, started, beyond, settling };
         let databases: BTreeSet<String> =
             selected.iter().map(|namespace| namespace.database.clone()).collect();
         let databases = beyond.databases(&*context.milvus, databases).await?;

@@ -15,6 +15,7 @@ use crate::storage::probe_conditional_put;
 
 use super::privileges;
 use super::restore::{Staging, StagingArea, probe};
+use super::settle::Settling;
 use super::{JobContext, JobError, JobResult};
 
 /// One thing that was looked at.
@@ -93,7 +94,8 @@ fn described(context: &JobContext, version: &MilvusVersion) -> String {
         Support::Fake => ", a version that this agent was never run with, only with a fake of it",
         Support::Live | Support::No => "",
     };
-    format!("version {version} at {}{doubt}", context.milvus.address())
+    let waits = Settling::of(version, context.settle).describe();
+    format!("version {version} at {}{doubt}{waits}", context.milvus.address())
 }
 
 /// One segment that Milvus names must have its folder where the configuration says.

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{ClusterIdentity, Repository};
-use crate::config::{MinFree, Retention};
+use crate::config::{MinFree, Retention, Settle};
 use crate::metrics::{Metrics, Side};
 use crate::milvus::{GcControl, MeteredGc, MilvusApi, MilvusVersion, Support};
 use crate::model::{Clock, ClusterName, ErrorKind};
@@ -48,6 +48,8 @@ pub struct JobContext {
     pub min_free: MinFree,
     /// How long what is to be deleted stays.
     pub retention: Retention,
+    /// Whether a backup of a server that writes deletes late waits for them.
+    pub settle: Settle,
     /// Told of what its stores do not tell.
     pub metrics: Metrics,
 }
@@ -77,8 +79,7 @@ impl JobContext {
             Support::No => {
                 let address = self.milvus.address();
                 let message = format!("Milvus {version} at {address} is not supported yet");
-                Err(JobError::new(ErrorKind::Refused, message)
-                    .hint("this agent backs up and restores Milvus 2.3 to 2.6"))
+                Err(JobError::new(ErrorKind::Refused, message).hint(version.remedy()))
             }
         }
     }

@@ -1,11 +1,12 @@
 //! One collection as it is at its boundary.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::TryStreamExt;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::manifest::{Boundary, FileId};
+use crate::manifest::{Boundary, DeletesComplete, FileId};
 use crate::milvus::{MilvusError, MilvusErrorKind};
 use crate::model::{ErrorKind, FlushAnswer, KeyPrefix, Namespace, SegmentInfo};
 use crate::plan::{
@@ -102,6 +103,14 @@ impl GatherError {
     }
 }
 
+/// A collection right after its flush.
+#[derive(Debug)]
+pub(super) struct Flushed {
+    boundary: Boundary,
+    /// What the flush named, as it is stored.
+    segments: Vec<SegmentInfo>,
+}
+
 /// Flushes a collection and looks at everything that belongs to it.
 pub(super) async fn gather(
     context: &JobContext,
@@ -109,23 +118,63 @@ pub(super) async fn gather(
     namespace: &Namespace,
     (started, beyond): (Instant, &Beyond<'_>),
 ) -> Result<CollectionInventory, GatherError> {
-    if let Some(taken) = beyond.at_cluster_flush(&*context.milvus, namespace).await? {
-        return look(context, source, namespace, taken, beyond).await;
+    if let Some((boundary, segments)) = beyond.at_cluster_flush(&*context.milvus, namespace).await?
+    {
+        return look(context, source, namespace, Flushed { boundary, segments }, beyond).await;
     }
+    let flushed = flush_whole(context, namespace, started).await?;
+    look(context, source, namespace, flushed, beyond).await
+}
+
+/// Looks at a collection that was flushed a while ago. Its deletes may lie in the delta logs
+/// of another segment if one of those that the flush named has been compacted since.
+pub(super) async fn look_after_wait(
+    context: &JobContext,
+    source: &dyn ObjectStore,
+    namespace: &Namespace,
+    (flushed, beyond): (Flushed, &Beyond<'_>),
+) -> Result<CollectionInventory, GatherError> {
+    let present = context.milvus.persistent_segments(namespace).await?;
+    let present: BTreeSet<i64> = present.iter().map(|segment| segment.id).collect();
+    let ids = flushed.segments.iter().map(|segment| segment.id);
+    let segments: Vec<i64> = ids.filter(|id| !present.contains(id)).collect();
+    if !segments.is_empty() {
+        return Err(GatherError::Compacting { segments });
+    }
+    look(context, source, namespace, flushed, beyond).await
+}
+
+/// Flushes a collection until all segments of the flush are stored.
+pub(super) async fn flush_whole(
+    context: &JobContext,
+    namespace: &Namespace,
+    started: Instant,
+) -> Result<Flushed, GatherError> {
     let mut missing = Vec::new();
     for _ in 0..FLUSHES {
         let (flush, margin) = flush(context, namespace, started).await?;
-        let timestamp = flush.flush_ts.ok_or(GatherError::NoBoundary)?;
+        let timestamp = flush_timestamp(&flush).ok_or(GatherError::NoBoundary)?;
         let boundary = Boundary::before(timestamp, margin);
         let persistent = context.milvus.persistent_segments(namespace).await?;
         missing = missing_segments(&flush, &persistent);
         if missing.is_empty() {
-            let segments = of_flush(&flush, persistent);
-            return look(context, source, namespace, (boundary, segments), beyond).await;
+            return Ok(Flushed { boundary, segments: of_flush(&flush, persistent) });
         }
         tracing::info!(%namespace, ?missing, "a compaction came between, flushing again");
     }
     Err(GatherError::Compacting { segments: missing })
+}
+
+/// The hybrid timestamp of a flush. Where the server tells only the second in which it sealed
+/// (2.2), the beginning of that.
+fn flush_timestamp(flush: &FlushAnswer) -> Option<u64> {
+    let of_seconds = || u64::try_from(flush.seal_time).ok().filter(|seconds| *seconds > 0);
+    flush.flush_ts.or_else(|| Some(Boundary::hybrid(of_seconds()? * 1000)))
+}
+
+/// How much earlier than the flush its timestamp may be.
+fn rounding(flush: &FlushAnswer) -> Duration {
+    if flush.flush_ts.is_some() { Duration::ZERO } else { Duration::from_secs(1) }
 }
 
 /// Flushes, so long after the run's start that the boundary lies behind the start: what was
@@ -135,13 +184,13 @@ async fn flush(
     namespace: &Namespace,
     started: Instant,
 ) -> Result<(FlushAnswer, Duration), GatherError> {
-    let mut margin = LEAST_MARGIN;
+    let (mut margin, mut coarse) = (LEAST_MARGIN, Duration::ZERO);
     let flush = loop {
-        sleep_until(earliest(started, margin)).await;
+        sleep_until(earliest(started, margin) + coarse).await;
         let asked = Instant::now();
         let flush = context.milvus.flush(namespace).await?;
-        margin = plan::margin(asked.elapsed());
-        if asked >= earliest(started, margin) {
+        (margin, coarse) = (plan::margin(asked.elapsed()), rounding(&flush));
+        if asked >= earliest(started, margin) + coarse {
             break flush;
         }
     };
@@ -174,7 +223,7 @@ async fn look(
     context: &JobContext,
     source: &dyn ObjectStore,
     namespace: &Namespace,
-    (boundary, mut segments): (Boundary, Vec<SegmentInfo>),
+    Flushed { boundary, mut segments }: Flushed,
     beyond: &Beyond<'_>,
 ) -> Result<CollectionInventory, GatherError> {
     let milvus = &context.milvus;
@@ -196,6 +245,7 @@ async fn look(
         indexes,
         load,
         boundary,
+        deletes_complete: DeletesComplete::Yes,
         segments,
         fields: schema.stored_field_ids(),
         optional: schema.nullable_field_ids(),

@@ -21,6 +21,11 @@
 //! lost. `attempt.json` says which job of which agent a backup is of, so each agent knows
 //! whether it has made it: who finds it made by another has nothing to do.
 //!
+//! # Deletes that come late
+//!
+//! A Milvus 2.2 writes deletes down minutes after a flush. A backup of one flushes everything,
+//! waits once for all collections, and only then lists files: `settle`.
+//!
 //! # Failures
 //!
 //! What one collection does wrong costs that collection. What Milvus as a whole does wrong
@@ -50,6 +55,7 @@ mod report;
 mod requests;
 mod restore;
 mod runner;
+mod settle;
 mod survey;
 mod unlock;
 mod verify;
@@ -76,7 +82,9 @@ pub use report::{
     RestoreReport, RestoredCollection, VerifyReport,
 };
 pub use requests::{can_reserve, reserve_request};
-pub use restore::{RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore};
+pub use restore::{
+    LostReinserts, RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore,
+};
 pub use runner::{
     Active, Busy, Cause, Change, Done, IllegalTransition, JobEvent, JobId, JobRecord, JobRequest,
     JobState, Journal, JournalError, KnownRequest, Limits, Observer, Outbox, PolicyMemory, Posted,

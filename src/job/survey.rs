@@ -6,20 +6,23 @@ use tokio::time::Instant;
 use crate::catalog::{self, Cluster, Repute};
 use crate::manifest::{CollectionOutcome, CollectionRecord};
 use crate::model::{ErrorKind, Namespace};
-use crate::plan::{self, BackupPlan, CollectionPlan, plan_collection};
+use crate::plan::{
+    self, BackupPlan, CollectionInventory, CollectionPlan, PlanError, plan_collection,
+};
 use crate::policy::CollectionSelector;
 
 use super::beyond::Beyond;
 use super::gather::{GatherError, gather};
+use super::settle::{Settling, plan_settled};
 use super::{JobContext, JobError, JobResult};
 
 /// Collections asked about at once: Milvus flushes them one after the other anyway.
-const GATHERERS: usize = 4;
+pub(super) const GATHERERS: usize = 4;
 
 /// How often a collection is looked at when what was seen does not fit together: a partition
 /// may have been dropped, the whole collection made again, or a segment compacted and its
 /// files deleted, between two questions.
-const LOOKS: u32 = 4;
+pub(super) const LOOKS: u32 = 4;
 
 /// What planning a backup looks at.
 pub(super) struct Survey<'a> {
@@ -31,6 +34,8 @@ pub(super) struct Survey<'a> {
     pub(super) started: Instant,
     /// What it asks of newer servers.
     pub(super) beyond: &'a Beyond<'a>,
+    /// What it does about deletes that come late.
+    pub(super) settling: Settling,
 }
 
 /// What a backup is asked to hold.
@@ -97,6 +102,9 @@ pub(super) async fn add_to_plan(
     selected: Vec<Namespace>,
     plan: &mut BackupPlan,
 ) -> JobResult<()> {
+    if let Settling::Wait(wait) = survey.settling {
+        return plan_settled(survey, selected, wait, plan).await;
+    }
     let mut planned = stream::iter(selected)
         .map(|namespace| {
             async move {
@@ -120,7 +128,7 @@ async fn plan_one(
     survey: &Survey<'_>,
     namespace: &Namespace,
 ) -> JobResult<Result<CollectionPlan, String>> {
-    let Survey { context, cluster, repute, started, beyond } = *survey;
+    let (context, started, beyond) = (survey.context, survey.started, survey.beyond);
     let mut problem = String::new();
     for _ in 0..LOOKS {
         let source = &**context.source()?;
@@ -130,11 +138,9 @@ async fn plan_one(
                 problem = GatherError::Recreated.to_string();
                 continue;
             }
-            Err(error) => return give_up(error, namespace),
+            Err(error) => return Ok(Err(give_up(error, namespace)?)),
         };
-        let id = inventory.description.id;
-        let known = catalog::known_files(cluster, repute, id).await?;
-        match plan_collection(inventory, &known) {
+        match plan_inventory(survey, inventory).await? {
             Ok(planned) => return Ok(Ok(planned)),
             Err(error) => problem = error.to_string(),
         }
@@ -142,11 +148,23 @@ async fn plan_one(
     Ok(Err(problem))
 }
 
-/// Ends the run over what every other collection would meet too, else only this one.
-fn give_up(error: GatherError, namespace: &Namespace) -> JobResult<Result<CollectionPlan, String>> {
+/// Plans a collection that was looked at.
+pub(super) async fn plan_inventory(
+    survey: &Survey<'_>,
+    mut inventory: CollectionInventory,
+) -> JobResult<Result<CollectionPlan, PlanError>> {
+    let Survey { cluster, repute, .. } = *survey;
+    inventory.deletes_complete = survey.settling.deletes_complete();
+    let id = inventory.description.id;
+    let known = catalog::known_files(cluster, repute, id).await?;
+    Ok(plan_collection(inventory, &known))
+}
+
+/// Ends the run over what every other collection would meet too; else says why this one fails.
+pub(super) fn give_up(error: GatherError, namespace: &Namespace) -> JobResult<String> {
     let described = error.describe(namespace);
     match (error.ends_run(), error) {
-        (None, _) => Ok(Err(described)),
+        (None, _) => Ok(described),
         (Some(_), GatherError::Milvus(error)) => Err(error.into()),
         (Some(_), GatherError::Storage(error)) => {
             Err(JobError::store("Milvus's storage cannot be read", error).hint(
@@ -157,7 +175,7 @@ fn give_up(error: GatherError, namespace: &Namespace) -> JobResult<Result<Collec
     }
 }
 
-fn failed(namespace: &Namespace, error: String) -> CollectionRecord {
+pub(super) fn failed(namespace: &Namespace, error: String) -> CollectionRecord {
     CollectionRecord {
         database: namespace.database.clone(),
         name: namespace.collection.clone(),

@@ -49,7 +49,8 @@ mod sightings;
 mod tree;
 
 pub use document::{
-    Boundary, CollectionContent, CollectionOutcome, CollectionRecord, Manifest, ManifestOutcome,
+    Boundary, CollectionContent, CollectionOutcome, CollectionRecord, DeletesComplete, Manifest,
+    ManifestOutcome,
 };
 pub use file::{FileEntry, FileId, LogKind};
 pub use layout::{BackupLayout, ClusterLayout, REPOSITORY_MARK, SINGLE_AGENT_MARK};

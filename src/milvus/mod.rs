@@ -13,8 +13,8 @@
 //! an adapter for the management address ([`HttpManagement`]) and a wrapper that tells of it in
 //! metrics ([`MeteredGc`]).
 //!
-//! Versions: 2.3 is run live in the tests; 2.4, 2.5 and 2.6 are checked against fakes that speak
-//! their API. [`MilvusVersion::support`] refuses the rest.
+//! Versions: 2.2.16 and 2.3.5 are run live in the tests; 2.4, 2.5 and 2.6 are checked against
+//! fakes that speak their API. [`MilvusVersion::support`] refuses the rest.
 //!
 //! [milvus-proto]: https://github.com/milvus-io/milvus-proto
 

@@ -58,16 +58,39 @@ impl MilvusVersion {
     /// Whether this agent works with it.
     pub fn support(&self) -> Support {
         match self.line() {
-            Some(ServerLine::V2_3) => Support::Live,
+            Some(ServerLine::V2_2 | ServerLine::V2_3) => Support::Live,
             Some(ServerLine::V2_4 | ServerLine::V2_5 | ServerLine::V2_6) => Support::Fake,
-            Some(ServerLine::V2_2) | None => Support::No,
+            None => Support::No,
         }
     }
 
-    /// `end_ts` of an import: 2.3 takes physical milliseconds (measured on 2.3.5: a hybrid
-    /// value is composed twice, overflows, and silently drops rows), 2.5 and later take the
-    /// hybrid value. What 2.4 takes was never tried: there is none, and a restore brings back
-    /// all that the files hold.
+    /// What to do about a server that this agent does not work with.
+    pub fn remedy(&self) -> &'static str {
+        match self.number {
+            Some((2, 2, _)) => {
+                "this agent backs up and restores Milvus 2.2.9 to 2.6: upgrade this one to 2.2.16 first, which keeps its data"
+            }
+            Some(_) | None => "this agent backs up and restores Milvus 2.2.9 to 2.6",
+        }
+    }
+
+    /// Whether deletes of flushed rows reach the storage at some time after a flush, and not
+    /// with it.
+    pub fn writes_deletes_late(&self) -> bool {
+        self.line() == Some(ServerLine::V2_2)
+    }
+
+    /// Whether an import takes a deleted row for deleted even if it was written again later
+    /// in the same segment.
+    pub fn imports_lose_reinserts(&self) -> bool {
+        self.line() == Some(ServerLine::V2_2)
+    }
+
+    /// `end_ts` of an import: 2.2 and 2.3 take physical milliseconds and leave out rows and
+    /// deletes after it (measured on 2.2.16 and 2.3.5. A hybrid value is composed twice and
+    /// overflows: 2.3.5 silently drops rows, 2.2.16 keeps all); 2.5 and later take the hybrid
+    /// value. What 2.4 takes was never tried: there is none, and a restore brings back all that
+    /// the files hold.
     pub fn import_end_ts(&self, boundary: u64) -> Option<u64> {
         match self.line()? {
             ServerLine::V2_2 | ServerLine::V2_3 => Some(boundary >> 18),
@@ -105,7 +128,8 @@ mod tests {
             assert_eq!(MilvusVersion::parse(text).number, number, "{text}");
         }
         assert_eq!(MilvusVersion::parse("v2.3.5").support(), Support::Live);
-        assert_eq!(MilvusVersion::parse("v2.2.16").support(), Support::No);
+        assert_eq!(MilvusVersion::parse("v2.2.16-lite").support(), Support::Live);
+        assert_eq!(MilvusVersion::parse("v2.2.8").support(), Support::No);
         for text in ["v2.4.0", "v2.5.8", "v2.6.11", "2.6-20260404-31fb3fc"] {
             assert_eq!(MilvusVersion::parse(text).support(), Support::Fake, "{text}");
         }
@@ -120,6 +144,7 @@ mod tests {
     #[test]
     fn the_boundary_goes_to_each_line_in_its_own_unit() {
         let hybrid = 446_000_000_000_000_123;
+        assert_eq!(MilvusVersion::parse("v2.2.16").import_end_ts(hybrid), Some(hybrid >> 18));
         assert_eq!(MilvusVersion::parse("v2.3.5").import_end_ts(hybrid), Some(hybrid >> 18));
         assert_eq!(MilvusVersion::parse("v2.4.1").import_end_ts(hybrid), None);
         assert_eq!(MilvusVersion::parse("v2.5.8").import_end_ts(hybrid), Some(hybrid));

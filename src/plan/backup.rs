@@ -94,6 +94,7 @@ pub fn plan_collection(
             indexes: inventory.indexes,
             load: inventory.load,
             boundary: Some(inventory.boundary),
+            deletes_complete: inventory.deletes_complete,
             list: String::new(),
             segments: 0,
             files: 0,
@@ -241,7 +242,9 @@ mod tests {
     use std::time::Duration;
 
     use super::{CollectionPlan, plan_collection};
-    use crate::manifest::{Boundary, CollectionOutcome, FileEntry, FileId, FileList, LogKind};
+    use crate::manifest::{
+        Boundary, CollectionOutcome, DeletesComplete, FileEntry, FileId, FileList, LogKind,
+    };
     use crate::model::{
         CollectionDescription, CollectionOrigin, LoadState, Namespace, Partition, SegmentInfo,
         SegmentTraits,
@@ -272,6 +275,7 @@ mod tests {
             indexes: Vec::new(),
             load: LoadState::NotLoaded,
             boundary: Boundary::before(7000 << 18, Duration::from_secs(1)),
+            deletes_complete: DeletesComplete::Yes,
             segments: vec![SegmentInfo {
                 id: 3,
                 collection: 1,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::manifest::{Boundary, FileId, LogKind};
+use crate::manifest::{Boundary, DeletesComplete, FileId, LogKind};
 use crate::model::{
     CollectionDescription, FlushAnswer, IndexDescription, LoadState, Namespace, Partition,
     SegmentInfo, SegmentLogs,
@@ -103,6 +103,8 @@ pub struct CollectionInventory {
     pub load: LoadState,
     /// Where in time it ends.
     pub boundary: Boundary,
+    /// Whether all deletes before that are in the files.
+    pub deletes_complete: DeletesComplete,
     /// The segments of the flush.
     pub segments: Vec<SegmentInfo>,
     /// Ids of all fields that every segment has, 0 and 1 included.
@@ -128,6 +130,15 @@ const MARGIN_PER_FLUSH: u32 = 8;
 /// write takes longer from its timestamp to its segment.
 pub fn margin(flush_took: Duration) -> Duration {
     flush_took.saturating_mul(MARGIN_PER_FLUSH).clamp(LEAST_MARGIN, MOST_MARGIN)
+}
+
+/// The least time that a server gets to write down what it is to write.
+const LEAST_LAG: Duration = Duration::from_secs(10);
+
+/// How long after a flush the deletes before it are stored, where Milvus writes them down once
+/// in `period`. An idle 2.2.16 does it within a second of that; one with work to do lags.
+pub fn settle_time(period: Duration) -> Duration {
+    period + (period / 10).max(LEAST_LAG)
 }
 
 /// Segments of the flush that are no longer persistent: a compaction came between.
@@ -246,12 +257,22 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::time::Duration;
 
-    use super::{CollectionInventory, PlanError, SourceFile, margin, select_files, untouched};
-    use crate::manifest::{Boundary, FileId, LogKind};
+    use super::{
+        CollectionInventory, PlanError, SourceFile, margin, select_files, settle_time, untouched,
+    };
+    use crate::manifest::{Boundary, DeletesComplete, FileId, LogKind};
     use crate::model::{
         CollectionDescription, CollectionOrigin, LoadState, Namespace, Partition, SegmentInfo,
         SegmentLogs, SegmentTraits,
     };
+
+    #[test]
+    fn deletes_get_a_tenth_more_than_their_period_and_some_seconds_at_least() {
+        for (period, expected) in [(600, 660), (100, 110), (5, 15), (0, 10)] {
+            let found = settle_time(Duration::from_secs(period));
+            assert_eq!(found, Duration::from_secs(expected), "{period}");
+        }
+    }
 
     #[test]
     fn a_slow_flush_moves_the_boundary_further_back() {
@@ -302,6 +323,7 @@ mod tests {
             partitions: vec![Partition { id: 2, name: "_default".to_owned() }],
             indexes: Vec::new(),
             load: LoadState::NotLoaded,
+            deletes_complete: DeletesComplete::Yes,
             boundary: Boundary::before(7000 << 18, Duration::from_secs(1)),
             segments: vec![segment],
             fields: vec![0, 1, 100, 101],

@@ -22,7 +22,7 @@ mod verify;
 pub use backup::{BackupPlan, CollectionPlan, CopyItem, plan_collection};
 pub use boundary::{
     CollectionInventory, LEAST_MARGIN, PlanError, SourceFile, margin, missing_segments,
-    select_files, untouched,
+    select_files, settle_time, untouched,
 };
 pub use import::{Batch, BatchLimit, Lying, Reads, in_import_order, next_batch};
 pub use jobs::{JobBatch, JobKind, JobLimits, has_deltas, import_jobs, unreadable};

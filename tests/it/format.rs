@@ -11,10 +11,10 @@ use std::time::Duration;
 use milvus_backup_agent::job::run_backup;
 use milvus_backup_agent::manifest::{
     Attempt, AttemptEnd, Boundary, ClusterMark, CollectionContent, CollectionOutcome,
-    CollectionRecord, DocumentError, FileEntry, FileList, Holder, LeaseRecord, LogKind, Manifest,
-    ManifestOutcome, RbacRecord, RepositoryMark, RequestMark, RestoreItem, RestoreLedger,
-    RestoreStep, SegmentFiles, SingleAgentMark, Tombstone, decode, decode_rbac, encode,
-    encode_rbac,
+    CollectionRecord, DeletesComplete, DocumentError, FileEntry, FileList, Holder, LeaseRecord,
+    LogKind, Manifest, ManifestOutcome, RbacRecord, RepositoryMark, RequestMark, RestoreItem,
+    RestoreLedger, RestoreStep, SegmentFiles, SingleAgentMark, Tombstone, decode, decode_rbac,
+    encode, encode_rbac,
 };
 use milvus_backup_agent::milvus::{IndexDescription, KeyValue, LoadState, Partition};
 use milvus_backup_agent::model::{ClusterName, CollectionOrigin, Layout, RequestId};
@@ -91,6 +91,7 @@ fn content() -> CollectionContent {
         }],
         load: LoadState::Partitions { replicas: 1, partitions: vec!["old".to_owned()] },
         boundary: Some(Boundary::before(470_548_000_000_262_144, Duration::from_secs(1))),
+        deletes_complete: DeletesComplete::Yes,
         list: "ab".repeat(32),
         segments: 1,
         files: 4,

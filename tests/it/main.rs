@@ -55,5 +55,6 @@ mod support;
 mod systemd;
 mod tree;
 mod unlock;
+mod v2_2;
 mod vanish;
 mod wrong_input;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Real Milvus 2.3.5 servers from PyPI, several side by side, each in a directory of its own.
+"""Real Milvus servers from PyPI, 2.3.5 and 2.2.16, several side by side, each in a directory of its own.
 
-    milvus.py start --dir D [--port-base N] [--set key.path=value ...] [--watch PID] [--timeout S]
+    milvus.py start --dir D [--version 2.2.16] [--port-base N] [--set key.path=value ...] [--watch PID] [--timeout S]
     milvus.py stop --dir D
 
 Run it with the python that setup.sh prints. `start` prints one JSON line when the server answers.
@@ -17,6 +17,7 @@ import lzma
 import os
 import re
 import shutil
+import subprocess
 import sys
 import sysconfig
 import time
@@ -26,7 +27,7 @@ from pathlib import Path
 from channel import login, open_channel
 from server import LAB, Server, fail, tail
 
-VERSION = "2.3.5"
+VERSIONS = {"2.3.5": "milvus", "2.2.16": "milvus-2.2"}  # and what setup.sh calls the environment with its wheel
 
 # The offset of each port from the port base; the names are the placeholders of the template.
 PORTS = {
@@ -50,6 +51,7 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
     p = commands.add_parser("start")
     p.add_argument("--dir", required=True, type=Path)
+    p.add_argument("--version", choices=VERSIONS, default="2.3.5")
     p.add_argument("--port-base", type=int, help="gRPC port; management is the next one (default: as before, else a free one)")
     p.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="a value in milvus.yaml")
     p.add_argument("--watch", type=int, metavar="PID", help="kill the server when this process is gone")
@@ -69,12 +71,13 @@ def start(args):
     milvus = Server(d, "milvus", len(PORTS))
     if milvus.running_pid():
         fail(f"a server already runs in {d} (pid {milvus.running_pid()})")
-    binaries = unpack_binaries()
+    wheel = wheel_data(args.version)
+    binaries = unpack_binaries(wheel, args.version)
     for sub in ("configs", "data", "logs", "run"):
         (d / sub).mkdir(parents=True, exist_ok=True)
     base, lock = milvus.reserve_ports(args.port_base, args.watch)
     ports = {name: base + offset for name, offset in PORTS.items()}
-    config = render_config(d, ports, args.set)
+    config = render_config(d, wheel, ports, args.set)
 
     env = dict(
         os.environ,
@@ -104,9 +107,9 @@ def start(args):
     }), flush=True)  # fmt: skip
 
 
-def unpack_binaries():
+def unpack_binaries(wheel, version):
     """Unpacks the server of the wheel once for all servers."""
-    target = LAB / f"milvus-{VERSION}" / "bin"
+    target = LAB / f"milvus-{version}" / "bin"
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -117,9 +120,9 @@ def unpack_binaries():
         temp = target.with_name("unpacking")
         shutil.rmtree(temp, ignore_errors=True)
         temp.mkdir()
-        sources = list((wheel_data() / "bin").glob("*.lzma"))
+        sources = list((wheel / "bin").glob("*.lzma"))
         if not sources:
-            fail(f"no server in {wheel_data()}: run setup.sh and use the python it prints")
+            fail(f"no server in {wheel}: run setup.sh and use the python it prints")
         for source in sources:
             out = temp / source.stem
             with lzma.open(source) as f, open(out, "wb") as to:
@@ -129,17 +132,25 @@ def unpack_binaries():
     return target
 
 
-def wheel_data():
-    return Path(sysconfig.get_paths()["purelib"]) / "milvus" / "data"  # not by import: this file has the same name
+def wheel_data(version):
+    if VERSIONS[version] == "milvus":  # the environment that runs this
+        packages = sysconfig.get_paths()["purelib"]
+    else:
+        setup = [Path(__file__).with_name("setup.sh"), VERSIONS[version]]
+        python = subprocess.run(setup, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        ask = [python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"]
+        packages = subprocess.run(ask, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    return Path(packages) / "milvus" / "data"  # not by import: this file has the same name
 
 
-def render_config(d, ports, overrides):
+def render_config(d, wheel, ports, overrides):
     values = dict(
         ports,
         etcd_data_dir=d / "etcd",
         etcd_log_path=d / "logs" / "etcd.log",
         local_storage_dir=d / "data",
         rocksmq_data_dir=d / "rocksmq",
+        rocketmq_data_dir=d / "rocksmq",  # as 2.2 calls it
         system_log_path='""',  # one log, milvus.log, is enough
     )
 
@@ -150,7 +161,7 @@ def render_config(d, ports, overrides):
             fail(f"the template has a placeholder that is unknown here: {name}")
         return str(found)
 
-    text = (wheel_data() / "config.yaml.template").read_text()
+    text = (wheel / "config.yaml.template").read_text()
     text = re.sub(r"\{\{\s*(\w+)(?:\(\w+\))?\s*(?::\s*(.*?))?\s*\}\}", value, text)
     for role in ("rootCoord", "proxy", "queryCoord", "queryNode", "indexNode", "dataCoord", "dataNode"):
         text = set_key(text, f"{role}.ip", "127.0.0.1")
@@ -164,7 +175,8 @@ def render_config(d, ports, overrides):
         text = set_key(text, key, new)
     config = d / "configs" / "milvus.yaml"
     config.write_text(text)
-    shutil.copy(wheel_data() / "glog.conf", d / "configs" / "glog.conf")
+    if (wheel / "glog.conf").exists():  # 2.2 has none
+        shutil.copy(wheel / "glog.conf", d / "configs" / "glog.conf")
     client, peer = f"http://127.0.0.1:{ports['etcd_port']}", f"http://127.0.0.1:{ports['etcd_peer']}"
     (d / "configs" / "etcd.yaml").write_text(
         f"name: default\ndata-dir: {d / 'etcd'}\n"

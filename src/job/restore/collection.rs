@@ -11,6 +11,7 @@ use crate::model::{ErrorKind, LoadState, Namespace};
 use crate::plan::CollectionRestore;
 
 use super::fill::{Filled, fill};
+use super::reinserts;
 use super::session::{Session, Wanted};
 use super::swap::{Swapped, find, swap};
 use crate::job::{JobError, JobResult};
@@ -44,6 +45,10 @@ pub(super) async fn restore(
         }
     };
     let (filled, mut notes) = prepared;
+    notes.extend(session.lossy.contains(&collection.to).then(|| reinserts::NOTE.to_owned()));
+    if !collection.content.deletes_complete.is_yes() {
+        notes.push("its backup did not wait for the latest deletes: rows may be back".to_owned());
+    }
     let made = find(&*session.context.milvus, &collection.restoring).await?.map(|found| found.id);
     let replaced = super::swap::look(session, collection).await;
     let replaced = match replaced {

@@ -24,6 +24,12 @@
 //! which makes all of it or nothing, before any collection is touched. A rerun looks anew at what
 //! is there, so the ledger need not know of it.
 //!
+//! # Into Milvus 2.2
+//!
+//! Its importer loses rows that were deleted and written again in one segment. Nothing tells which
+//! segments have such rows, so collections with any delta log are refused before anything is
+//! made, unless someone accepts the loss.
+//!
 //! # In place, or staged
 //!
 //! An import reads a folder. Where the repository is in Milvus's own bucket, it reads the
@@ -53,12 +59,14 @@ mod jobs;
 mod probe;
 mod proof;
 mod recover;
+mod reinserts;
 mod run;
 mod session;
 mod staging;
 mod swap;
 
 pub(super) use probe::probe;
+pub use reinserts::LostReinserts;
 pub use run::{RestoreOptions, plan_only, run_restore};
 pub use session::{Staging, Wanted};
 pub(super) use staging::StagingArea;

@@ -20,6 +20,7 @@ use crate::transfer::Stage;
 
 use super::collection::restore;
 use super::recover::{Recovered, recover};
+use super::reinserts::{self, LostReinserts};
 use super::session::{Session, Staging, Wanted};
 use super::staging::StagingArea;
 use super::swap::find;
@@ -49,6 +50,8 @@ pub struct RestoreOptions {
     pub load: Wanted,
     /// Whether users, roles and grants are made that are not there.
     pub rbac: Wanted,
+    /// Whether a Milvus 2.2 may lose rows.
+    pub lost_reinserts: LostReinserts,
 }
 
 /// Runs a restore to its end.
@@ -85,13 +88,14 @@ pub async fn run_restore(
 
 /// What a restore would do, without writing anything anywhere.
 pub async fn plan_only(context: &JobContext, options: &RestoreOptions) -> JobResult<PlanReport> {
-    context.supported_version().await?;
+    let version = context.supported_version().await?;
     let backup = backup_of(context, options).await?;
     let rbac = rbac::prepare(context, &backup, options.rbac).await?;
-    let Readable { manifest, .. } = backup;
-    check_request(&manifest, &options.request).map_err(|problems| in_the_way(&problems))?;
-    let existing = existing(context, &manifest, &options.request).await?;
-    let plan = planned(&manifest, options, &existing, "plan")?;
+    let manifest = &backup.manifest;
+    check_request(manifest, &options.request).map_err(|problems| in_the_way(&problems))?;
+    let existing = existing(context, manifest, &options.request).await?;
+    let plan = planned(manifest, options, &existing, "plan")?;
+    reinserts::look(&backup, &version, &plan, options.lost_reinserts).await?;
     let collections = plan.collections.iter().map(|collection| PlannedCollection {
         from: collection.from.to_string(),
         to: collection.to.to_string(),
@@ -207,6 +211,7 @@ async fn begin<'a>(
     let done = already_done(manifest, &options.request, &recovered, &mut existing);
     let mut plan = planned(manifest, options, &existing, &id)?;
     plan.collections.retain(|collection| !done.iter().any(|item| item.to == collection.to));
+    let lossy = reinserts::look(&backup, &version, &plan, options.lost_reinserts).await?;
     let lease = Lease::take(from, &format!("restore-{id}")).await?;
     let area = StagingArea::new(staging, &id, context);
     let ledger = ledger(context, manifest, &plan, (&id, &lease, &area, &done));
@@ -219,6 +224,7 @@ async fn begin<'a>(
         repository_unseen: AtomicBool::new(false),
         indexes: options.indexes,
         load: options.load,
+        lossy,
         limit: Mutex::new(BatchLimit::first()),
         ledger: Mutex::new(ledger),
         readable: OnceCell::new(),

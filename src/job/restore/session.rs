@@ -1,5 +1,6 @@
 //! What the steps of one restore share.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -59,6 +60,8 @@ pub(super) struct Session<'a> {
     pub(super) repository_unseen: AtomicBool,
     pub(super) indexes: Wanted,
     pub(super) load: Wanted,
+    /// The targets in which rows may get lost.
+    pub(super) lossy: BTreeSet<Namespace>,
     /// Learned from one import to the next, over all collections.
     pub(super) limit: Mutex<BatchLimit>,
     pub(super) ledger: Mutex<RestoreLedger>,

@@ -13,8 +13,8 @@ use super::format::{
 use super::segments::{Groups, files};
 use super::time::{Times, times};
 use crate::manifest::{
-    CollectionContent, CollectionOutcome, CollectionRecord, DocumentError, FileList, Manifest,
-    ManifestOutcome, Placement, SegmentFiles, encode_rbac,
+    CollectionContent, CollectionOutcome, CollectionRecord, DeletesComplete, DocumentError,
+    FileList, Manifest, ManifestOutcome, Placement, SegmentFiles, encode_rbac,
 };
 use crate::model::{
     BackupName, ClusterName, CollectionOrigin, DatabaseDescription, IndexDescription, KeyPrefix,
@@ -104,10 +104,15 @@ pub fn read_tree(source: &TreeSource) -> Result<Tree, DocumentError> {
         rbac,
     };
     let mut groups = Groups::new();
+    // Milvus 2.2 writes deletes late, and milvus-backup does not wait for them.
+    let late = info.milvus_version.trim_start_matches('v').starts_with("2.2.");
     for collection in info.collection_backups {
         let name = format!("{}.{}", database_name(&collection.db_name), collection.collection_name);
-        let (record, list) = record(collection, &mut groups)
+        let (mut record, list) = record(collection, &mut groups)
             .map_err(|why| damaged(format!("collection {name}: {why}")))?;
+        if let Some(content) = record.content.as_mut().filter(|_| late) {
+            content.deletes_complete = DeletesComplete::Unknown;
+        }
         if tree.manifest.collections.iter().any(|other| other.namespace() == record.namespace()) {
             return Err(damaged(format!("collection {name} is in it twice")));
         }
@@ -210,6 +215,7 @@ fn record(
         partitions,
         indexes: info.index_infos.into_iter().map(index).collect(),
         load,
+        deletes_complete: DeletesComplete::Yes,
         // Its files are restored as they are, which is what milvus-backup does.
         boundary: None,
         list: list.digest(),

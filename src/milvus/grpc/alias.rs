@@ -8,7 +8,7 @@ use super::client::GrpcMilvus;
 use super::proto::{common, milvus};
 
 impl GrpcMilvus {
-    /// On 2.3.5 `CreateAlias` refuses a dangling alias and `AlterAlias` a new one; each does
+    /// On 2.2.16 and 2.3.5 `CreateAlias` refuses a dangling alias and `AlterAlias` a new one; each does
     /// what the other does not, and both may be repeated.
     pub(super) async fn point_alias(&self, namespace: &Namespace, alias: &str) -> MilvusResult<()> {
         let (kind, database) = (Kind::Idempotent, namespace.database.as_str());

@@ -73,13 +73,13 @@ fn by_old_code(code: i32) -> Option<MilvusErrorKind> {
     }
 }
 
-/// Without a code only the words are left; these were seen on 2.3.5.
+/// Without a code only the words are left; these were seen on 2.2.16 and 2.3.5.
 fn by_words(reason: &str) -> MilvusErrorKind {
     let said = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     if said(&["node not found", "session not found"]) {
         // A part of Milvus that has just been restarted, not what was asked for.
         MilvusErrorKind::Transient
-    } else if said(&["not found", "can't find", "not exist"]) {
+    } else if said(&["not found", "can't find", "not exist", "doesn't exist", "get replicas"]) {
         MilvusErrorKind::NotFound
     } else if said(&["already exist", "create duplicate collection", "duplicated new collection"]) {
         MilvusErrorKind::AlreadyExists
@@ -171,9 +171,28 @@ mod tests {
         (1, 65535, "session not found->datanode-2: node not found[node=2]", Kind::Transient),
     ];
 
+    /// Every line was answered by a real 2.2.16, whose `code` is always 0.
+    const ANSWERS_OF_2_2: &[(i32, i32, &str, Kind)] = &[
+        (1, 0, "ShowCollections failed: database:a not found", Kind::NotFound),
+        (1, 0, "code: CollectionNotExists, reason: can't find collection b:a", Kind::NotFound),
+        (1, 0, "collection not exists: a", Kind::NotFound),
+        (1, 0, "partition ID not found for partition name 'p'", Kind::NotFound),
+        (1, 0, "failed to alter alias, alias does not exist: a", Kind::NotFound),
+        (1, 0, "import task id doesn't exist", Kind::NotFound),
+        (25, 0, "index doesn't exist, collectionID 1", Kind::NotFound),
+        (15, 0, "failed to get replicas, collection not loaded", Kind::NotFound),
+        (1, 0, "database already exist: a", Kind::AlreadyExists),
+        (1, 0, "create duplicate collection with different parameters", Kind::AlreadyExists),
+        (1, 0, "duplicated new collection name default:a", Kind::AlreadyExists),
+        (1, 0, "cannot alter alias, collection already exists", Kind::AlreadyExists),
+        (1, 0, "failed to spawn replica for collection[nodes not enough]", Kind::Other),
+        (1, 0, "creating multiple indexes on same field is not supported", Kind::Other),
+        (5, 0, "load the partition after load collection is not supported", Kind::Other),
+    ];
+
     #[test]
-    fn the_answers_of_2_3_5_have_their_kinds() {
-        for &(error_code, code, reason, kind) in ANSWERS {
+    fn the_answers_of_both_servers_have_their_kinds() {
+        for &(error_code, code, reason, kind) in ANSWERS.iter().chain(ANSWERS_OF_2_2) {
             let status = common::Status { error_code, code, reason: reason.to_owned() };
             assert_eq!(answered(&status).map(|failure| failure.kind), Some(kind), "{reason}");
         }

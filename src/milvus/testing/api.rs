@@ -19,7 +19,7 @@ use crate::schema::{SchemaSummary, rename_and_strip};
 use super::cluster::{Outcome, Task};
 use super::collection::{Collection, Content, PartitionState};
 use super::fake::{FakeMilvus, absent, storage};
-use super::logs;
+use super::logs::{self, Row};
 use super::script::{ImportScript, MilvusCall};
 
 fn error(kind: MilvusErrorKind, message: &str) -> MilvusError {
@@ -45,6 +45,12 @@ impl FakeMilvus {
         self.cluster().find(namespace).map(body).ok_or_else(|| absent(namespace))
     }
 
+    /// Writes the deletes that are due.
+    async fn sync(&self, namespace: &Namespace) -> MilvusResult<()> {
+        let files = self.cluster().sync(namespace);
+        self.write(files.ok_or_else(|| absent(namespace))?).await
+    }
+
     async fn read(&self, request: &ImportRequest) -> MilvusResult<Outcome> {
         let fields = self.with(&request.namespace, |collection| collection.fields())?;
         let Some(insert) = self.mounted(&request.insert_folder) else {
@@ -65,6 +71,10 @@ impl FakeMilvus {
             };
             content.rows.retain(|row| row.ts <= end);
             content.deletes.retain(|delete| delete.ts <= end);
+            if self.version.imports_lose_reinserts() {
+                let deleted = |row: &Row| content.deletes.iter().any(|gone| gone.key == row.key);
+                content.rows.retain(|row| !deleted(row));
+            }
             contents.push(content);
         }
         let (namespace, partition) = (request.namespace.clone(), request.partition.clone());
@@ -80,7 +90,7 @@ impl MilvusApi for FakeMilvus {
 
     async fn version(&self) -> MilvusResult<MilvusVersion> {
         self.enter(MilvusCall::Version)?;
-        Ok(MilvusVersion::parse(&self.version))
+        Ok(self.version.clone())
     }
 
     async fn databases(&self) -> MilvusResult<Vec<String>> {
@@ -163,6 +173,7 @@ impl MilvusApi for FakeMilvus {
         if compact {
             self.compact(namespace).await?;
         }
+        self.sync(namespace).await?;
         self.with(namespace, |collection| {
             let mut segments = collection.segments();
             segments.sort_unstable_by_key(|segment| segment.id);

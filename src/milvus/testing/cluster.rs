@@ -1,6 +1,7 @@
 //! The state of the fake, and what changes it. No I/O: files to write are returned.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::milvus::{CollectionSpec, ImportState};
 use crate::model::Namespace;
@@ -29,6 +30,9 @@ pub(super) struct Cluster {
     pub(super) tasks: BTreeMap<i64, Task>,
     /// None on a server that cannot tell.
     pub(super) rbac: Option<Rbac>,
+    /// How often deletes of flushed rows are written, if not with each flush; then a flush has
+    /// no timestamp either.
+    pub(super) sync_period: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -68,6 +72,7 @@ impl Default for Cluster {
             aliases: BTreeMap::new(),
             tasks: BTreeMap::new(),
             rbac: None,
+            sync_period: None,
         }
     }
 }
@@ -144,10 +149,10 @@ impl Cluster {
     }
 
     pub(super) fn flush(&mut self, namespace: &Namespace) -> Option<(FlushAnswer, Vec<File>)> {
-        let flush_ts = self.tick();
+        let (flush_ts, period) = (self.tick(), self.sync_period);
         self.with_ids(namespace, |collection, next_id| {
             let flushed = ids(collection);
-            let mut files = collection.write_deletes(next_id);
+            let mut files = collection.write_deletes(period, next_id);
             for at in 0..collection.partitions.len() {
                 let partition = &mut collection.partitions[at];
                 let (name, content) =
@@ -158,8 +163,19 @@ impl Cluster {
             }
             let sealed = ids(collection).into_iter().filter(|id| !flushed.contains(id)).collect();
             let seal_time = i64::try_from((flush_ts >> 18) / 1000).expect("it is not that late");
-            (FlushAnswer { flush_ts: Some(flush_ts), seal_time, sealed, flushed }, files)
+            let flush_ts = period.is_none().then_some(flush_ts);
+            (FlushAnswer { flush_ts, seal_time, sealed, flushed }, files)
         })
+    }
+
+    /// Delta logs that are due by now.
+    pub(super) fn sync(&mut self, namespace: &Namespace) -> Option<Vec<File>> {
+        match self.sync_period {
+            None => Some(Vec::new()),
+            period => {
+                self.with_ids(namespace, |found, next_id| found.write_deletes(period, next_id))
+            }
+        }
     }
 
     /// Rewrites every partition's segments into one. Returns the new files and the old folders.

@@ -1,6 +1,9 @@
 //! One collection of the fake.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::milvus::CollectionSpec;
 use crate::model::{IndexDescription, LoadState, SegmentInfo, SegmentTraits};
@@ -34,6 +37,8 @@ pub(super) struct Segment {
     pub(super) content: Content,
     /// Deletes that no delta log holds yet.
     unwritten: Vec<Row>,
+    /// When its files were last written.
+    written: Instant,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -124,17 +129,27 @@ impl Collection {
         if !content.deletes.is_empty() {
             files.push(place.delta_log(next_id(), &content.deletes));
         }
-        partition.segments.push(Segment { id: place.segment, content, unwritten: Vec::new() });
+        let (id, written) = (place.segment, Instant::now());
+        partition.segments.push(Segment { id, content, unwritten: Vec::new(), written });
         files
     }
 
-    /// Delta logs of deletes that hit flushed segments.
-    pub(super) fn write_deletes(&mut self, next_id: &mut dyn FnMut() -> i64) -> Vec<File> {
+    /// Delta logs of deletes that hit flushed segments; with a period, of those segments that
+    /// were written so long ago.
+    pub(super) fn write_deletes(
+        &mut self,
+        period: Option<Duration>,
+        next_id: &mut dyn FnMut() -> i64,
+    ) -> Vec<File> {
         let mut files = Vec::new();
         for partition in &mut self.partitions {
             for segment in &mut partition.segments {
+                if period.is_some_and(|period| segment.written.elapsed() < period) {
+                    continue;
+                }
                 let deletes = std::mem::take(&mut segment.unwritten);
                 if !deletes.is_empty() {
+                    segment.written = Instant::now();
                     let (collection, partition) = (self.id, partition.id);
                     let place = Place { collection, partition, segment: segment.id };
                     files.push(place.delta_log(next_id(), &deletes));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::milvus::{CollectionSpec, MilvusError, MilvusErrorKind, MilvusResult};
+use crate::milvus::{CollectionSpec, MilvusError, MilvusErrorKind, MilvusResult, MilvusVersion};
 use crate::model::{KeyPrefix, Namespace};
 use crate::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreError};
 
@@ -13,10 +13,13 @@ use super::collection::PartitionState;
 use super::logs::{File, Place};
 use super::script::{ImportScript, MilvusCall, Script};
 
+/// How often a 2.2 writes deletes down.
+const SYNC_PERIOD: Duration = Duration::from_mins(10);
+
 /// A small Milvus in memory with its files in a store.
 #[derive(Debug)]
 pub struct FakeMilvus {
-    pub(super) version: String,
+    pub(super) version: MilvusVersion,
     pub(super) store: Arc<dyn ObjectStore>,
     mounts: Vec<(String, Arc<dyn ObjectStore>)>,
     cluster: Mutex<Cluster>,
@@ -29,7 +32,7 @@ impl FakeMilvus {
     /// imports name folders as keys of it, until [`Self::with_mount`] says otherwise.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self {
-            version: "v2.3.5".to_owned(),
+            version: MilvusVersion::parse("v2.3.5"),
             mounts: vec![(String::new(), Arc::clone(&store))],
             store,
             cluster: Mutex::default(),
@@ -47,10 +50,13 @@ impl FakeMilvus {
         self
     }
 
-    /// Answers another version.
+    /// Answers another version. A 2.2 has its own ways with deletes.
     #[must_use]
     pub fn with_version(mut self, version: &str) -> Self {
-        version.clone_into(&mut self.version);
+        self.version = MilvusVersion::parse(version);
+        if self.version.writes_deletes_late() {
+            self.cluster().sync_period = Some(SYNC_PERIOD);
+        }
         self
     }
 

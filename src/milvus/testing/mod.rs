@@ -18,6 +18,10 @@
 //! Users and roles it has only where a test gives it some ([`FakeMilvus::set_rbac`]), as servers
 //! since 2.5 do; it then takes back what is not there yet, or nothing at all.
 //!
+//! With the version of a 2.2 it behaves as 2.2.16 was seen to: a flush has no timestamp but a
+//! second, deletes of flushed rows become delta logs 600 s after their segment was last written
+//! (once somebody lists segments), and an import drops every row of a deleted key.
+//!
 //! It is stricter in one thing: a segment whose fields differ from the schema, in number of
 //! logs or in rows, fails its import.
 //!

@@ -81,6 +81,14 @@ impl Agent {
         Self { folder, repository, cluster: cluster.to_owned(), config, fake: None }
     }
 
+    /// Tells it where its Milvus's own milvus.yaml is.
+    pub(crate) fn with_milvus_yaml(mut self, server: &LabServer) -> Self {
+        let line = format!("milvus:\n  config_file: {}\n", server.yaml().display());
+        self.config = self.config.replacen("milvus:\n", &line, 1);
+        self.configure("");
+        self
+    }
+
     /// Lets `run` have a Milvus of its own, in its memory, whose flushes take so long: see
     /// [`super::fake`]. Every other command is as ever.
     pub(crate) fn with_fake_milvus(self, flush_takes: Duration) -> Self {

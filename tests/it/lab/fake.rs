@@ -132,6 +132,7 @@ impl Setup for Fake {
             checkpoint: CheckpointPace::default(),
             min_free: config.repository.min_free,
             retention: config.retention,
+            settle: config.milvus.settle,
             metrics: Metrics::default(),
         })
     }

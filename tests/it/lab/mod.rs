@@ -25,7 +25,7 @@ pub(crate) use client::{Client, Message};
 pub(crate) use proxy::{Proxy, Way, Weather};
 pub(crate) use rabbit::{Rabbit, rabbit};
 pub(crate) use running::Running;
-pub(crate) use server::{LabServer, assert_equal, lab, lab_with, milvus};
+pub(crate) use server::{LabServer, assert_equal, lab, lab_with, milvus, milvus_2_2};
 pub(crate) use wait::{imported, until};
 
 /// Tells a measurement, past the harness, which keeps what passing tests print.

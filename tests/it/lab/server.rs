@@ -30,6 +30,15 @@ pub(crate) fn milvus() -> LabServer {
     SERVER.get_or_init(|| LabServer::start("shared", &["dataCoord.enableCompaction=false"])).clone()
 }
 
+/// The 2.2.16 that the tests share: it writes deletes down after 5 s instead of 10 minutes.
+pub(crate) fn milvus_2_2() -> LabServer {
+    static SERVER: OnceLock<LabServer> = OnceLock::new();
+    let settings = ["dataNode.segment.syncPeriod=5", "dataCoord.enableCompaction=false"];
+    let settings = settings.into_iter().flat_map(|setting| ["--set", setting]);
+    let options: Vec<&str> = ["--version", "2.2.16"].into_iter().chain(settings).collect();
+    SERVER.get_or_init(|| LabServer::start_with("shared-2.2", &options)).clone()
+}
+
 impl LabServer {
     pub(crate) fn start(name: &str, settings: &[&str]) -> Self {
         let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", *setting]).collect();
@@ -102,6 +111,11 @@ impl LabServer {
 
     fn folder_of_it(&self) -> &str {
         self.data.parent().and_then(Path::to_str).expect("its data lie in its folder")
+    }
+
+    /// Its own milvus.yaml.
+    pub(crate) fn yaml(&self) -> PathBuf {
+        Path::new(self.folder_of_it()).join("configs/milvus.yaml")
     }
 
     pub(crate) fn client(&self) -> GrpcMilvus {

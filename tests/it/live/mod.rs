@@ -18,4 +18,5 @@ mod s3;
 mod secure;
 mod speed;
 mod upserts;
+mod v2_2;
 mod whole;

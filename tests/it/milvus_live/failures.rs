@@ -8,11 +8,20 @@ use milvus_backup_agent::milvus::{
 };
 use milvus_backup_agent::model::{LoadState, Namespace, Rbac};
 
-use crate::lab::{LabServer, imported, milvus};
+use crate::lab::{LabServer, imported, milvus, milvus_2_2};
 
 #[tokio::test]
 async fn what_does_not_exist_is_not_found() {
-    let client = milvus().client();
+    not_found(&milvus()).await;
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_not_found_on_2_2() {
+    not_found(&milvus_2_2()).await;
+}
+
+async fn not_found(server: &LabServer) {
+    let client = server.client();
     let absent = Namespace::new("default", "absent");
     let import = ImportRequest {
         namespace: absent.clone(),
@@ -55,7 +64,15 @@ async fn a_2_3_has_no_users_and_roles_to_give_or_take() {
 /// Milvus does not miss what is not there, so a restore has to count rows.
 #[tokio::test]
 async fn an_absent_folder_imports_nothing_and_completes() {
-    let server = milvus();
+    imports_nothing(&milvus()).await;
+}
+
+#[tokio::test]
+async fn an_absent_folder_imports_nothing_and_completes_on_2_2() {
+    imports_nothing(&milvus_2_2()).await;
+}
+
+async fn imports_nothing(server: &LabServer) {
     server
         .data_py("fill", &["--scenario", "upsert", "--collection", "default.into", "--rows", "5"]);
     let client = server.client();
@@ -67,7 +84,7 @@ async fn an_absent_folder_imports_nothing_and_completes() {
         end_ts: None,
     };
     assert_eq!(imported(&client, client.import(&request).await.unwrap()).await, 0);
-    request.partition = "absent".to_owned();
+    "absent".clone_into(&mut request.partition);
     let error = client.import(&request).await.unwrap_err();
     assert_eq!(error.kind(), MilvusErrorKind::NotFound, "{error}");
 }

@@ -1,14 +1,16 @@
 //! One piece of work of one agent, from its start to what it says at its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use milvus_backup_agent::catalog::ClusterIdentity;
-use milvus_backup_agent::config::{MinFree, Retention};
+use milvus_backup_agent::config::{MinFree, Retention, Settle};
 use milvus_backup_agent::job::{
-    BackupReport, BackupRequest, DeleteReport, JobContext, JobResult, PinReport, PruneReport,
-    Removal, RestoreOptions, RestoreReport, Staging, StagingRoot, VerifyReport, Wanted, run_backup,
-    run_delete, run_pin, run_prune, run_restore, run_undelete, run_unpin, run_verify,
+    BackupReport, BackupRequest, DeleteReport, JobContext, JobResult, LostReinserts, PinReport,
+    PruneReport, Removal, RestoreOptions, RestoreReport, Staging, StagingRoot, VerifyReport,
+    Wanted, run_backup, run_delete, run_pin, run_prune, run_restore, run_undelete, run_unpin,
+    run_verify,
 };
 use milvus_backup_agent::metrics::Metrics;
 use milvus_backup_agent::milvus::MilvusApi;
@@ -93,8 +95,9 @@ impl Outside {
             concurrency: 2,
             retries: 2,
             throttle: Arc::new(Throttle::new(None)),
+            settle: Settle::Auto(Duration::from_mins(10)),
             metrics: Metrics::default(),
-            checkpoint: CheckpointPace { files: 3, interval: std::time::Duration::from_secs(5) },
+            checkpoint: CheckpointPace { files: 3, interval: Duration::from_secs(5) },
             min_free: MinFree::Bytes(0),
             retention: Retention {
                 delete_grace: DELETE_GRACE,
@@ -181,5 +184,6 @@ fn restore(backup: BackupName, id: JobId) -> RestoreOptions {
         indexes: Wanted::Yes,
         load: Wanted::Yes,
         rbac: Wanted::No,
+        lost_reinserts: LostReinserts::Refuse,
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use milvus_backup_agent::catalog::ClusterIdentity;
-use milvus_backup_agent::config::{MinFree, Retention};
+use milvus_backup_agent::config::{MinFree, Retention, Settle};
 use milvus_backup_agent::job::{
-    BackupReport, BackupRequest, JobContext, JobResult, RestoreOptions, RestoreReport, RunOutcome,
-    Staging, Wanted, run_backup, run_restore,
+    BackupReport, BackupRequest, JobContext, JobResult, LostReinserts, RestoreOptions,
+    RestoreReport, RunOutcome, Staging, Wanted, run_backup, run_restore,
 };
 use milvus_backup_agent::metrics::Metrics;
 use milvus_backup_agent::milvus::MilvusApi;
@@ -30,6 +30,9 @@ const SEEN_STAGING: &str = "/staging/";
 
 /// Where Milvus sees the repository.
 const SEEN_REPOSITORY: &str = "/repository/";
+
+/// How often a Milvus 2.2 writes deletes down if it is not told otherwise.
+const SYNC_PERIOD: Duration = Duration::from_mins(10);
 
 /// The outside world of a test.
 #[derive(Debug)]
@@ -52,6 +55,20 @@ impl Lab {
     /// The same over another storage.
     pub(crate) fn over(source: Arc<dyn ObjectStore>) -> Self {
         Self::build(clock(), source)
+    }
+
+    /// The same of another version.
+    pub(crate) fn of_version(version: &str) -> Self {
+        let mut lab = Self::new();
+        lab.replace_milvus(version);
+        lab
+    }
+
+    /// Puts an empty Milvus of another version, with a storage of its own, in its place.
+    pub(crate) fn replace_milvus(&mut self, version: &str) {
+        self.source = Arc::new(memory(&self.clock));
+        let milvus = fake(&self.source, &self.staging, &self.repository);
+        self.milvus = Arc::new(milvus.with_version(version));
     }
 
     fn build(clock: Arc<ManualClock>, source: Arc<dyn ObjectStore>) -> Self {
@@ -100,6 +117,7 @@ impl Lab {
                 failed_ttl: SignedDuration::from_hours(72),
                 max_delete_percent: 50,
             },
+            settle: Settle::Auto(SYNC_PERIOD),
             metrics: Metrics::default(),
         }
     }
@@ -216,6 +234,7 @@ pub(crate) fn restore_of(name: &str) -> RestoreOptions {
         indexes: Wanted::Yes,
         load: Wanted::Yes,
         rbac: Wanted::No,
+        lost_reinserts: LostReinserts::Refuse,
     }
 }
 

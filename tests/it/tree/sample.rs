@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use milvus_backup_agent::manifest::{
-    Boundary, CollectionContent, CollectionOutcome, CollectionRecord, FileEntry, FileList, LogKind,
-    Manifest, ManifestOutcome, SegmentFiles, tree_documents,
+    Boundary, CollectionContent, CollectionOutcome, CollectionRecord, DeletesComplete, FileEntry,
+    FileList, LogKind, Manifest, ManifestOutcome, SegmentFiles, tree_documents,
 };
 use milvus_backup_agent::milvus::{IndexDescription, KeyValue, LoadState, Partition};
 use milvus_backup_agent::model::{
@@ -276,6 +276,7 @@ fn no_content() -> CollectionContent {
         partitions: Vec::new(),
         indexes: Vec::new(),
         load: LoadState::NotLoaded,
+        deletes_complete: DeletesComplete::Yes,
         boundary: None,
         list: String::new(),
         segments: 0,
