@@ -91,6 +91,26 @@ async fn there_is_no_such_bucket() {
     }
 }
 
+/// milvus-backup's root path often lies at the root of Milvus's own bucket.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_staged_beside_a_repository_that_is_the_whole_bucket() {
+    let server = FaultyServer::start().await;
+    let agent = agent(&server.address)
+        .without("REPOSITORY__S3__PREFIX")
+        .without("MILVUS__STORAGE__LOCAL__PATH")
+        .with("MILVUS__STORAGE__S3__ENDPOINT", &server.address)
+        .with("MILVUS__STORAGE__S3__BUCKET", "one")
+        .with("MILVUS__STORAGE__S3__PREFIX", "files")
+        .with("MILVUS__STORAGE__S3__ACCESS_KEY_ID", "key")
+        .with("MILVUS__STORAGE__S3__SECRET_ACCESS_KEY", "secret");
+    let restore = |agent: &Agent| block_in_place(|| agent.run(&["restore", "b"]));
+    let said = restore(&agent);
+    assert_eq!(said.code, Some(13), "only Milvus is missing: {said}");
+    let said = restore(&agent.with("MILVUS__CLUSTER", "files"));
+    assert_eq!(said.code, Some(2), "{said}");
+    assert!(said.stderr.contains("where backups lie"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_may_be_deleted() {
     const DENIED: &str = "<Error><Code>AccessDenied</Code><Message>no s3:DeleteObject</Message>\
