@@ -154,9 +154,6 @@ async fn a_backup_may_stop_after_any_of_its_writes() {
 /// An export links the files of `old`.
 #[tokio::test(start_paused = true)]
 async fn a_tree_may_stop_after_any_of_its_writes() {
-    let work =
-        |context: JobContext| async move { run_backup(&context, standalone("b")).await.is_ok() };
-    dies(20, nothing, work).await;
     let options =
         || ExportOptions { backup: backup_name("old"), cluster: None, to: backup_name("b") };
     let work = |context: JobContext| async move { run_export(&context, &options()).await.is_ok() };

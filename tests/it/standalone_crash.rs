@@ -182,7 +182,7 @@ async fn a_standalone_backup_and_an_export_may_be_killed_at_any_of_their_calls()
         let whole = Process::immortal();
         maker.make(&whole.context(lab.context())).await.unwrap();
         assert!(whole.calls() > 60, "{} calls", whole.calls());
-        for calls in (0..=whole.calls()).step_by(5) {
+        for calls in (0..=whole.calls()).step_by(7) {
             let why = format!("{maker:?} killed at call {calls}");
             let lab = world().await;
             let process = Process::killed_after(calls);

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use milvus_backup_agent::catalog::BackupState;
 use milvus_backup_agent::job::{
-    JobContext, JobError, JobResult, Prune, PruneReport, PruneRequest, Removal, Sizes, Sweeping,
-    run_backup, run_delete, run_list, run_pin, run_prune, run_undelete, run_unpin,
+    ExportOptions, JobContext, JobError, JobResult, Prune, PruneReport, PruneRequest, Removal,
+    Sizes, Sweeping, run_backup, run_delete, run_export, run_list, run_pin, run_prune,
+    run_undelete, run_unpin,
 };
 use milvus_backup_agent::model::{Clock, ErrorKind, Guard, ManualClock, ObjectKey, PolicyName};
 use milvus_backup_agent::plan::Verdict;
 use milvus_backup_agent::storage::{ObjectStore, PutMode, StoreErrorKind, StoreOp};
 
 use crate::support::{
-    Lab, Process, Stop, assert_verifies, backup_name, keys, request, restore_beside, state, states,
+    Lab, Process, Stop, assert_verifies, backup_name, keys, request, restore_beside, standalone,
+    state, states,
 };
 
 use super::world::policy;
@@ -277,4 +279,25 @@ async fn nothing_dated_goes_while_this_hosts_clock_is_not_the_stores() {
     assert_eq!((report.backups_hidden, report.backups_deleted), (2, 1), "{report:?}");
     let report = run_prune(&ahead(9), None, keep_two()).await.expect("it prunes");
     assert!(report.guards.is_empty(), "clocks differ a little: {report:?}");
+}
+
+/// A policy may change its layout, and what is exported is of no policy.
+#[tokio::test(start_paused = true)]
+async fn backups_of_both_layouts_count_and_exports_do_not() {
+    let lab = five().await;
+    let mut wanted = standalone("b6");
+    wanted.policy = Some(PolicyName::new("nightly").expect("a name"));
+    run_backup(&lab.context(), wanted).await.expect("a backup");
+    lab.later();
+    let (backup, to) = (backup_name("b1"), backup_name("copy"));
+    let options = ExportOptions { backup, cluster: None, to };
+    run_export(&lab.context(), &options).await.expect("an export");
+    lab.later();
+    let allow = &[Guard::PolicyChanged, Guard::MassDelete];
+    let done = prune(&lab, rules("keep_last: 2", Prune::Apply, allow)).await;
+    assert_eq!((done.backups_hidden, done.refused), (4, None), "{:?}", done.verdicts);
+    let complete = states(&lab).await.into_iter();
+    let complete = complete.filter(|(_, state)| *state == BackupState::Complete);
+    let complete: Vec<String> = complete.map(|(name, _)| name).collect();
+    assert_eq!(complete, ["b5", "b6", "copy"]);
 }
