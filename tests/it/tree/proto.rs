@@ -71,7 +71,8 @@ pub(super) fn at(message: &[u8], path: &[(u64, usize)]) -> String {
     while !rest.is_empty() {
         let key = varint(&mut rest);
         let value = varint(&mut rest);
-        let (number, content) = if key % 8 == 0 {
+        let wire_type = key & 7;
+        let (number, content) = if wire_type == 0 {
             (Some(value), &rest[..0])
         } else {
             let (content, after) = rest.split_at(usize::try_from(value).expect("a length"));
