@@ -126,10 +126,12 @@ impl Export<'_> {
             let encoded = list.encode();
             listed.push((collection, list, encoded));
         }
-        let rbac = self.source.rbac().await.map_err(|error| match error {
-            CatalogError::Document { .. } => self.damaged(&JobError::from(error).chain()),
-            error => error.into(),
-        })?;
+        let rbac = match self.source.rbac().await.map_err(JobError::from) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => {
+                return Err(self.damaged(&error.chain()));
+            }
+            rbac => rbac?,
+        };
         let encoded = rbac.as_ref().map(encode_rbac);
         let mut manifest = self.manifest(run, &listed);
         manifest.rbac = encoded.as_ref().map(|rbac| rbac.record.clone());

@@ -189,12 +189,6 @@ pub const POLICY_KEYS: &[PolicyKey] = &[
         "what happens if Milvus cannot flush (best_effort, skip: not yet)",
     ),
     PolicyKey::new(
-        "rbac",
-        PolicyKind::Word(SWITCH),
-        Fallback::Value("false"),
-        "whether a backup holds users with password hashes, roles, grants and privilege groups; Milvus 2.5 and later",
-    ),
-    PolicyKey::new(
         "retention.keep_all",
         PolicyKind::Word(SWITCH),
         Fallback::Value("false"),
@@ -300,6 +294,12 @@ pub const POLICY_KEYS: &[PolicyKey] = &[
         PolicyKind::Word(SWITCH),
         Fallback::Value("false"),
         "neither schedule nor triggers start it; the command line does",
+    ),
+    PolicyKey::new(
+        "rbac",
+        PolicyKind::Word(SWITCH),
+        Fallback::Value("false"),
+        "whether a backup holds users with password hashes, roles, grants and privilege groups; Milvus 2.5 and later",
     ),
 ];
 

@@ -282,6 +282,10 @@ async fn a_document_that_is_damaged_or_gone_is_noticed_and_never_sent() {
         assert_eq!(error.kind(), kind, "{}", error.chain());
         assert!(error.chain().contains(DOCUMENT), "{}", error.chain());
         assert_eq!(lab.milvus.calls(MilvusCall::RestoreRbac), 0);
+        let (backup, to) = (backup_name("b"), backup_name("copy"));
+        let export = ExportOptions { backup, cluster: None, to };
+        let error = run_export(&lab.context(), &export).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Damaged, "{}", error.chain());
         let report = lab.restore(&restore_beside("b")).await.unwrap();
         assert_eq!(report.outcome, RunOutcome::Complete, "the collections are whole");
     }

@@ -13,6 +13,7 @@ use milvus_backup_agent::policy::CollectionSelector;
 use prost::Message;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+use url::Url;
 
 use super::cluster::{V2_4, V2_5, V2_6, Version};
 use super::golden::{assert_golden, stable};
@@ -84,23 +85,21 @@ impl Fake {
     pub(super) fn take_rbac(&self, body: &[u8]) -> Option<Vec<u8>> {
         let asked: RestoreRbacMetaRequest = decode(body);
         let more = asked.rbac_meta.unwrap();
-        let mut call = "grpc RestoreRBAC".to_owned();
-        for user in &more.users {
-            let roles: Vec<&str> = user.roles.iter().map(|role| role.name.as_str()).collect();
-            let (name, hash) = (&user.user, &user.password);
-            call.push_str(&format!("\n    user {name} password={hash} roles={roles:?}"));
-        }
-        for role in &more.roles {
-            call.push_str(&format!("\n    role {}", role.name));
-        }
-        for grant in &more.grants {
-            call.push_str(&format!("\n    grant {}", words(grant)));
-        }
-        for group in &more.privilege_groups {
+        let names = |roles: &[RoleEntity]| -> Vec<String> {
+            roles.iter().map(|role| role.name.clone()).collect()
+        };
+        let users = more.users.iter().map(|user| {
+            let (name, hash, roles) = (&user.user, &user.password, names(&user.roles));
+            format!("user {name} password={hash} roles={roles:?}")
+        });
+        let roles = more.roles.iter().map(|role| format!("role {}", role.name));
+        let grants = more.grants.iter().map(|grant| format!("grant {}", words(grant)));
+        let groups = more.privilege_groups.iter().map(|group| {
             let names: Vec<&str> = group.privileges.iter().map(|one| one.name.as_str()).collect();
-            call.push_str(&format!("\n    privilege group {} {names:?}", group.group_name));
-        }
-        self.record.add(" cluster", call);
+            format!("privilege group {} {names:?}", group.group_name)
+        });
+        let lines: Vec<String> = users.chain(roles).chain(grants).chain(groups).collect();
+        self.record.add(" cluster", format!("grpc RestoreRBAC\n    {}", lines.join("\n    ")));
         let mut cluster = self.cluster();
         let there = cluster.rbac.as_mut()?;
         let taken = there.users.iter().any(|user| more.users.iter().any(|m| m.user == user.user));
@@ -192,33 +191,40 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-/// The program itself, with all that it prints, logs, spools and leaves.
-#[tokio::test(flavor = "multi_thread")]
-async fn no_command_shows_a_hash_and_one_file_of_a_backup_holds_it() {
-    let world = World::new(V2_5, Script::default()).await;
-    world.source.cluster().rbac = Some(users_and_roles());
-    let mut tasks = JoinSet::new();
-    let address = serve(Arc::<Fake>::clone(&world.source) as Arc<_>, &mut tasks).await;
-    let [storage, repository, state] = [(); 3].map(|()| TempDir::new().unwrap());
-    for file in sample::cluster(V2_5, false).1 {
-        let path = storage.path().join(&file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, &file).unwrap();
+/// The program before a server, with folders of its own.
+struct Program {
+    address: String,
+    storage: TempDir,
+    repository: TempDir,
+    state: TempDir,
+}
+
+impl Program {
+    fn before(address: &Url) -> Self {
+        let [storage, repository, state] = [(); 3].map(|()| TempDir::new().unwrap());
+        for file in sample::cluster(V2_5, false).1 {
+            let path = storage.path().join(&file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, &file).unwrap();
+        }
+        Self { address: address.to_string(), storage, repository, state }
     }
-    let run = |arguments: &[&str], code: i32| {
+
+    /// Runs a command that ends with this code; what it prints and logs shows no hash.
+    fn run(&self, arguments: &[&str], code: i32) -> String {
         let output = cargo_bin_cmd!("milvus-backup-agent")
             .args(arguments)
             .current_dir("/")
-            .env("MBA__MILVUS__ADDRESS", address.as_str())
-            .env("MBA__MILVUS__MANAGEMENT_ADDRESS", address.as_str())
+            .env("MBA__MILVUS__ADDRESS", &self.address)
+            .env("MBA__MILVUS__MANAGEMENT_ADDRESS", &self.address)
             .env("MBA__MILVUS__CLUSTER", "c1")
-            .env("MBA__MILVUS__STORAGE__LOCAL__PATH", storage.path())
-            .env("MBA__REPOSITORY__LOCAL__PATH", repository.path())
+            .env("MBA__MILVUS__STORAGE__LOCAL__PATH", self.storage.path())
+            .env("MBA__REPOSITORY__LOCAL__PATH", self.repository.path())
             .env("MBA__REPOSITORY__LOCAL__MIN_FREE", "1MiB")
-            .env("MBA__STATE", state.path())
-            .env("MBA__POLICIES", state.path())
+            .env("MBA__STATE", self.state.path())
+            .env("MBA__POLICIES", self.state.path())
             .env("MBA__AMQP__URL", "amqp://127.0.0.1:1")
-            .env("MBA__METRICS__TEXTFILE", state.path().join("m.prom"))
+            .env("MBA__METRICS__TEXTFILE", self.state.path().join("m.prom"))
             .env("MBA__LOG__LEVEL", "trace")
             .output()
             .unwrap();
@@ -228,7 +234,18 @@ async fn no_command_shows_a_hash_and_one_file_of_a_backup_holds_it() {
             assert!(!text.contains("Hash"), "{arguments:?}: {text}");
         }
         text.concat()
-    };
+    }
+}
+
+/// The program itself, with all that it prints, logs, spools and leaves.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_command_shows_a_hash_and_one_file_of_a_backup_holds_it() {
+    let world = World::new(V2_5, Script::default()).await;
+    world.source.cluster().rbac = Some(users_and_roles());
+    let mut tasks = JoinSet::new();
+    let address = serve(Arc::<Fake>::clone(&world.source) as Arc<_>, &mut tasks).await;
+    let program = Program::before(&address);
+    let run = |arguments: &[&str], code| program.run(arguments, code);
     let counts = "2 users, 2 roles, 2 grants, 1 privilege groups";
     assert!(run(&["backup", "--rbac", "--plan"], 0).contains(counts));
     assert!(run(&["backup", "--rbac", "--name", "b"], 0).contains(counts));
@@ -244,19 +261,20 @@ async fn no_command_shows_a_hash_and_one_file_of_a_backup_holds_it() {
     let alone = ["restore", "b", "--rbac", "--collections", "!*.*"];
     assert!(run(&alone, 0).contains(counts));
     assert!(run(&alone, 0).contains("there already: 2 users"));
-    let document = repository.path().join("c1/b/rbac.json");
+    let document = program.repository.path().join("c1/b/rbac.json");
     let body = fs::read_to_string(&document).unwrap();
     fs::write(&document, body.replace("bob", "Bob")).unwrap();
     run(&alone, 14);
     run(&["verify", "b"], 14);
     run(&["--output", "json", "verify", "b"], 14);
 
-    let all = [files(repository.path()), files(state.path())].concat();
+    let all = [files(program.repository.path()), files(program.state.path())].concat();
     let holds = |body: &[u8]| body.windows(HASH.len()).any(|part| part == HASH.as_bytes());
     let mut held: Vec<&str> =
         all.iter().filter(|(_, body)| holds(body)).map(|(name, _)| name.as_str()).collect();
     held.sort_unstable();
-    let expected = ["b", "c"].map(|name| repository.path().join(format!("c1/{name}/rbac.json")));
+    let place = |name| program.repository.path().join(format!("c1/{name}/rbac.json"));
+    let expected = ["b", "c"].map(place);
     assert_eq!(held, expected.each_ref().map(|path| path.to_str().unwrap()));
     assert!(all.iter().any(|(name, _)| name.contains("outbox")), "no event was left: {held:?}");
 }

@@ -6,7 +6,12 @@ pub(crate) mod common {
 }
 
 pub(crate) mod schema {
-    #![expect(unreachable_pub, clippy::struct_excessive_bools, reason = "generated")]
+    #![expect(
+        unreachable_pub,
+        clippy::enum_variant_names,
+        clippy::struct_excessive_bools,
+        reason = "generated"
+    )]
     tonic::include_proto!("milvus.proto.schema");
 }
 
