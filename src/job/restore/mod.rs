@@ -64,6 +64,7 @@ mod run;
 mod session;
 mod staging;
 mod swap;
+mod told;
 
 pub(super) use probe::probe;
 pub use reinserts::LostReinserts;

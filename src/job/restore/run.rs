@@ -11,10 +11,10 @@ use uuid::Uuid;
 use crate::catalog::{self, Lease, Readable};
 use crate::manifest::{Manifest, RestoreItem, RestoreLedger, RestoreStep};
 use crate::metrics::LeaseScope;
-use crate::model::{BackupName, ClusterName, ErrorKind, Namespace};
+use crate::model::{BackupName, ClusterName, ErrorKind};
 use crate::plan::{
-    BatchLimit, CollectionRestore, Existing, RbacPlan, RestorePlan, RestoreProblem, RestoreRequest,
-    TargetCollection, check_request, database_properties, plan_restore, targets,
+    BatchLimit, Existing, RbacPlan, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
+    check_request, database_properties, plan_restore, targets,
 };
 use crate::transfer::Stage;
 
@@ -24,6 +24,7 @@ use super::reinserts::{self, LostReinserts};
 use super::session::{Session, Staging, Wanted};
 use super::staging::StagingArea;
 use super::swap::find;
+use super::told::{done_before, failed, not_in_backup, outcome};
 use crate::job::held::Held;
 use crate::job::report::PlannedCollection;
 use crate::job::verify::{readable, still_there};
@@ -346,60 +347,4 @@ async fn make_databases(session: &Session<'_>, plan: &RestorePlan) -> JobResult<
         milvus.create_database(database, &properties).await?;
     }
     Ok(())
-}
-
-fn failed(collection: &CollectionRestore, error: &JobError) -> RestoredCollection {
-    let hint = error.remedy().map(|hint| format!(" ({hint})")).unwrap_or_default();
-    let error = format!("{}{hint}", error.chain());
-    tracing::warn!(collection = %collection.to, %error, "a collection cannot be restored");
-    RestoredCollection {
-        from: collection.from.to_string(),
-        to: collection.to.to_string(),
-        rows_stored: collection.content.rows,
-        rows_imported: 0,
-        rows_deleted: 0,
-        bytes_staged: 0,
-        outcome: RunOutcome::Failed,
-        error: Some(error),
-        notes: Vec::new(),
-    }
-}
-
-fn done_before(item: &RestoreItem) -> RestoredCollection {
-    let (rows_stored, rows_imported) = item.rows.unwrap_or_default();
-    RestoredCollection {
-        from: item.from.to_string(),
-        to: item.to.to_string(),
-        rows_stored,
-        rows_imported,
-        rows_deleted: rows_stored - rows_imported,
-        bytes_staged: 0,
-        outcome: RunOutcome::Complete,
-        error: None,
-        notes: vec!["restored by an earlier, interrupted restore".to_owned()],
-    }
-}
-
-fn not_in_backup((from, why): &(Namespace, String)) -> RestoredCollection {
-    RestoredCollection {
-        from: from.to_string(),
-        to: String::new(),
-        rows_stored: 0,
-        rows_imported: 0,
-        rows_deleted: 0,
-        bytes_staged: 0,
-        outcome: RunOutcome::Failed,
-        error: Some(format!("not in the backup: {why}")),
-        notes: Vec::new(),
-    }
-}
-
-fn outcome(collections: &[RestoredCollection]) -> RunOutcome {
-    let complete =
-        collections.iter().filter(|collection| collection.outcome == RunOutcome::Complete).count();
-    match complete {
-        count if count == collections.len() => RunOutcome::Complete,
-        0 => RunOutcome::Failed,
-        _ => RunOutcome::Partial,
-    }
 }

@@ -59,15 +59,7 @@ pub struct Tree {
 /// Reads a tree. Nothing in it is trusted: whatever does not fit together is told.
 pub fn read_tree(source: &TreeSource) -> Result<Tree, DocumentError> {
     let info = info(source)?;
-    if info.format == "snapshot" {
-        return Err(DocumentError::Unsupported {
-            what: WHAT,
-            why: "its format is `snapshot`, which only Milvus 3.0 restores by itself",
-        });
-    }
-    if !info.format.is_empty() {
-        return Err(damaged(format!("nobody knows its format `{}`", info.format)));
-    }
+    refuse_format(&info.format)?;
     let Times { created_at, completed_at } = times(&info, &source.name, source.modified);
     let databases: BTreeSet<String> = info
         .database_backups
@@ -122,6 +114,17 @@ pub fn read_tree(source: &TreeSource) -> Result<Tree, DocumentError> {
     tree.manifest.collections.sort_by_key(CollectionRecord::namespace);
     tree.placement = Placement::Own { binlogs: source.binlogs.clone(), groups };
     Ok(tree)
+}
+
+fn refuse_format(format: &str) -> Result<(), DocumentError> {
+    match format {
+        "" => Ok(()),
+        "snapshot" => Err(DocumentError::Unsupported {
+            what: WHAT,
+            why: "its format is `snapshot`, which only Milvus 3.0 restores by itself",
+        }),
+        unknown => Err(damaged(format!("nobody knows its format `{unknown}`"))),
+    }
 }
 
 fn damaged(why: impl std::fmt::Display) -> DocumentError {
