@@ -13,7 +13,7 @@ use crate::plan::Damage;
 use crate::storage::{ObjectStoreExt, PutMode, StoreErrorKind};
 
 use super::repository::AGENT;
-use super::{CatalogError, CatalogResult, Cluster, Lease, is_tree, own, resume, this_process};
+use super::{CatalogError, CatalogResult, Cluster, Lease, is_begun, own, resume, this_process};
 
 /// What a run says of itself when it reserves a name.
 #[derive(Debug, Clone)]
@@ -127,9 +127,10 @@ impl Run {
                 return Err(self.taken(clock).await);
             }
         }
-        // A run of ours that died may have left such documents, too.
-        let store = &**self.cluster.repository.store();
-        if is_tree(store, &keys).await? && store.find_bytes(&keys.attempt()).await?.is_none() {
+        // A run of ours has an attempt before it has any file. milvus-backup begins with files.
+        let store = self.cluster.repository.store();
+        let begun = is_begun(&self.cluster, &self.attempt.name).await?;
+        if begun && store.find_bytes(&keys.attempt()).await?.is_none() {
             return Err(self.taken(clock).await);
         }
         Ok(())

@@ -41,12 +41,18 @@ pub async fn foreign_tree(cluster: &Cluster, name: &BackupName) -> CatalogResult
             }
         }
     }
+    let modified = match store.head(&keys.meta(first)).await {
+        Ok(found) => found.modified,
+        // Somebody deletes it.
+        Err(error) if error.kind() == StoreErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
     let source = TreeSource {
         cluster: cluster.name.clone(),
         name: name.clone(),
         binlogs: keys.binlogs(),
         documents,
-        modified: store.head(&keys.meta(first)).await?.modified,
+        modified,
     };
     read_tree(&source).map(Some).map_err(damaged)
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::manifest::{FileId, FileList, Manifest, Placement, Tree, decode_rbac};
-use crate::model::{ObjectKey, Rbac};
+use crate::manifest::{FileId, FileList, Manifest, Placement, Tree, TreeDocument, decode_rbac};
+use crate::model::{Layout, ObjectKey, Rbac};
 use crate::plan::Damage;
 use crate::storage::ObjectStoreExt;
 
 use super::{
-    CatalogError, CatalogResult, Cluster, has_manifest, has_tombstone, is_tree, load_list,
+    CatalogError, CatalogResult, Cluster, foreign_tree, has_manifest, has_tombstone, is_tree,
+    load_list,
 };
 
 /// A backup and where everything of it is.
@@ -71,6 +72,30 @@ impl Readable {
         let rbac = decode_rbac(&bytes, record)
             .map_err(|source| CatalogError::Document { place: repository.place(&key), source })?;
         Ok(Some(rbac))
+    }
+
+    /// What is wrong with milvus-backup's documents in a standalone backup of ours.
+    pub async fn tree_damage(&self) -> CatalogResult<Vec<String>> {
+        if self.lists.is_some() || self.manifest.layout != Layout::Standalone {
+            return Ok(Vec::new());
+        }
+        let (store, name) = (self.cluster.repository.store(), &self.manifest.name);
+        let keys = self.cluster.layout.backup(name);
+        let mut damage = Vec::new();
+        for document in TreeDocument::ALL {
+            let key = keys.meta(*document);
+            if store.find_bytes(&key).await?.is_none() {
+                damage.push(format!("{key} is missing: milvus-backup cannot use this backup"));
+            }
+        }
+        match foreign_tree(&self.cluster, name).await {
+            Err(CatalogError::Document { place, source }) if damage.is_empty() => {
+                damage.push(format!("{place}: {source}"));
+            }
+            Ok(_) | Err(CatalogError::Document { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(damage)
     }
 
     /// Where one of its files lies.

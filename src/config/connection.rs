@@ -14,6 +14,7 @@ const CA_FILE: &str = "milvus.ca_file";
 const CERT_FILE: &str = "milvus.cert_file";
 const KEY_FILE: &str = "milvus.key_file";
 const SERVER_NAME: &str = "milvus.server_name";
+const REST_ADDRESS: &str = "milvus.rest_address";
 const USERNAME: &str = "milvus.username";
 const PASSWORD: &str = "milvus.password";
 const TOKEN: &str = "milvus.token";
@@ -49,6 +50,12 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Text,
         help: "the name in Milvus's certificate",
         fallback: Fallback::Described("the host of milvus.address"),
+    },
+    Key {
+        path: REST_ADDRESS,
+        kind: Kind::Url,
+        help: "where Milvus since 2.4 answers REST; with TLS that is another port, its `proxy.http.port`",
+        fallback: Fallback::Described("milvus.address"),
     },
     Key {
         path: USERNAME,
@@ -91,6 +98,8 @@ pub struct MilvusAccess {
     pub certificate: Option<ClientCertificate>,
     /// The name in Milvus's certificate, if it is not the host of the address.
     pub server_name: Option<String>,
+    /// Where it answers REST, if that is not where it answers gRPC.
+    pub rest_address: Option<Url>,
     /// Who we are to a Milvus with authorization.
     pub login: Option<MilvusLogin>,
 }
@@ -134,7 +143,8 @@ pub(crate) fn read(reader: &mut Reader<'_>, address: Option<&Url>) -> MilvusAcce
             reader.needs(path, "https://", &hint);
         }
     }
-    MilvusAccess { ca_file, certificate, server_name, login: login(reader) }
+    let rest_address = reader.get(REST_ADDRESS, parse::address);
+    MilvusAccess { ca_file, certificate, server_name, rest_address, login: login(reader) }
 }
 
 fn login(reader: &mut Reader<'_>) -> Option<MilvusLogin> {

@@ -24,7 +24,7 @@ use crate::manifest::{
 use crate::metrics::LeaseScope;
 use crate::model::{BackupName, ClusterName, ErrorKind, Layout};
 use crate::plan::{CopyItem, Damage, SourceFile};
-use crate::storage::CopySource;
+use crate::storage::{CopySource, ObjectStoreExt};
 use crate::transfer::{
     Checkpoint, Copier, CopyReport, Fence, ServerSide, SpaceGuard, Stage, TransferError,
 };
@@ -56,10 +56,23 @@ pub async fn run_export(context: &JobContext, options: &ExportOptions) -> JobRes
     catalog::admit(&repository).await?;
     let (clock, cluster) = (&*context.clock, options.cluster.as_ref());
     let (cluster, _) = catalog::find(&repository, cluster, &options.backup, clock).boxed().await?;
+    refuse_roots_of_others(&cluster).await?;
     let reading = reading::hold_to_export(&cluster, &options.backup).await?;
     let done = begin(context, &cluster, (options, started)).boxed().await;
     reading.release().await;
     done
+}
+
+/// Nobody would look after what an export that dies leaves in milvus-backup's own root.
+async fn refuse_roots_of_others(cluster: &Cluster) -> JobResult<()> {
+    let store = cluster.repository.store();
+    if store.find_bytes(&cluster.layout.mark()).await?.is_some() {
+        return Ok(());
+    }
+    let message =
+        format!("folder `{}` is milvus-backup's, and no cluster of this agent", cluster.name);
+    Err(JobError::new(ErrorKind::Refused, message)
+        .hint("its backups are such trees already: restore them from where they are, or copy them"))
 }
 
 /// Nobody lets the backup go from now on.

@@ -105,6 +105,7 @@ async fn verify(
         return Ok(());
     }
     let backup = readable(cluster, record).boxed().await?;
+    report.damaged.extend(backup.tree_damage().await?);
     if let Err(error) = backup.rbac().await {
         report.damaged.push(damage(error.into())?);
     }

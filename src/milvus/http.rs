@@ -13,13 +13,15 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Url;
 
-use super::grpc::{Secured, Speaks};
+use super::MilvusErrorKind;
+use super::grpc::{Fault, Secured, Speaks};
 
 /// A server that answers HTTP.
 #[derive(Clone)]
 pub(super) struct HttpServer {
     address: Url,
-    authorization: Option<HeaderValue>,
+    /// An error where no header can say it.
+    authorization: Option<Result<HeaderValue, HttpFault>>,
     secured: Option<Secured>,
 }
 
@@ -35,6 +37,34 @@ impl Answer {
     pub(super) fn said(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         format!("it answered {}: {}", self.status, text.chars().take(200).collect::<String>())
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone)]
+pub(super) struct HttpFault {
+    pub(super) kind: MilvusErrorKind,
+    pub(super) message: String,
+    pub(super) hint: Option<&'static str>,
+}
+
+impl HttpFault {
+    fn no_header() -> Self {
+        let message = "`milvus.password` or `milvus.token` has a character that HTTP cannot show";
+        let kind = MilvusErrorKind::Misconfigured;
+        Self { kind, message: message.to_owned(), hint: Some("give the user another one") }
+    }
+}
+
+impl From<String> for HttpFault {
+    fn from(message: String) -> Self {
+        Self { kind: MilvusErrorKind::Unreachable, message, hint: None }
+    }
+}
+
+impl From<Fault> for HttpFault {
+    fn from(fault: Fault) -> Self {
+        Self { kind: fault.kind, message: fault.message, hint: Some(fault.hint) }
     }
 }
 
@@ -54,11 +84,11 @@ impl HttpServer {
     /// Says `Authorization: Bearer` with this to every question.
     #[must_use]
     pub(super) fn with_bearer(mut self, token: &str) -> Self {
-        self.authorization =
-            HeaderValue::try_from(format!("Bearer {token}")).ok().map(|mut value| {
-                value.set_sensitive(true);
-                value
-            });
+        let value = HeaderValue::try_from(format!("Bearer {token}"));
+        self.authorization = Some(value.map_err(|_| HttpFault::no_header()).map(|mut value| {
+            value.set_sensitive(true);
+            value
+        }));
         self
     }
 
@@ -73,30 +103,31 @@ impl HttpServer {
         request: Request<Bytes>,
         deadline: Duration,
         largest: usize,
-    ) -> Result<Answer, String> {
+    ) -> Result<Answer, HttpFault> {
         let asked = timeout(deadline, self.send(request, largest)).await;
-        asked.unwrap_or_else(|_| Err(format!("no answer within {} s", deadline.as_secs())))
+        let late = || format!("no answer within {} s", deadline.as_secs());
+        asked.unwrap_or_else(|_| Err(late().into()))
     }
 
     /// The one place where a connection is made.
-    async fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Connection>, String> {
+    async fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Connection>, HttpFault> {
         if let Some(secured) = &self.secured {
             let stream = secured.connect(Speaks::Http).await;
-            return Ok(Box::new(stream.map_err(|fault| fault.to_string())?));
+            return Ok(Box::new(stream?));
         }
         let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
         Ok(Box::new(TokioIo::new(stream)))
     }
 
-    async fn send(&self, mut request: Request<Bytes>, largest: usize) -> Result<Answer, String> {
+    async fn send(&self, mut request: Request<Bytes>, largest: usize) -> Result<Answer, HttpFault> {
         let (host, port) = (self.address.host_str(), self.address.port_or_known_default());
         let (Some(host), Some(port)) = (host, port) else {
-            return Err("the address has no host".to_owned());
+            return Err("the address has no host".to_owned().into());
         };
         let named = HeaderValue::try_from(format!("{host}:{port}"));
         request.headers_mut().insert(HOST, named.map_err(|error| error.to_string())?);
         if let Some(authorization) = &self.authorization {
-            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+            request.headers_mut().insert(AUTHORIZATION, authorization.clone()?);
         }
         let io = self.connect(host.trim_start_matches('[').trim_end_matches(']'), port).await?;
         let (mut sender, connection) =
@@ -107,7 +138,7 @@ impl HttpServer {
             let status = response.status();
             let body = Limited::new(response.into_body(), largest).collect().await;
             let body = body.map_err(|error| error.to_string())?.to_bytes();
-            Ok(Answer { status, body })
+            Ok::<_, String>(Answer { status, body })
         };
         // The connection moves the bytes; it may end as soon as the last of them is here.
         let connection = async {
@@ -119,8 +150,8 @@ impl HttpServer {
         };
         tokio::select! {
             biased;
-            answered = answer => answered,
-            ended = connection => ended,
+            answered = answer => Ok(answered?),
+            ended = connection => Ok(ended?),
         }
     }
 }

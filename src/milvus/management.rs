@@ -49,7 +49,7 @@ impl HttpManagement {
         let request = Request::get(format!("{PATH}/{operation}{query}")).body(Bytes::new());
         let request = request.map_err(|error| failed(MilvusErrorKind::Other, error.to_string()))?;
         let answered = self.server.ask(request, DEADLINE, LARGEST_ANSWER_BYTES).await;
-        let answered = answered.map_err(|said| failed(MilvusErrorKind::Unreachable, said))?;
+        let answered = answered.map_err(|fault| failed(fault.kind, fault.message))?;
         if answered.status == StatusCode::NOT_FOUND {
             return Err(failed(
                 MilvusErrorKind::Unimplemented,

@@ -36,6 +36,10 @@ const CREATE_DEADLINE: Duration = Duration::from_secs(CREATE_SECONDS + 30);
 /// The logs of a hundred segments of hundreds of fields are a tenth of this.
 const LARGEST_ANSWER_BYTES: usize = 64 << 20;
 
+/// Milvus does not share a port with TLS between gRPC and REST.
+const ELSEWHERE: &str = "set `milvus.rest_address` to the port of Milvus's `proxy.http.port`, if \
+                         it has one: with TLS it does not answer REST where it answers gRPC";
+
 /// How often a read is asked, and how long between two of them.
 const TRIES: u32 = 3;
 const TRY_AGAIN: Duration = Duration::from_millis(200);
@@ -155,9 +159,11 @@ fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 impl Rest {
-    /// Answers on the same address as gRPC.
-    pub(super) fn new(address: Url, access: &MilvusAccess, secured: Option<Secured>) -> Self {
-        let server = HttpServer::new(address).secured(secured);
+    /// Answers on the same address as gRPC, unless it is said to be another.
+    pub(super) fn new(grpc: &Url, access: &MilvusAccess) -> Self {
+        let address = access.rest_address.as_ref().unwrap_or(grpc);
+        let secured = (address.scheme() == "https").then(|| Secured::of(address, access));
+        let server = HttpServer::new(address.clone()).secured(secured);
         let token = access.login.as_ref().map(MilvusLogin::token);
         Self {
             server: match token {
@@ -252,9 +258,13 @@ impl Rest {
             .body(Bytes::from(body))
             .expect("the path is one of ours");
         let answered = self.server.ask(request, deadline, LARGEST_ANSWER_BYTES).await;
-        let answered = answered.map_err(|said| {
-            let address = self.server.address().as_str().trim_end_matches('/');
-            failed(MilvusErrorKind::Unreachable, format!("{address} does not answer: {said}"))
+        let answered = answered.map_err(|fault| {
+            let address = self.server.address();
+            let at = address.as_str().trim_end_matches('/');
+            let said = format!("{at} does not answer over REST: {}", fault.message);
+            let elsewhere = (address.scheme() == "https").then_some(ELSEWHERE);
+            let hint = fault.hint.or(elsewhere).map(str::to_owned);
+            failed(fault.kind, said).with_hint(hint)
         })?;
         match answered.status {
             StatusCode::NOT_FOUND => {

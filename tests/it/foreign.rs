@@ -9,8 +9,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use milvus_backup_agent::catalog::BackupState;
 use milvus_backup_agent::job::{
-    ListRow, Prune, Removal, RunOutcome, Sizes, StagingRoot, VerifyReport, run_backup, run_delete,
-    run_list, run_overview, run_pin, run_prune, run_restore, run_verify,
+    ExportOptions, ListRow, Prune, Removal, RunOutcome, Sizes, StagingRoot, VerifyReport,
+    run_backup, run_delete, run_export, run_list, run_overview, run_pin, run_prune, run_restore,
+    run_verify,
 };
 use milvus_backup_agent::manifest::{
     BackupLayout, ClusterLayout, FileList, Manifest, Placement, TreeDocument, decode,
@@ -22,7 +23,7 @@ use milvus_backup_agent::plan::{Verdict, VerifyDepth};
 use milvus_backup_agent::storage::{MemoryStore, ObjectStore, ObjectStoreExt, PutMode};
 
 use crate::support::{
-    Lab, PARTITION, backup_name, keys, namespace, request, restore_beside, snapshot,
+    Lab, PARTITION, backup_name, keys, namespace, request, restore_beside, snapshot, standalone,
 };
 
 /// A Milvus with a collection of two partitions and deleted rows.
@@ -216,6 +217,12 @@ async fn a_run_of_milvus_backup_that_did_not_end_is_damage() {
     let theirs = rows.iter().find(|row| row.name == "theirs").unwrap();
     assert_eq!(theirs.state, BackupState::Damaged);
     assert!(theirs.reasons[0].contains("its run did not end"), "{theirs:?}");
+    let before = snapshot(&lab.repository).await;
+    for request in [request("theirs"), standalone("theirs")] {
+        let error = run_backup(&lab.context(), request).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    }
+    assert_eq!(snapshot(&lab.repository).await, before, "nothing of theirs is touched");
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,6 +234,35 @@ async fn a_root_that_is_one_folder_too_deep_is_told() {
     assert!(error.chain().contains("is itself a folder of milvus-backup's trees"), "{error}");
     let hint = error.remedy().unwrap();
     assert!(hint.contains("one level up"), "{hint}");
+}
+
+/// milvus-backup counts rows before it lists files, so there may be more, or no number at all.
+#[tokio::test(start_paused = true)]
+async fn more_rows_than_milvus_backup_counted_are_restored() {
+    let lab = lab().await;
+    let tree = write_tree(&lab, "backup", "whole").await;
+    let full = tree.meta(TreeDocument::Full);
+    let text = lab.repository.get_bytes(&full).await.unwrap();
+    let text = String::from_utf8(text.to_vec()).unwrap().replace("\"num_of_rows\":", "\"was\":");
+    put(&lab.repository, &full, text.as_bytes()).await;
+    let options = restore_beside("whole");
+    let report = run_restore(&lab.context(), &lab.staging(), &options).await.unwrap();
+    assert_eq!(report.outcome, RunOutcome::Complete, "{report:?}");
+    let restored = &report.collections[0];
+    assert_eq!((restored.rows_stored, restored.rows_deleted), (0, 0));
+    assert!(restored.rows_imported > 0, "{restored:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_exported_into_milvus_backups_own_root() {
+    let lab = lab().await;
+    write_tree(&lab, "backup", "whole").await;
+    let before = snapshot(&lab.repository).await;
+    let (backup, to) = (backup_name("whole"), backup_name("again"));
+    let options = ExportOptions { backup, cluster: None, to };
+    let error = Box::pin(run_export(&lab.context(), &options)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert_eq!(snapshot(&lab.repository).await, before);
 }
 
 /// A repository whose mark is lost is not taken for one of milvus-backup.

@@ -1,10 +1,14 @@
 //! How Milvus is reached.
 
+use url::Url;
+
 use super::draft::Draft;
 use super::meaning::Meaning::{
-    self, CaFile, CertFile, Host, KeyFile, Management, Password, Port, ServerName, TlsMode, User,
+    self, CaFile, CertFile, Host, KeyFile, Management, Password, Port, Rest, ServerName, TlsMode,
+    User,
 };
 use crate::config::{connection, parse};
+use crate::model::Invalid;
 
 const ADDRESS: &str = "milvus.address";
 
@@ -25,17 +29,23 @@ pub(super) fn convert(draft: &mut Draft) {
     address(draft, tls);
     certificates(draft, tls, mutual);
     login(draft);
-    if let Some(text) = draft.text(Management) {
-        match parse::management(&text) {
-            Ok(_) => {
-                draft.set("milvus.management_address", text);
-                draft.taken(Management, "milvus.management_address");
-            }
-            Err(invalid) => {
-                let what = format!("set `milvus.management_address`: {}", invalid.message);
-                draft.decide(Management, what);
-            }
+    other(draft, (Management, "milvus.management_address"), parse::management);
+    other(draft, (Rest, "milvus.rest_address"), parse::address);
+}
+
+/// An address beside Milvus's own.
+fn other(
+    draft: &mut Draft,
+    (meaning, key): (Meaning, &'static str),
+    read: fn(&str) -> Result<Url, Invalid>,
+) {
+    let Some(text) = draft.text(meaning) else { return };
+    match read(&text) {
+        Ok(_) => {
+            draft.set(key, text);
+            draft.taken(meaning, key);
         }
+        Err(invalid) => draft.decide(meaning, format!("set `{key}`: {}", invalid.message)),
     }
 }
 

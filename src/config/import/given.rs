@@ -6,6 +6,15 @@ use super::meaning::{Meaning, Peer};
 use super::{v1, v2};
 use crate::model::{Diagnostic, Position, YamlDocument, YamlNode, YamlValue};
 
+/// Sections that tell other files, which share some keys with it.
+const OTHERS: &[(&str, &str)] = &[
+    ("rootCoord", "Milvus's own milvus.yaml"),
+    ("dataCoord", "Milvus's own milvus.yaml"),
+    ("repository", "a configuration of this agent"),
+];
+
+const NAME_IT: &str = "name milvus-backup's own configuration, often `configs/backup.yaml`";
+
 /// A key of the file.
 #[derive(Debug, Clone)]
 pub(super) struct Given {
@@ -44,6 +53,13 @@ pub(super) fn read(file: &Path, bytes: &[u8]) -> Result<Gift, Diagnostic> {
             return Err(problem.at(document.line(node.position)));
         }
     };
+    for (section, whose) in OTHERS {
+        if let Some(node) = root.and_then(|_| document.find(section)) {
+            let problem = format!("this is no backup.yaml: `{section}` is of {whose}");
+            let problem = Diagnostic::new(problem).at(document.line(node.position));
+            return Err(problem.hint(NAME_IT));
+        }
+    }
     let mut walk = Walk {
         document: &document,
         table: if is_v2 { v2::KEYS } else { v1::KEYS },
@@ -53,9 +69,8 @@ pub(super) fn read(file: &Path, bytes: &[u8]) -> Result<Gift, Diagnostic> {
         walk.section("", root)?;
     }
     if walk.keys.iter().all(|given| given.meaning.is_none()) {
-        let hint = "name milvus-backup's own configuration, often `configs/backup.yaml`";
         let problem = Diagnostic::new("this is no backup.yaml: it has no key of milvus-backup's");
-        return Err(problem.at(at(root)).hint(hint));
+        return Err(problem.at(at(root)).hint(NAME_IT));
     }
     Ok(Gift { is_v2, keys: walk.keys })
 }

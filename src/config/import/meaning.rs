@@ -47,6 +47,8 @@ pub(super) enum Meaning {
     CertFile,
     KeyFile,
     Management,
+    /// Where it answers REST.
+    Rest,
     Storage(Side, Part),
     Concurrency,
     PausesGc,

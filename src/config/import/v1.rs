@@ -49,6 +49,7 @@ pub(super) const KEYS: &[Peer] = &[
     by("minio.rootPath", Storage(Milvus, Part::RootPath), "MINIO_ROOT_PATH"),
     by("minio.useIAM", Storage(Milvus, Part::UseIam), "MINIO_USE_IAM"),
     by("minio.iamEndpoint", Storage(Milvus, Part::IamEndpoint), "MINIO_IAM_ENDPOINT"),
+    key("storage.backupStorageType", Storage(Backup, Part::Provider)),
     key("minio.backupStorageType", Storage(Backup, Part::Provider)),
     key("minio.backupCloudProvider", Storage(Backup, Part::Provider)),
     by("minio.backupAddress", Storage(Backup, Part::Address), "MINIO_BACKUP_ADDRESS"),

@@ -2,14 +2,13 @@
 
 use super::meaning::Meaning::{
     CaFile, CertFile, Concurrency, Host, KeyFile, LogLevel, Management, Nothing, Password,
-    PausesGc, Port, ServerName, Storage, TlsMode, TransferMode, User, Version,
+    PausesGc, Port, Rest, ServerName, Storage, TlsMode, TransferMode, User, Version,
 };
 use super::meaning::Side::{Backup, Milvus};
 use super::meaning::{
     NO_CDC, NO_CLOUD, NO_ETCD, OWN_HTTP, OWN_LOG, PARTS, PLANNED, Part, Peer, TEMPORARY, by, key,
 };
 
-const NO_REST: &str = "the agent asks Milvus over gRPC";
 const ONLY_MILVUS: &str = "only Milvus's own storage has to be seen by Milvus";
 
 /// Every key of version 2.
@@ -32,7 +31,7 @@ pub(super) const KEYS: &[Peer] = &[
     key("milvus.grpc.serverName", ServerName),
     key("milvus.grpc.mtlsCertPath", CertFile),
     key("milvus.grpc.mtlsKeyPath", KeyFile),
-    key("milvus.rest.endpoint", Nothing(NO_REST)),
+    key("milvus.rest.endpoint", Rest),
     key("milvus.management.endpoint", Management),
     key("milvus.replicate.rpcChannelName", Nothing(NO_CDC)),
     key("milvus.etcd.endpoints", Nothing(NO_ETCD)),

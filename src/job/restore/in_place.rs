@@ -86,7 +86,7 @@ pub(super) async fn import_in_place(
         Ended::TimedOut => InPlace::TimedOut,
         Ended::Failed(why) => InPlace::Unknown(why),
         Ended::Rows(0) if batch.rows() > 0 => InPlace::Nothing,
-        Ended::Rows(rows) if rows > batch.rows() => {
+        Ended::Rows(rows) if rows > batch.rows() && collection.content.boundary.is_some() => {
             let stored = batch.rows();
             InPlace::Unknown(format!("{rows} rows were imported where the backup has {stored}"))
         }

@@ -7,6 +7,7 @@ use crate::catalog::Readable;
 use crate::job::{JobContext, JobError, JobResult};
 use crate::manifest::{FileEntry, FileId};
 use crate::model::ErrorKind;
+use crate::storage::StoreErrorKind;
 use crate::transfer::{Content, check_content, retrying};
 
 /// Reads one file of the repository to its end.
@@ -18,9 +19,13 @@ pub(super) async fn prove(
 ) -> JobResult<()> {
     let (key, store) = (backup.key(&id), backup.cluster.repository.store());
     let read = || async { check_content(store.get(&key).await?, entry).await };
-    let Content::Other(how) = retrying(retries, read).await? else { return Ok(()) };
     let place = backup.place(&id);
-    let message = format!("`{place}` is not what was written: {how}");
+    let message = match retrying(retries, read).await {
+        Ok(Content::Other(how)) => format!("`{place}` is not what was written: {how}"),
+        Ok(Content::Same | Content::Unchecked) => return Ok(()),
+        Err(error) if error.kind() == StoreErrorKind::NotFound => format!("`{place}` is missing"),
+        Err(error) => return Err(error.into()),
+    };
     Err(JobError::new(ErrorKind::Damaged, message)
         .hint("`verify --depth content` shows every damaged file of the backup"))
 }

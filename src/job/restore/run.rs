@@ -315,7 +315,7 @@ async fn fill_all(session: &Session<'_>, plan: &RestorePlan) -> JobResult<Vec<Re
                 to: collection.to.to_string(),
                 rows_stored: restored.filled.stored,
                 rows_imported: restored.filled.imported,
-                rows_deleted: restored.filled.stored - restored.filled.imported,
+                rows_deleted: restored.filled.stored.saturating_sub(restored.filled.imported),
                 bytes_staged: restored.filled.staged,
                 outcome: RunOutcome::Complete,
                 error: None,

@@ -31,7 +31,7 @@ pub(super) fn done_before(item: &RestoreItem) -> RestoredCollection {
         to: item.to.to_string(),
         rows_stored,
         rows_imported,
-        rows_deleted: rows_stored - rows_imported,
+        rows_deleted: rows_stored.saturating_sub(rows_imported),
         bytes_staged: 0,
         outcome: RunOutcome::Complete,
         error: None,

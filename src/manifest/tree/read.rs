@@ -60,6 +60,9 @@ pub struct Tree {
 pub fn read_tree(source: &TreeSource) -> Result<Tree, DocumentError> {
     let info = info(source)?;
     refuse_format(&info.format)?;
+    if info.name.is_empty() && info.collection_backups.is_empty() {
+        return Err(damaged("it tells of no backup"));
+    }
     let Times { created_at, completed_at } = times(&info, &source.name, source.modified);
     let databases: BTreeSet<String> = info
         .database_backups
@@ -137,6 +140,11 @@ fn info(source: &TreeSource) -> Result<BackupInfo, DocumentError> {
         return document(source, TreeDocument::Full);
     }
     let mut backup: BackupInfo = document(source, TreeDocument::Backup)?;
+    if has_l0(&backup.milvus_version) {
+        let lacking = "full_meta.json is not there, which alone tells all deletes of a Milvus \
+                       since 2.4: its run did not end";
+        return Err(damaged(lacking));
+    }
     let collections: Level<CollectionInfo> = document(source, TreeDocument::Collection)?;
     let partitions: Level<PartitionInfo> = document(source, TreeDocument::Partition)?;
     let segments: Level<SegmentInfo> = document(source, TreeDocument::Segment)?;
@@ -156,7 +164,28 @@ fn info(source: &TreeSource) -> Result<BackupInfo, DocumentError> {
         collection.partition_backups =
             of_collection.remove(&collection.collection_id).unwrap_or_default();
     }
+    if let Some((collection, partition)) = of_partition.keys().next() {
+        return Err(damaged(format!(
+            "segment_meta.json has segments of partition {partition} of collection {collection}, \
+             which partition_meta.json does not have"
+        )));
+    }
+    if let Some(collection) = of_collection.keys().next() {
+        return Err(damaged(format!(
+            "partition_meta.json has partitions of collection {collection}, which \
+             collection_meta.json does not have"
+        )));
+    }
     Ok(backup)
+}
+
+/// Whether a Milvus of this version may have deletes that only `full_meta.json` tells.
+fn has_l0(version: &str) -> bool {
+    let mut numbers = version.trim_start_matches('v').split('.').map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (2, 4),
+        _ => false,
+    }
 }
 
 fn document<T: DeserializeOwned>(

@@ -47,7 +47,7 @@ impl GrpcMilvus {
         };
         let secured = match address.scheme() {
             "http" => None,
-            "https" => Some(secured(address, access)),
+            "https" => Some(Secured::of(address, access)),
             other => {
                 let message = format!("`{other}` is no scheme of Milvus; use http:// or https://");
                 return Err(refused(message));
@@ -59,7 +59,7 @@ impl GrpcMilvus {
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
             .keep_alive_while_idle(true);
-        let rest = Rest::new(address.clone(), access, secured.clone());
+        let rest = Rest::new(address, access);
         let channel = match secured {
             None => endpoint.connect_lazy(),
             Some(secured) => endpoint.connect_with_connector_lazy(service_fn(move |_| {
@@ -90,15 +90,6 @@ impl GrpcMilvus {
     /// A handle on the one connection; cheap.
     pub(super) fn client(&self) -> Client {
         self.client.clone()
-    }
-}
-
-fn secured(address: &Url, access: &MilvusAccess) -> Secured {
-    let host = address.host_str().unwrap_or_default();
-    Secured {
-        host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
-        port: address.port_or_known_default().unwrap_or_default(),
-        access: access.clone(),
     }
 }
 

@@ -32,9 +32,9 @@ const BROKEN: &[&str] =
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub(in crate::milvus) struct Fault {
-    pub(super) kind: MilvusErrorKind,
-    pub(super) message: String,
-    pub(super) hint: &'static str,
+    pub(in crate::milvus) kind: MilvusErrorKind,
+    pub(in crate::milvus) message: String,
+    pub(in crate::milvus) hint: &'static str,
 }
 
 impl Fault {

@@ -39,5 +39,6 @@ mod status;
 mod tls;
 
 pub use client::GrpcMilvus;
+pub(super) use fault::Fault;
 pub(super) use status::meaning;
 pub(super) use tls::{Secured, Speaks};

@@ -17,6 +17,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
+use url::Url;
+
 use super::fault::Fault;
 use crate::config::{ClientCertificate, MilvusAccess};
 
@@ -27,9 +29,9 @@ const VERDICT: Duration = Duration::from_millis(500);
 /// Where a connection with TLS leads.
 #[derive(Debug, Clone)]
 pub(in crate::milvus) struct Secured {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) access: MilvusAccess,
+    host: String,
+    port: u16,
+    access: MilvusAccess,
 }
 
 /// What is spoken over a connection.
@@ -42,6 +44,15 @@ pub(in crate::milvus) enum Speaks {
 }
 
 impl Secured {
+    pub(in crate::milvus) fn of(address: &Url, access: &MilvusAccess) -> Self {
+        let host = address.host_str().unwrap_or_default();
+        Self {
+            host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+            port: address.port_or_known_default().unwrap_or_default(),
+            access: access.clone(),
+        }
+    }
+
     /// Reads the files anew, which may have been renewed.
     pub(in crate::milvus) async fn connect(
         &self,

@@ -70,6 +70,14 @@ fn without_full_meta_the_other_four_are_put_together() {
     let sample = sample();
     let mut documents = documents(&sample);
     documents.remove(&TreeDocument::Full);
+    // Since 2.4 that would lose deletes, and its run has not ended.
+    let error = read(documents.clone()).unwrap_err().to_string();
+    assert!(error.contains("its run did not end"), "{error}");
+    let older = |bytes: &Vec<u8>| {
+        String::from_utf8(bytes.clone()).unwrap().replace("v2.4.9", "v2.3.5").into_bytes()
+    };
+    let backup = older(&documents[&TreeDocument::Backup]);
+    documents.insert(TreeDocument::Backup, backup);
     let tree = read(documents.clone()).unwrap();
     let whole = read(self::documents(&sample)).unwrap();
     assert_eq!(of(&tree.manifest, "films"), of(&whole.manifest, "films"));
@@ -88,6 +96,27 @@ fn without_full_meta_the_other_four_are_put_together() {
         let expected = format!("it has neither full_meta.json nor {missing}.json");
         assert!(error.contains(&expected), "{error}");
     }
+}
+
+#[test]
+fn what_stands_in_no_collection_is_told() {
+    let sample = sample();
+    let mut documents = documents(&sample);
+    documents.remove(&TreeDocument::Full);
+    let backup = String::from_utf8(documents[&TreeDocument::Backup].clone()).unwrap();
+    let backup = backup.replace("v2.4.9", "v2.3.5").into_bytes();
+    documents.insert(TreeDocument::Backup, backup);
+    for (emptied, expected) in [
+        (TreeDocument::Partition, "segment_meta.json has segments of partition"),
+        (TreeDocument::Collection, "partition_meta.json has partitions of collection"),
+    ] {
+        let mut fewer = documents.clone();
+        fewer.insert(emptied, br#"{"infos":[]}"#.to_vec());
+        let error = read(fewer).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let error = refused(&json!({}));
+    assert!(error.contains("it tells of no backup"), "{error}");
 }
 
 #[test]
