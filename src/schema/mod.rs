@@ -2,7 +2,7 @@
 //!
 //! A schema is kept and sent as Milvus encoded it, so that what newer servers know survives
 //! ([`rename_and_strip`] and [`split_added`] change or take out single records of it); only reading goes through messages of our
-//! own ([`wire`], generated from `proto/milvus`).
+//! own (`wire`, generated from `proto/milvus`).
 //!
 //! milvus-backup keeps a schema as JSON instead. `json` turns one into that, `rebuilt` turns it
 //! back; what that tool does not know is lost in its trees, never in our own manifests.

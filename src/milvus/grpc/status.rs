@@ -92,7 +92,17 @@ fn by_words(reason: &str) -> MilvusErrorKind {
 pub(super) fn failed(status: &tonic::Status, address: &str) -> Failure {
     let transport = || {
         if let Some(Fault { kind, message, hint }) = Fault::of_call(status) {
-            return Failure::new(kind, format!("{address}: {message}")).hint(hint);
+            let said = match kind {
+                MilvusErrorKind::Unreachable => format!("{address} does not answer: {message}"),
+                MilvusErrorKind::NotFound
+                | MilvusErrorKind::AlreadyExists
+                | MilvusErrorKind::NotAuthorised
+                | MilvusErrorKind::Misconfigured
+                | MilvusErrorKind::Unimplemented
+                | MilvusErrorKind::Transient
+                | MilvusErrorKind::Other => format!("{address}: {message}"),
+            };
+            return Failure::new(kind, said).hint(hint);
         }
         let said = format!("{address} does not answer: {}", innermost(status));
         Failure::new(MilvusErrorKind::Unreachable, said)
