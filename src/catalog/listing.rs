@@ -13,20 +13,48 @@ use super::record::Documents;
 use super::watching::looks_alive;
 use super::{
     BackupRecord, BackupState, CatalogError, CatalogResult, Checkpoints, Cluster, Repository,
-    foreign_tree,
+    foreign_tree, is_begun,
 };
 
 /// Folders read at once.
 const READERS: usize = 16;
 
+/// Whether trees of milvus-backup are read, whose documents may be large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trees {
+    Read,
+    PassOver,
+}
+
 /// Every backup folder of a cluster, oldest first; what cannot be read is listed as damaged.
 pub async fn list(cluster: &Cluster, clock: &dyn Clock) -> CatalogResult<Vec<BackupRecord>> {
+    listed(cluster, clock, Trees::Read).await
+}
+
+/// The same without what milvus-backup wrote.
+pub async fn list_own(cluster: &Cluster, clock: &dyn Clock) -> CatalogResult<Vec<BackupRecord>> {
+    listed(cluster, clock, Trees::PassOver).await
+}
+
+async fn listed(
+    cluster: &Cluster,
+    clock: &dyn Clock,
+    trees: Trees,
+) -> CatalogResult<Vec<BackupRecord>> {
     let folders = cluster.repository.store().list_folders(cluster.layout.root()).await?;
     let names = folders.into_iter().filter_map(|folder| BackupName::new(folder).ok());
     let mut records: Vec<BackupRecord> = stream::iter(names)
-        .map(|name| async move { read_record(cluster, &name, clock).await }.boxed())
+        .map(|name| async move { read(cluster, &name, clock, trees).await }.boxed())
         .buffered(READERS)
-        .try_filter_map(|record| async move { Ok(still(cluster, record).await?) }.boxed())
+        .try_filter_map(|record| {
+            async move {
+                match record {
+                    Some(record) => Ok(still(cluster, record).await?),
+                    None => Ok(None),
+                }
+            }
+            .boxed()
+        })
         .try_collect()
         .await?;
     records.sort_by_key(|record| {
@@ -43,6 +71,16 @@ pub async fn read_record(
     name: &BackupName,
     clock: &dyn Clock,
 ) -> CatalogResult<BackupRecord> {
+    let record = read(cluster, name, clock, Trees::Read).await?;
+    Ok(record.expect("only trees that are passed over have none"))
+}
+
+async fn read(
+    cluster: &Cluster,
+    name: &BackupName,
+    clock: &dyn Clock,
+    trees: Trees,
+) -> CatalogResult<Option<BackupRecord>> {
     let keys = cluster.layout.backup(name);
     let repository = &cluster.repository;
     let attempt = settled(repository.read::<Attempt>("attempt", &keys.attempt()).await)?;
@@ -57,12 +95,17 @@ pub async fn read_record(
         _ => false,
     };
     let foreign = match (&attempt, &manifest, &tombstone) {
+        (Ok(None), Ok(None), Ok(None))
+            if trees == Trees::PassOver && is_begun(cluster, name).await? =>
+        {
+            return Ok(None);
+        }
         (Ok(None), Ok(None), Ok(None)) => settled(foreign_tree(cluster, name).boxed().await)?,
         _ => Ok(None),
     };
     let foreign = foreign.map(|tree| tree.map(|tree| tree.manifest));
     let documents = Documents { attempt, manifest, foreign, tombstone, pin, doubt, alive };
-    Ok(documents.judge(&cluster.name, name))
+    Ok(Some(documents.judge(&cluster.name, name)))
 }
 
 /// The record, unless its folder was deleted since it was listed.

@@ -149,7 +149,7 @@ pub async fn plan_only(context: &JobContext, request: BackupRequest) -> JobResul
         Ok(_) if request.layout == Layout::Standalone => (Vec::new(), Checkpoints::default()),
         Ok(repository) => {
             let cluster = repository.cluster(&context.cluster);
-            let records = catalog::list(&cluster, &*context.clock).await?;
+            let records = catalog::list_own(&cluster, &*context.clock).await?;
             let checkpoints = catalog::checkpoints(&cluster, &records).await?;
             (records, checkpoints)
         }
@@ -248,7 +248,7 @@ impl Attempt<'_> {
         let context = self.context;
         context.progress.enter(Stage::Gather, 0);
         catalog::wait_for_sweep(&self.cluster).await?;
-        let earlier = catalog::list(&self.cluster, &*context.clock).await?;
+        let earlier = catalog::list_own(&self.cluster, &*context.clock).await?;
         run.clear(self.layout).await?;
         let (name, cluster) = (&run.attempt().name, &self.cluster);
         let checkpoints = match self.layout {

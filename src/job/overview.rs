@@ -18,7 +18,7 @@ pub async fn run_overview(context: &JobContext, sizes: Sizes) -> JobResult<Catal
     let read_at = context.clock.now();
     let repository = Repository::unopened(Arc::clone(&context.repository));
     let cluster = repository.cluster(&context.cluster);
-    let records = catalog::list(&cluster, &*context.clock).await?;
+    let records = catalog::list_own(&cluster, &*context.clock).await?;
     let bytes = match sizes {
         Sizes::Known => BTreeMap::new(),
         Sizes::Unique => bytes(&cluster, &records).await,

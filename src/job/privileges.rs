@@ -195,7 +195,7 @@ mod tests {
              `Collection` in database `db2`"
         );
         let hint = "grant to a role of the user's: role.grant(\"Collection\", \"*\", \"Flush\", \
-                    \"*\"); role.grant(\"Collection\", \"*\", \"Load\", \"db2\")";
+                    \"*\"); role.grant(\"Collection\", \"*\", \"Load\", \"*\")";
         assert_eq!(error.remedy(), Some(hint));
     }
 

@@ -16,10 +16,10 @@ pub struct MissingPrivilege {
 }
 
 impl MissingPrivilege {
-    /// How it is granted, to all of the database.
+    /// How it is granted, in every database: the next run may meet another.
     pub fn grant(&self) -> String {
-        let Self { privilege, object, database, .. } = self;
-        format!("role.grant(\"{object}\", \"*\", \"{privilege}\", \"{database}\")")
+        let Self { privilege, object, .. } = self;
+        format!("role.grant(\"{object}\", \"*\", \"{privilege}\", \"*\")")
     }
 }
 

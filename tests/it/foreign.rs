@@ -236,6 +236,25 @@ async fn a_root_that_is_one_folder_too_deep_is_told() {
     assert!(hint.contains("one level up"), "{hint}");
 }
 
+/// As after `config import`: there is no cluster yet, and its trees are there.
+#[tokio::test(start_paused = true)]
+async fn a_tree_is_refused_to_be_deleted_before_our_first_backup_too() {
+    let lab = lab().await;
+    write_tree(&lab, "c1", "theirs").await;
+    let refused = run_delete(&lab.context(), &backup_name("theirs"), Removal::Hide).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Refused, "{}", refused.chain());
+    let absent = run_delete(&lab.context(), &backup_name("nothing"), Removal::Hide).await;
+    assert_eq!(absent.unwrap_err().kind(), ErrorKind::NotFound);
+    // A backup and the metrics do not even read it: it may be large.
+    let tree = ObjectKey::new("c1/theirs/meta/full_meta.json").unwrap();
+    put(&lab.repository, &tree, b"{").await;
+    lab.backup("ours").await;
+    let overview = run_overview(&lab.context(), Sizes::Unique).await.unwrap();
+    let counted: Vec<_> = overview.policies.values().flat_map(|policy| &policy.states).collect();
+    assert_eq!(counted, [(&BackupState::Complete, &1)]);
+}
+
 /// milvus-backup counts rows before it lists files, so there may be more, or no number at all.
 #[tokio::test(start_paused = true)]
 async fn more_rows_than_milvus_backup_counted_are_restored() {

@@ -91,7 +91,7 @@ impl Walk<'_> {
                     if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") };
                 let problem = Diagnostic::new(format!("{place}: expected a section of keys"));
                 let problem = problem.at(self.document.line(node.position));
-                return Err(problem.label(format!("found {}", value.describe())));
+                return Err(problem.label(found(value)));
             }
         };
         for entry in entries {
@@ -132,8 +132,16 @@ impl Walk<'_> {
             value @ (YamlValue::List(_) | YamlValue::Map(_)) => {
                 let problem = Diagnostic::new(format!("`{path}`: expected one value"));
                 let problem = problem.at(self.document.line(node.position));
-                Err(problem.label(format!("found {}", value.describe())))
+                Err(problem.label(found(value)))
             }
         }
+    }
+}
+
+/// What stands there; a text is not repeated, as it may be a secret, or any file.
+fn found(value: &YamlValue) -> String {
+    match value {
+        YamlValue::Scalar(_) => "found a text".to_owned(),
+        other => format!("found {}", other.describe()),
     }
 }

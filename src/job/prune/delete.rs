@@ -59,7 +59,15 @@ pub(in crate::job) async fn own_cluster(context: &JobContext) -> JobResult<(Clus
 
 /// The cluster, if it has anything of that name.
 pub(super) async fn find(context: &JobContext, name: &BackupName) -> JobResult<Cluster> {
-    let (cluster, repository) = own_cluster(context).await?;
+    let (cluster, repository) = match own_cluster(context).await {
+        Ok(own) => own,
+        Err(error) => {
+            // Before the first backup there may be trees of milvus-backup all the same.
+            let cluster = context.open_repository().await?.cluster(&context.cluster);
+            let record = catalog::read_record(&cluster, name, &*context.clock).await?;
+            return record.foreign.map(|_| cluster).ok_or(error);
+        }
+    };
     let folders = repository.store().list_folders(cluster.layout.root()).await?;
     if folders.iter().any(|folder| folder == name.as_str()) {
         return Ok(cluster);

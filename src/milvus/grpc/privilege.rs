@@ -100,7 +100,7 @@ mod tests {
                 "user `backup` lacks the privilege `{privilege}` on `{object}` in database `db2`"
             );
             assert_eq!(failure.said, expected);
-            let grant = format!("grant(\"{object}\", \"*\", \"{privilege}\", \"db2\")");
+            let grant = format!("grant(\"{object}\", \"*\", \"{privilege}\", \"*\")");
             assert!(failure.hint.unwrap().contains(&grant));
         }
         assert_eq!(refused(&Status::permission_denied("no"), None, "db2"), None);

@@ -85,6 +85,24 @@ async fn a_server_that_does_not_see_the_staging_folder_is_found_out() {
     assert!(error(&report).contains("repository.staging"), "{}", error(&report));
 }
 
+/// A server that is told the boundary leaves such rows out; without one, rows cannot be missing.
+#[tokio::test]
+async fn a_job_may_bring_nothing_where_all_its_rows_lie_beyond_the_boundary() {
+    for (version, outcome) in [(V2_5, RunOutcome::Complete), (V2_4, RunOutcome::Partial)] {
+        let world = World::new(version, Script::default()).await;
+        world.backup().await;
+        let target = world.target(version, Script { late: Some(1003), ..Script::default() });
+        let report = world.restore(&target).await;
+        assert_eq!(report.outcome, outcome, "{report:?}");
+        let films = report.collections.iter().find(|restored| restored.from == "shop.films");
+        let films = films.unwrap();
+        match &films.error {
+            None => assert_eq!((films.rows_stored, films.rows_imported), (12, 8)),
+            Some(error) => assert!(error.contains("none of 4 rows came"), "{error}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_older_server_refuses_segments_that_it_cannot_read() {
     let world = World::new(V2_4, Script::default()).await;

@@ -43,6 +43,8 @@ pub(super) struct Script {
     pub(super) forgets_jobs: bool,
     pub(super) job_failure: Option<&'static str>,
     pub(super) sees_nothing: bool,
+    /// The rows of this segment were written after the end of its collection.
+    pub(super) late: Option<i64>,
 }
 
 /// A server of one version.
@@ -64,7 +66,8 @@ impl Fake {
     }
 
     pub(super) fn rows_of(&self, segment: i64) -> i64 {
-        if self.script.sees_nothing { 0 } else { self.rows[&segment] }
+        let none = self.script.sees_nothing || self.script.late == Some(segment);
+        if none { 0 } else { self.rows[&segment] }
     }
 
     fn assert_told_who_asks(&self) {
