@@ -142,6 +142,8 @@ impl Walk<'_> {
 fn found(value: &YamlValue) -> String {
     match value {
         YamlValue::Scalar(_) => "found a text".to_owned(),
-        other => format!("found {}", other.describe()),
+        YamlValue::Null | YamlValue::List(_) | YamlValue::Map(_) => {
+            format!("found {}", value.describe())
+        }
     }
 }
