@@ -79,6 +79,11 @@ impl ClusterLayout {
         self.root.join("_retention").key(format_args!("{policy}.json"))
     }
 
+    /// How drills of a policy's backups ended.
+    pub fn drill_proof(&self, policy: &PolicyName) -> ObjectKey {
+        self.root.join("_proofs").join(policy).key("drill.json")
+    }
+
     /// All leases.
     pub fn leases(&self) -> KeyPrefix {
         self.root.join("_leases")
@@ -245,6 +250,7 @@ mod tests {
             (layout.lease("run-x").key("1.json").to_string(), "m1/_leases/run-x/1.json"),
             (layout.restore("x").to_string(), "m1/_restores/x.json"),
             (layout.retention(&policy).to_string(), "m1/_retention/nightly.json"),
+            (layout.drill_proof(&policy).to_string(), "m1/_proofs/nightly/drill.json"),
             (layout.request(&request).to_string(), "m1/_requests/load:42+1.json"),
             (layout.sightings().to_string(), "m1/_sweep.jsonl.zst"),
             (layout.staging().to_string(), "m1/_staging/"),

@@ -12,6 +12,7 @@
 //! <root>/<cluster>/_sweep.jsonl.zst              files seen to be in no backup, since when
 //! <root>/<cluster>/_retention/<policy>.json       the rules that the last prune of a policy went by
 //! <root>/<cluster>/_requests/<request id>.json    a request that came as a message, and whose it is, for a day
+//! <root>/<cluster>/_proofs/<policy>/drill.json    how drills of its backups ended
 //! <root>/<cluster>/<backup>/attempt.json         reserves the name
 //! <root>/<cluster>/<backup>/plan.jsonl.zst       what a run is about to refer to
 //! <root>/<cluster>/<backup>/checkpoint.jsonl.zst what a run has copied so far of what backups share
@@ -43,6 +44,7 @@ mod layout;
 mod list;
 mod marks;
 mod placement;
+mod proofs;
 mod rbac;
 mod remarks;
 mod sightings;
@@ -61,6 +63,7 @@ pub use marks::{
     encode,
 };
 pub use placement::Placement;
+pub use proofs::{DrillEnd, DrillProof};
 pub use rbac::{EncodedRbac, RbacRecord, decode_rbac, encode_rbac};
 pub use remarks::{AllowedGuard, Doubt, Pin, RetentionMark, suspicion};
 pub use sightings::{Sighting, SightingsWriter, read_sightings};

@@ -109,6 +109,30 @@ pub struct PolicyCatalog {
     pub newest_complete: Option<BackupFigures>,
 }
 
+/// Drills of a policy's backups.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DrillFacts {
+    /// The next one; none without a schedule, or while the policy is paused.
+    pub next_run: Option<Timestamp>,
+    /// How old the newest that succeeded may become; none without a schedule.
+    pub max_age: Option<Duration>,
+    /// When an agent first saw a schedule; none without one.
+    pub since: Option<Timestamp>,
+    /// When the newest that succeeded ended, and how long its restore took.
+    pub last_success: Option<(Timestamp, Duration)>,
+}
+
+/// Scheduled verification of a policy's backups.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadingFacts {
+    /// The next one; none without a schedule, or while the policy is paused.
+    pub next_run: Option<Timestamp>,
+    /// How long ago a byte may have been read last; none without a schedule.
+    pub max_age: Option<Duration>,
+    /// Since when every byte was read, or scheduled reading began; none without a schedule.
+    pub read_since: Option<Timestamp>,
+}
+
 /// What a prune did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PruneFacts {

@@ -194,6 +194,24 @@ families! {
     /// When a verification last found a backup of the policy good, by how deep it looked: `size` or `content`.
     last_verified_timestamp_seconds: Gauge[policy, level];
 
+    /// When every byte of the policy's backups had been read again, or scheduled verification began.
+    verify_read_since_timestamp_seconds: Gauge[policy];
+    /// How long ago that may be.
+    verify_max_age_seconds: Gauge[policy];
+    /// The next scheduled verification of the policy.
+    verify_next_run_timestamp_seconds: Gauge[policy];
+
+    /// When a drill of the policy last succeeded; 0 if none ever did. Absent where none is wanted or was made.
+    last_drill_success_timestamp_seconds: Gauge[policy];
+    /// How long the newest drill that succeeded took to have the collections back: filled, indexed, loaded.
+    last_drill_rto_seconds: Seconds[policy];
+    /// When an agent first saw that the policy wants drills.
+    drill_since_timestamp_seconds: Gauge[policy];
+    /// How old the newest drill that succeeded may become.
+    drill_max_age_seconds: Gauge[policy];
+    /// The next scheduled drill of the policy.
+    drill_next_run_timestamp_seconds: Gauge[policy];
+
     /// Backups in the repository.
     backups: Gauge[policy, state];
     /// Backups that are pinned, whatever their state.

@@ -33,6 +33,7 @@ mod families;
 mod handle;
 mod labels;
 mod policies;
+mod proofs;
 mod runs;
 mod state;
 #[cfg(test)]
@@ -40,8 +41,8 @@ mod tests;
 mod textfile;
 
 pub use facts::{
-    BackupFigures, CatalogFacts, PolicyCatalog, PolicyFacts, PruneFacts, RunFacts, RunProgress,
-    VerifyFacts,
+    BackupFigures, CatalogFacts, DrillFacts, PolicyCatalog, PolicyFacts, PruneFacts, ReadingFacts,
+    RunFacts, RunProgress, VerifyFacts,
 };
 pub use families::{FAMILIES, Family};
 pub use handle::Metrics;

@@ -4,4 +4,5 @@ mod families;
 mod life;
 mod look;
 mod policies;
+mod proofs;
 mod repository;
