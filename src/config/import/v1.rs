@@ -9,21 +9,28 @@ use super::meaning::{
     NO_CDC, NO_CLOUD, NO_ETCD, OWN_HTTP, OWN_LOG, PARTS, PLANNED, Part, Peer, TEMPORARY, by, key,
 };
 
+const BY_NAME: &str = "the agent logs in where there is a user";
+
+const RENEWED: &str = "the agent renews the pause as long as a backup is at work";
+
 /// Every key of version 1.
 pub(super) const KEYS: &[Peer] = &[
     key("log.level", LogLevel),
     key("log.console", Nothing(OWN_LOG)),
     key("log.file.filename", Nothing(OWN_LOG)),
+    key("log.file.rootPath", Nothing(OWN_LOG)),
     key("log.file.maxSize", Nothing(OWN_LOG)),
     key("log.file.maxDays", Nothing(OWN_LOG)),
     key("log.file.maxBackups", Nothing(OWN_LOG)),
     key("http.enabled", Nothing(OWN_HTTP)),
     key("http.debugMode", Nothing(OWN_HTTP)),
     key("http.swaggerBasePath", Nothing(OWN_HTTP)),
+    key("http.simpleResponse", Nothing(OWN_HTTP)),
     key("cloud.address", Nothing(NO_CLOUD)),
     key("cloud.apikey", Nothing(NO_CLOUD)),
     by("milvus.address", Host, "MILVUS_ADDRESS"),
     by("milvus.port", Port, "MILVUS_PORT"),
+    key("milvus.authorizationEnabled", Nothing(BY_NAME)),
     by("milvus.user", User, "MILVUS_USER"),
     by("milvus.password", Password, "MILVUS_PASSWORD"),
     by("milvus.tlsMode", TlsMode, "MILVUS_TLS_MODE"),
@@ -78,5 +85,6 @@ pub(super) const KEYS: &[Peer] = &[
     by("backup.keepTempFiles", Nothing(TEMPORARY), "BACKUP_KEEP_TEMP_FILES"),
     by("backup.gcPause.enable", PausesGc, "BACKUP_GC_PAUSE_ENABLE"),
     by("backup.gcPause.address", Management, "BACKUP_GC_PAUSE_ADDRESS"),
+    key("backup.gcPause.seconds", Nothing(RENEWED)),
     key("backup.maxSegmentGroupSize", Nothing(PLANNED)),
 ];
