@@ -1,6 +1,6 @@
 """The agents themselves: what they talk to, what they hold, what they need."""
 
-from expressions import AGENT, each, happened, moment, named, of_agent, unpaused
+from expressions import AGENT, each, happened, moment, named, of_agent, ours, unpaused
 from panels import FROM_NOW, Column, lines, states, table, texts
 
 YES_NO = texts(("0", "no", "red"), ("1", "yes", "green"))
@@ -8,7 +8,7 @@ YES_NO = texts(("0", "no", "red"), ("1", "yes", "green"))
 
 def process(name):
     """Of the agent's own process; a node_exporter that shows a textfile tells of itself."""
-    return f"max by (instance) (process_{name}{{{AGENT}}})"
+    return each(ours(f"process_{name}"), "instance")
 
 
 def storages():
@@ -86,7 +86,7 @@ def themselves():
         lines("Memory", "Resident memory of each agent's process. It is bounded: what grows for days is a leak.", "bytes",
               [(process("resident_memory_bytes"), "{{instance}}")], "not told", 8),
         lines("Processor", "Processors that each agent keeps busy: 1 is one of them, all the time. Checksums take most of it.", "short",
-              [(f"max by (instance) (rate(process_cpu_seconds_total{{{AGENT}}}[$__rate_interval]))", "{{instance}}")], "not told", 8),
+              [(each(f"rate(process_cpu_seconds_total{{{AGENT}}}[$__rate_interval]) and on (job, instance) {of_agent('build_info')}", "instance"), "{{instance}}")], "not told", 8),
         lines("Open files", "File descriptors of each agent as a part of what it may open. Near 100 % is bad: the next file or connection fails.", "percentunit",
               [(f"{process('open_fds')} / {process('max_fds')}", "{{instance}}")], "not told", 8, thresholds=((None, "green"), (0.8, "red"))),
     ]

@@ -3,8 +3,8 @@
 from grafana_foundation_sdk.builders import dashboard as make
 
 from expressions import (
-    AGE, AGENT, BACKUPS, DRILL_AGE, DRILL_LIMIT, GOOD, IN_PROGRESS, LIMIT, MIN_KEEP, NEWEST, NEXT, OLDEST, READ_AGE,
-    READ_LIMIT, SUCCESS, each, moment, named, of_agent, of_policy,
+    AGE, BACKUPS, DRILL_AGE, DRILL_LIMIT, GOOD, IN_PROGRESS, LIMIT, MIN_KEEP, NEWEST, NEXT, OLDEST, READ_AGE,
+    READ_LIMIT, SUCCESS, each, moment, named, of_agent, of_policy, ours,
 )
 from panels import FROM_NOW, HERE, NONE_WANTED, OF_LIMIT, OUTCOMES, Column, Placed, begin, lines, steps, table, texts, tile
 
@@ -27,8 +27,8 @@ def tiles():
              "Which they are: the timelines below.", "no run yet"),
         tile("Slots overdue", f"sum((time() - {NEXT}) > bool 900)",
              "Policies whose next slot was due more than 15 minutes ago: the agent does not come round to them.", "no schedule"),
-        tile("Agents silent", f"sum(1 - max by (instance) (up{{{AGENT}}}))",
-             "Agents that Prometheus could not scrape just now. While one is silent, nothing here is known of it.", "not scraped"),
+        tile("Agents silent", f"sum(1 - {each(ours('up'), 'instance')})",
+             "Agents that were there in the time shown and that Prometheus could not scrape just now. While one is silent, nothing here is known of it.", "not scraped"),
         tile("Not ready", f"sum({each(of_agent('preflight_ok'), 'instance', 'check')} == bool 0)",
              "Things that a backup needs and that were not as they should be when an agent last looked: Milvus, its storage, privileges, "
              "the repository. Which they are: the row Agents.", "not looked yet"),

@@ -1,6 +1,6 @@
 """Runs: how they ended, how long they take, what is at work; what they copy."""
 
-from expressions import BACKUPS, each, happened, idle, of_agent, of_policy
+from expressions import BACKUPS, INTERVAL, each, happened, idle, of_agent, of_policy
 from panels import NONE_WANTED, OUTCOMES, Column, lines, ranks, states, table, texts
 
 RUN = ("instance", "policy", "kind")
@@ -80,6 +80,7 @@ def copied():
     def figure(name):
         return each(of_policy(f"last_backup_{name}"))
 
+    took = each(of_policy("last_run_duration_seconds", BACKUPS))
     return [
         lines("New against reused", "Bytes of the newest complete backups of all policies shown: copied anew, or there from an earlier backup. Much that is new "
               "every time: Milvus rewrites its segments, or backups are kept too shortly.", "bytes",
@@ -91,7 +92,8 @@ def copied():
               [(f"sum by (direction) (rate({of_agent('transferred_bytes_total')}[$__rate_interval]))", "{{direction}}")],
               "not scraped", 8, colors=(("read", "blue"), ("written", "orange"))),
         table("Newest backups", "What the newest complete backup of each policy holds and cost; how many collections the newest backup, complete or partial, "
-              "left out as the policy says (Left out), and how many it should have and has not (Failed). Anything but 0 under Failed is bad.",
+              "left out as the policy says (Left out), and how many it should have and has not (Failed). Anything but 0 under Failed is bad. "
+              "Of slot is how long it took as a part of the time between two slots: from 100 % on, slots are missed.",
               [
                   Column("Policy", figure("collections"), "policy", mappings=texts((None, "by hand", "text")), width=170),
                   Column("All of it", figure("logical_bytes"), unit="bytes", none="nothing"),
@@ -102,7 +104,8 @@ def copied():
                   Column("Collections", figure("collections"), none="nothing"),
                   Column("Left out", figure("collections_skipped"), none="not known"),
                   Column("Failed", figure("collections_failed"), none="not known", thresholds=NONE_WANTED),
-                  Column("Took", each(of_policy("last_run_duration_seconds", BACKUPS)), unit="dtdurations", none="not known"),
+                  Column("Took", took, unit="dtdurations", none="not known"),
+                  Column("Of slot", f"{took} / {INTERVAL}", unit="percentunit", none="no schedule", thresholds=((None, "text"), (0.5, "yellow"), (1, "red"))),
                   Column("Instance", label="instance"),
               ], "no complete backup yet", 24, worst="All of it"),
     ]
