@@ -39,7 +39,9 @@ pub(super) fn panels() -> Vec<Panel> {
     };
     for panel in list(&board["panels"]) {
         if panel["type"] == "row" {
-            list(&panel["panels"]).iter().for_each(|inner| take(inner, true));
+            for inner in list(&panel["panels"]) {
+                take(inner, true);
+            }
         } else {
             take(panel, false);
         }
