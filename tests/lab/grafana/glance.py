@@ -120,7 +120,7 @@ def fleet():
         f"{of_policy('policy_created_timestamp_seconds')} or {of_policy('last_completion_timestamp_seconds', BACKUPS)}"
     )
     outcome = f"{each(of_policy('last_run_outcome', BACKUPS), *BY_OUTCOME)} == 1"
-    only = HERE + "&var-instance=${__data.fields.Instance}&var-policy=${__value.text}"
+    only = HERE + "&var-instance=${__data.fields.Instance:percentencode}&var-policy=${__value.raw:percentencode}"
     return table(
         "Policies",
         "A row for each policy of each agent; what is nearest to its limit, or furthest over it, comes first. Of limit"

@@ -36,6 +36,8 @@ OUTCOMES = (
     ("failed", "red"),
 )
 FROM_NOW = "dateTimeFromNow"
+# Of durations: how many smaller units follow the first.
+DECIMALS = {"dtdurations": 1, "percentunit": 0}
 PLAIN = ((None, "text"),)
 FINE = ((None, "green"),)
 NONE_WANTED = ((None, "green"), (1, "red"))
@@ -81,6 +83,8 @@ def last():
 def tile(title, expr, description, none, thresholds=NONE_WANTED, unit="short", width=3, height=4):
     """One number, on a ground of its colour."""
     panel = begin(stat.Panel(), title, description, unit, none).with_target(now(expr))
+    if unit in DECIMALS:
+        panel.decimals(DECIMALS[unit])
     panel.thresholds(steps(*thresholds)).color_mode(common.BigValueColorMode.BACKGROUND)
     panel.graph_mode(common.BigValueGraphMode.NONE).reduce_options(last())
     panel.text_mode(common.BigValueTextMode.VALUE)
@@ -136,6 +140,8 @@ def states(title, description, queries, mappings, none, width, *, height=8):
 def ranks(title, description, unit, queries, none, width, *, height=8, thresholds=FINE):
     """Bars of the last moment, side by side."""
     panel = begin(bargauge.Panel(), title, description, unit, none).targets(letters(queries, now))
+    if unit in DECIMALS:
+        panel.decimals(DECIMALS[unit])
     panel.thresholds(steps(*thresholds)).orientation(common.VizOrientation.HORIZONTAL).reduce_options(last())
     panel.display_mode(common.BarGaugeDisplayMode.BASIC).value_mode(common.BarGaugeValueMode.COLOR).min(0)
     return Placed(panel, width, height)
@@ -162,6 +168,8 @@ class Column:
 def cells(column):
     """How the cells of a column look."""
     look = [("unit", column.unit), ("noValue", column.none)]
+    if column.unit in DECIMALS:
+        look.append(("decimals", DECIMALS[column.unit]))
     if column.mappings:
         look.append(("mappings", column.mappings))
     if column.thresholds or column.mappings:
