@@ -216,6 +216,8 @@ families! {
     backups: Gauge[policy, state];
     /// Backups that are pinned, whatever their state.
     pinned_backups: Gauge[policy];
+    /// Backups that were committed and in which a verification has found damage since.
+    damaged_backups: Gauge[policy];
     /// The moment of the oldest backup that can be restored.
     oldest_restorable_timestamp_seconds: Gauge[policy];
     /// The moment of the newest backup that can be restored.
@@ -224,6 +226,8 @@ families! {
     repository_bytes: Gauge[class];
     /// Free bytes in the repository's file system.
     repository_free_bytes: Gauge[];
+    /// Bytes there that no backup may use: `repository.local.min_free`.
+    repository_min_free_bytes: Gauge[];
     /// When the agent last read the whole catalog of the repository.
     catalog_refresh_timestamp_seconds: Gauge[];
 
@@ -265,4 +269,6 @@ families! {
     config_last_reload_success: Gauge[];
     /// Always 1; its labels say which agent this is.
     build_info: Gauge[version, revision];
+    /// Always 1; its label says which Milvus this agent backs up: `milvus.cluster`.
+    cluster_info: Gauge[cluster];
 }

@@ -20,7 +20,9 @@
 //!
 //! A line in `families.rs`: the name is `milvus_backup_<noun>_<unit>[_total]`, in base units,
 //! times as timestamps and not as ages; the comment is the help text and the row in README.md,
-//! which a test compares. Labels are few and of few values: never a backup, collection or key.
+//! which a test compares; another wants it on a panel of `dashboards/milvus-backup-agent.json`
+//! and recorded by something. Labels are few and of few values: never a backup, collection or
+//! key.
 //!
 //! # What it does not do
 //!
