@@ -48,11 +48,13 @@ mod once;
 mod overview;
 mod pause;
 mod privileges;
+mod proofs;
 mod prune;
 mod rbac;
 mod reading;
 mod report;
 mod requests;
+mod reread;
 mod restore;
 mod runner;
 mod settle;
@@ -73,6 +75,7 @@ pub use export::{ExportOptions, run_export};
 pub use list::{ListRow, Sizes, run_list};
 pub use once::{Made, make_once};
 pub use overview::run_overview;
+pub use proofs::{Proofs, ProofsWanted, run_proofs};
 pub use prune::{
     DeleteReport, PinReport, Prune, PruneReport, PruneRequest, Removal, StagingRoot, Sweeping,
     VerdictRow, run_delete, run_pin, run_prune, run_undelete, run_unpin,
@@ -82,6 +85,7 @@ pub use report::{
     RestoreReport, RestoredCollection, VerifyReport,
 };
 pub use requests::{can_reserve, reserve_request};
+pub use reread::{RereadReport, run_scheduled_verify};
 pub use restore::{
     LostReinserts, RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore,
 };

@@ -84,6 +84,11 @@ impl ClusterLayout {
         self.root.join("_proofs").join(policy).key("drill.json")
     }
 
+    /// When the files of a policy's backups were read again.
+    pub fn reading_proof(&self, policy: &PolicyName) -> ObjectKey {
+        self.root.join("_proofs").join(policy).key("verify.json")
+    }
+
     /// All leases.
     pub fn leases(&self) -> KeyPrefix {
         self.root.join("_leases")
@@ -251,6 +256,7 @@ mod tests {
             (layout.restore("x").to_string(), "m1/_restores/x.json"),
             (layout.retention(&policy).to_string(), "m1/_retention/nightly.json"),
             (layout.drill_proof(&policy).to_string(), "m1/_proofs/nightly/drill.json"),
+            (layout.reading_proof(&policy).to_string(), "m1/_proofs/nightly/verify.json"),
             (layout.request(&request).to_string(), "m1/_requests/load:42+1.json"),
             (layout.sightings().to_string(), "m1/_sweep.jsonl.zst"),
             (layout.staging().to_string(), "m1/_staging/"),

@@ -13,6 +13,7 @@
 //! <root>/<cluster>/_retention/<policy>.json       the rules that the last prune of a policy went by
 //! <root>/<cluster>/_requests/<request id>.json    a request that came as a message, and whose it is, for a day
 //! <root>/<cluster>/_proofs/<policy>/drill.json    how drills of its backups ended
+//! <root>/<cluster>/_proofs/<policy>/verify.json   when each part of its backups' files was last read again
 //! <root>/<cluster>/<backup>/attempt.json         reserves the name
 //! <root>/<cluster>/<backup>/plan.jsonl.zst       what a run is about to refer to
 //! <root>/<cluster>/<backup>/checkpoint.jsonl.zst what a run has copied so far of what backups share
@@ -46,6 +47,7 @@ mod marks;
 mod placement;
 mod proofs;
 mod rbac;
+mod readings;
 mod remarks;
 mod sightings;
 mod tree;
@@ -65,6 +67,7 @@ pub use marks::{
 pub use placement::Placement;
 pub use proofs::{DrillEnd, DrillProof};
 pub use rbac::{EncodedRbac, RbacRecord, decode_rbac, encode_rbac};
+pub use readings::{PARTS, ReadingEnd, ReadingProof};
 pub use remarks::{AllowedGuard, Doubt, Pin, RetentionMark, suspicion};
 pub use sightings::{Sighting, SightingsWriter, read_sightings};
 pub use tree::{Tree, TreeDocument, TreeDocuments, TreeSource, read_tree, tree_documents};

@@ -191,7 +191,7 @@ families! {
 
     /// Files that verifications read: `ok`, `missing`, `size` or `checksum`.
     verify_objects_total: Counter[result];
-    /// When a verification last found a backup of the policy good, by how deep it looked: `size` or `content`.
+    /// When a verification last found a backup of the policy good, by how deep it looked: `size` or `content`. A scheduled one counts as `size`, as it reads a share.
     last_verified_timestamp_seconds: Gauge[policy, level];
 
     /// When every byte of the policy's backups had been read again, or scheduled verification began.

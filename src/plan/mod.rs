@@ -11,6 +11,7 @@ mod import;
 mod jobs;
 mod prune;
 mod rbac;
+mod reread;
 mod restore;
 mod retention;
 mod reuse;
@@ -31,6 +32,7 @@ pub use prune::{
     StagingOwner, Subject, Verdict, goes_at, judge_backup, plan_prune,
 };
 pub use rbac::{RbacPlan, plan_rbac};
+pub use reread::{PartSizes, Turn, choose_parts, part_of, read_since};
 pub use restore::{
     CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
     check_request, database_properties, plan_restore, targets,

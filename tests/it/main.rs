@@ -33,6 +33,7 @@ mod prune_plan;
 mod prune_race;
 mod rabbit;
 mod rbac;
+mod reread;
 mod restore;
 mod restore_failures;
 mod restore_in_place;

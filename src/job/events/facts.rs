@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::data::{cut, page, texts};
 use crate::job::{
-    BackupReport, CollectionReport, PruneReport, RestoreReport, RestoredCollection, VerifyReport,
+    BackupReport, CollectionReport, PruneReport, RereadReport, RestoreReport, RestoredCollection,
+    VerifyReport,
 };
 use crate::model::{ErrorKind, RunOutcome};
 use crate::plan::{Verdict, VerifyDepth};
@@ -163,6 +164,21 @@ impl From<&VerifyReport> for EventFacts {
             depth: report.depth,
             files: report.files,
             bytes: report.bytes,
+            unchecked: report.unchecked,
+            missing_count: report.missing.len(),
+            missing: texts(&report.missing),
+            damaged_count: report.damaged.len(),
+            damaged: texts(&report.damaged),
+        })
+    }
+}
+
+impl From<&RereadReport> for EventFacts {
+    fn from(report: &RereadReport) -> Self {
+        Self(Figures::Verify {
+            depth: VerifyDepth::Content,
+            files: report.files_read,
+            bytes: report.bytes_read,
             unchecked: report.unchecked,
             missing_count: report.missing.len(),
             missing: texts(&report.missing),
