@@ -41,6 +41,7 @@ mod ending;
 mod error;
 mod events;
 mod export;
+mod filling;
 mod gather;
 mod held;
 mod list;
@@ -70,6 +71,7 @@ pub use events::{
     JobChange, RefusedRequest, RunEvents, RunsAgain, Spool, job_letters,
 };
 pub use export::{ExportOptions, run_export};
+pub use filling::Staging;
 pub use list::{ListRow, Sizes, run_list};
 pub use once::{Made, make_once};
 pub use overview::run_overview;
@@ -83,7 +85,7 @@ pub use report::{
 };
 pub use requests::{can_reserve, reserve_request};
 pub use restore::{
-    LostReinserts, RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore,
+    LostReinserts, RestoreOptions, Wanted, plan_only as plan_restore_only, run_restore,
 };
 pub use runner::{
     Active, Busy, Cause, Change, Done, IllegalTransition, JobEvent, JobId, JobRecord, JobRequest,
