@@ -9,7 +9,8 @@
 //! Garbage collection in Milvus is paused during a backup where the server can, and resumed
 //! however the backup ends. The context's token ends a workflow at its next await. A backup
 //! records the end in its attempt and gives its lease back; a restore drops what is
-//! half-filled, and keeps its ledger if anything else is left to finish. A process that is
+//! half-filled, and keeps its ledger if anything else is left to finish; a drill drops all that it
+//! made. A process that is
 //! killed does neither, and loses nothing by it: the essay of [`crate::catalog`] says what
 //! the next reader sees.
 //!
@@ -37,6 +38,7 @@ mod beyond;
 mod check;
 mod context;
 mod copying;
+mod drill;
 mod ending;
 mod error;
 mod events;
@@ -65,6 +67,7 @@ pub use crate::catalog::Reserved;
 pub use backup::{BackupRequest, plan_only, run_backup};
 pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
+pub use drill::{DrillOptions, DrillReport, DrilledCollection, clean_drills, run_drill};
 pub use error::{JobError, JobResult};
 pub use events::{
     AtWork, Collected, EventEnd, EventFacts, EventFailure, EventRun, EventSource, EventWord,

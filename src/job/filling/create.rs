@@ -12,7 +12,7 @@ use crate::job::{JobError, JobResult};
 
 /// The property that keeps Milvus from trying functions, which may need a model that is not
 /// reachable now.
-const UNTRIED: &str = "disable_func_runtime_check";
+pub(in crate::job) const UNTRIED: &str = "disable_func_runtime_check";
 
 /// Makes the empty collection with its partitions.
 pub(super) async fn create(filling: &Filling<'_>, collection: &CollectionRestore) -> JobResult<()> {

@@ -34,9 +34,10 @@ mod serve;
 mod staging;
 mod state;
 
+pub(super) use create::UNTRIED;
 pub(super) use fill::{Filled, fill};
 pub(super) use probe::probe;
 pub(super) use serve::{index, load};
-pub(super) use staging::StagingArea;
+pub(super) use staging::{StagingArea, remove};
 pub use state::Staging;
 pub(super) use state::{Filling, ends_run};

@@ -178,14 +178,23 @@ impl StagingArea {
     }
 
     async fn remove(&self, folder: &KeyPrefix) -> StoreResult<()> {
-        let keys: Vec<ObjectKey> =
-            self.store.list_all(folder).await?.into_iter().map(|meta| meta.key).collect();
-        for batch in keys.chunks(DELETE_BATCH) {
-            let report = self.store.delete(batch).await?;
-            if let Some((_, error)) = report.failed.into_iter().next() {
-                return Err(error);
-            }
-        }
-        Ok(())
+        remove(&*self.store, folder).await.map(drop)
     }
+}
+
+/// Removes a folder of staged files; how many they were, and their bytes.
+pub(in crate::job) async fn remove(
+    store: &dyn ObjectStore,
+    folder: &KeyPrefix,
+) -> StoreResult<(u64, u64)> {
+    let files = store.list_all(folder).await?;
+    let bytes = files.iter().map(|meta| meta.size).sum();
+    let keys: Vec<ObjectKey> = files.into_iter().map(|meta| meta.key).collect();
+    for batch in keys.chunks(DELETE_BATCH) {
+        let report = store.delete(batch).await?;
+        if let Some((_, error)) = report.failed.into_iter().next() {
+            return Err(error);
+        }
+    }
+    Ok((keys.len() as u64, bytes))
 }

@@ -39,5 +39,6 @@ mod swap;
 mod told;
 
 pub use reinserts::LostReinserts;
+pub(super) use reinserts::may_lose;
 pub use run::{RestoreOptions, plan_only, run_restore};
 pub use session::Wanted;
