@@ -69,7 +69,9 @@ pub use crate::catalog::Reserved;
 pub use backup::{BackupRequest, plan_only, run_backup};
 pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
-pub use drill::{DrillOptions, DrillReport, DrilledCollection, clean_drills, run_drill};
+pub use drill::{
+    DrillOptions, DrillReport, DrilledCollection, clean_drills, have_drills_left, run_drill,
+};
 pub use error::{JobError, JobResult};
 pub use events::{
     AtWork, Collected, EventEnd, EventFacts, EventFailure, EventRun, EventSource, EventWord,

@@ -84,6 +84,7 @@ mod tests {
         }
         let bytes = encode(&proof);
         assert!(bytes.len() < 12_000, "{}", bytes.len());
+        assert!(bytes.starts_with(br#"{"version":1,"read":[1800000000,1800000000,"#));
         let back: ReadingProof = decode("record of readings", &bytes).unwrap();
         assert_eq!(back, proof);
         assert_eq!(back.read_at(PARTS - 1), Some(at));

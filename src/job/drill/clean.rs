@@ -36,6 +36,15 @@ pub(in crate::job) enum Cleaned {
     },
 }
 
+/// Whether there is anything to look at: drills that were killed, or that are at work.
+pub async fn have_drills_left(context: &JobContext) -> JobResult<bool> {
+    let repository = context.open_repository().await?;
+    let cluster = repository.cluster(&context.cluster);
+    let ledgers = catalog::drills(&cluster).boxed().await?;
+    let leases = catalog::lease_names(&cluster).boxed().await?;
+    Ok(!ledgers.is_empty() || leases.iter().any(|name| name.starts_with(LEASE)))
+}
+
 /// Cleans up after all drills into the configured Milvus that were killed: what was dropped, in
 /// words. Those that are at work are left alone.
 pub async fn clean_drills(context: &JobContext, staging: &Staging) -> JobResult<Vec<String>> {

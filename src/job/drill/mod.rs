@@ -43,7 +43,7 @@ mod report;
 mod run;
 mod session;
 
-pub use clean::clean_drills;
 pub(super) use clean::{Cleaned, clean};
+pub use clean::{clean_drills, have_drills_left};
 pub use report::{DrillReport, DrilledCollection};
 pub use run::{DrillOptions, run_drill};

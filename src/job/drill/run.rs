@@ -46,13 +46,13 @@ pub async fn run_drill(
     options: &DrillOptions,
 ) -> JobResult<DrillReport> {
     let started = Instant::now();
-    let (version, cluster) = stoppable(context, look(context, staging, options)).await?;
+    let (version, cluster) = stoppable(context, look(context, staging, options).boxed()).await?;
     let held = reading::hold_to_drill(&cluster, &options.backup).await?;
     let work = async {
         // It may have gone since it was found, and nobody lets it go from now on.
-        let found = backup_of(context, &options.backup, Some(&cluster.name));
+        let found = backup_of(context, &options.backup, Some(&cluster.name)).boxed();
         let backup = stoppable(context, found).await?;
-        let drilled = run(context, staging, (&backup, version), &held).await;
+        let drilled = run(context, staging, (&backup, version), &held).boxed().await;
         let seconds = started.elapsed().as_secs_f64();
         let name = options.backup.to_string();
         let done = drilled.map(|all| DrillReport::new(name, all, seconds));
@@ -110,7 +110,7 @@ async fn run(
     reading: &Lease,
 ) -> JobResult<Vec<DrilledCollection>> {
     let cluster = backup.cluster.repository.cluster(&context.cluster);
-    let planned = stoppable(context, plan(context, &cluster, (backup, &version))).await?;
+    let planned = stoppable(context, plan(context, &cluster, (backup, &version)).boxed()).await?;
     let Planned { id, plan, databases, lossy } = planned;
     let lease = Lease::take(&cluster, &format!("drill-{id}")).await?;
     let _held = context.holds(LeaseScope::Drill, &lease);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::catalog::Readable;
 use crate::job::{JobContext, JobResult};
@@ -71,9 +71,10 @@ impl StagingArea {
     ) -> JobResult<Folders> {
         let folder = self.folder.join(number);
         let files: Vec<(FileId, &FileEntry)> = batch.files().collect();
-        let copies = files
+        let copies: Vec<_> = files
             .into_iter()
-            .map(|(id, entry)| self.stage_one(backup, folder.key(id.tail()), id, entry));
+            .map(|(id, entry)| self.stage_one(backup, folder.key(id.tail()), id, entry).boxed())
+            .collect();
         stream::iter(copies).buffer_unordered(self.concurrency).try_collect::<()>().await?;
         let (collection, partition) = batch.source;
         let seen = |kind: &str| self.seen(&format!("{number}/{kind}/{collection}/{partition}/"));
@@ -94,9 +95,10 @@ impl StagingArea {
         let placement = Placement::own(self.folder.join(number));
         let files: Vec<(FileId, &FileEntry)> =
             segments.iter().flat_map(SegmentFiles::files).collect();
-        let copies = files
+        let copies: Vec<_> = files
             .into_iter()
-            .map(|(id, entry)| self.stage_one(backup, placement.key(&id), id, entry));
+            .map(|(id, entry)| self.stage_one(backup, placement.key(&id), id, entry).boxed())
+            .collect();
         stream::iter(copies).buffer_unordered(self.concurrency).try_collect::<()>().await?;
         let root = self.seen_by_milvus.trim_end_matches('/');
         let folders = |segment: &SegmentFiles| {

@@ -31,7 +31,9 @@ pub fn choose_parts(proof: &ReadingProof, sizes: &PartSizes, turn: &Turn) -> Vec
     let is_done = |part: &usize| proof.read_at(*part).is_some_and(|at| at >= turn.slot);
     let done: u64 = (0..PARTS).filter(is_done).map(|part| sizes.bytes(part)).sum();
     let mut parts: Vec<usize> = (0..PARTS).filter(|part| !is_done(part)).collect();
-    parts.sort_by_key(|part| (!proof.damaged.contains(part), counts_from(proof, *part), *part));
+    parts.sort_by_cached_key(|part| {
+        (!proof.damaged.contains(part), counts_from(proof, *part), *part)
+    });
     let share = share(sizes.all_bytes(), turn);
     let mut sum = done;
     parts.retain(|part| {

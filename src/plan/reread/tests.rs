@@ -137,7 +137,7 @@ impl World {
 
 #[test]
 fn every_byte_is_read_in_time_as_long_as_no_two_slots_in_a_row_are_missed() {
-    for seed in 0..40 {
+    for seed in 0..60 {
         let numbers = &mut Numbers(seed << 32);
         let mut world = World::new(numbers);
         let mut missed = 0;
@@ -149,9 +149,11 @@ fn every_byte_is_read_in_time_as_long_as_no_two_slots_in_a_row_are_missed() {
                 missed += 1;
                 continue;
             }
-            if missed < 2 && world.last.is_some() {
+            if let Some(last) = world.last.filter(|_| missed < 2) {
+                // Where two gaps are longer than that, the last run had read everything.
+                let most = world.within.max(now - world.slots[last]);
                 let oldest = world.oldest(now);
-                assert!(oldest <= world.within, "seed {seed}, slot {index}: {oldest}");
+                assert!(oldest <= most, "seed {seed}, slot {index}: {oldest}");
             }
             let killed = (numbers.below(3) == 0).then(|| numbers.below(20) as usize);
             world.run(index, killed);
