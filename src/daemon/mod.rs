@@ -35,9 +35,9 @@
 //!
 //! SIGTERM and SIGINT drain, in this order, each step with a limit: no slot is looked at any
 //! more; runs write a checkpoint, give their leases and the pause of garbage collection back,
-//! and end (20 s, then they are dropped), as do drills and readings; uploads that were dropped are taken back; the
-//! listeners go last, so that one can look on. A second signal waits for nothing. Jobs that
-//! were at work go on when the agent is back.
+//! and end (20 s, then they are dropped), as do drills and readings; uploads that were dropped
+//! are taken back; the listeners go last, so that one can look on. A second signal waits for
+//! nothing. Jobs that were at work go on when the agent is back.
 //!
 //! # Watchdog
 //!

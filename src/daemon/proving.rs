@@ -140,16 +140,13 @@ impl Proving {
         let stop = self.stop.clone();
         let Some(rows) = stop.run_until_cancelled(listing).await else { return false };
         let target = target(&due, world, rows);
-        let has_none = matches!(target, Ok(None));
+        let has_none = matches!(target, Ok(Target::Nothing));
         if has_none && without.insert(name.clone()) {
             let (policy, kind) = (&due.policy.name, due.kind);
             tracing::info!(%policy, "no {kind} yet: the policy has no backup for one");
         }
-        let is_cancelled = match target {
-            Ok(None) => false,
-            Ok(Some(backup)) => self.run(world, &due, Ok(backup)).await == RunOutcome::Cancelled,
-            Err(error) => self.run(world, &due, Err(error)).await == RunOutcome::Cancelled,
-        };
+        let is_cancelled =
+            !has_none && self.run(world, &due, target).await == RunOutcome::Cancelled;
         // What was stopped with the agent is made up for when it is back.
         if !is_cancelled && let Err(error) = self.slots.dealt_with(&name, due.slot.slot).await {
             tracing::error!(policy = %due.policy.name, error = %error.chain(), "a slot is not noted");
@@ -158,12 +155,7 @@ impl Proving {
     }
 
     /// One run, told of.
-    async fn run(
-        &self,
-        world: &World,
-        due: &Due,
-        backup: JobResult<Option<BackupName>>,
-    ) -> RunOutcome {
+    async fn run(&self, world: &World, due: &Due, target: JobResult<Target>) -> RunOutcome {
         let (name, kind) = (due.policy.name.as_str(), due.kind);
         let context = JobContext {
             cancel: self.stop.child_token(),
@@ -172,14 +164,17 @@ impl Proving {
         };
         let started_at = context.clock.now();
         self.metrics.run_started(name, kind, started_at);
-        let target = backup.as_ref().ok().and_then(Option::as_ref).map(BackupName::as_str);
-        let begun = Begun { kind, policy: name, backup: target, trigger: "schedule", job: None };
+        let backup = match &target {
+            Ok(Target::One(backup)) => Some(backup.as_str()),
+            Ok(Target::Nothing | Target::All) | Err(_) => None,
+        };
+        let begun = Begun { kind, policy: name, backup, trigger: "schedule", job: None };
         let events = self.besides.begin(begun).await;
-        tracing::info!(policy = name, backup = target, slot = %due.slot.slot, "{kind} begins");
-        let done = match backup {
-            Ok(backup) => {
+        tracing::info!(policy = name, backup, slot = %due.slot.slot, "{kind} begins");
+        let done = match target {
+            Ok(target) => {
                 let limits = Limits::of(&due.policy, kind, LONGEST_DRILL);
-                let work = self.work(world, &context, (due, backup)).boxed();
+                let work = self.work(world, &context, (due, target)).boxed();
                 watched(work, (&context, limits), |progress| {
                     self.metrics.run_progressed(name, kind, progress);
                 })
@@ -209,19 +204,20 @@ impl Proving {
         &self,
         world: &World,
         context: &JobContext,
-        (due, backup): (&Due, Option<BackupName>),
+        (due, target): (&Due, Target),
     ) -> JobResult<Proof> {
-        match (backup, &due.policy.reread) {
-            (Some(backup), _) => {
-                let drilled = self.driller.drill(world, context, &backup).await?;
-                Ok(Proof::Drill(drilled))
+        match (target, &due.policy.reread) {
+            (Target::One(backup), _) => {
+                Ok(Proof::Drill(self.driller.drill(world, context, &backup).await?))
             }
-            (None, Some(reread)) => {
+            (Target::All, Some(reread)) => {
                 let turn = turn(reread, due.slot);
                 let report = job::run_scheduled_verify(context, &due.policy.name, turn).await?;
                 Ok(Proof::Reread(report))
             }
-            (None, None) => unreachable!("what has no backup to restore is a verification"),
+            (Target::All | Target::Nothing, _) => {
+                unreachable!("who has nothing to look at has no run")
+            }
         }
     }
 
@@ -251,24 +247,33 @@ fn slots_of(policy: &Policy, kind: RunKind) -> String {
     format!("{} {kind}", policy.name)
 }
 
-/// What a run is for: of a drill the newest complete backup. None where there is nothing yet.
-fn target(
-    due: &Due,
-    world: &World,
-    rows: JobResult<Vec<ListRow>>,
-) -> JobResult<Option<Option<BackupName>>> {
+/// What a run is about.
+#[derive(Debug)]
+enum Target {
+    /// There is nothing yet.
+    Nothing,
+    /// All backups of the policy are read.
+    All,
+    /// This one is restored.
+    One(BackupName),
+}
+
+/// Of a drill the newest complete backup.
+fn target(due: &Due, world: &World, rows: JobResult<Vec<ListRow>>) -> JobResult<Target> {
     let rows = match rows {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Target::Nothing),
         rows => rows?,
     };
     let (cluster, policy) = (world.context.cluster.as_str(), due.policy.name.as_str());
     let mut ours = rows.iter().filter(|row| row.cluster == cluster && row.policy == policy);
     if due.kind == RunKind::Drill {
         let newest = ours.rfind(|row| row.state == BackupState::Complete);
-        return Ok(newest.and_then(|row| BackupName::new(row.name.as_str()).ok()).map(Some));
+        let name = newest.and_then(|row| BackupName::new(row.name.as_str()).ok());
+        return Ok(name.map_or(Target::Nothing, Target::One));
     }
     let committed = [BackupState::Complete, BackupState::Partial, BackupState::Suspect];
-    Ok(ours.any(|row| committed.contains(&row.state)).then_some(None))
+    let any = ours.any(|row| committed.contains(&row.state));
+    Ok(if any { Target::All } else { Target::Nothing })
 }
 
 /// The turn of a slot.

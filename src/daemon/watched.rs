@@ -46,7 +46,7 @@ pub(super) async fn watched<T>(
     tell: impl Fn(RunProgress),
 ) -> JobResult<T> {
     let begun = Instant::now();
-    let (mut moved, mut moves, mut moved_at) = (begun, 0, context.clock.now());
+    let (mut moves, mut since, mut moved_at) = (0, begun, context.clock.now());
     let mut looks = interval(LOOK_EVERY);
     let why = loop {
         tokio::select! {
@@ -56,7 +56,7 @@ pub(super) async fn watched<T>(
         }
         let found = context.progress.snapshot();
         if found.moves != moves {
-            (moves, moved, moved_at) = (found.moves, Instant::now(), context.clock.now());
+            (moves, since, moved_at) = (found.moves, Instant::now(), context.clock.now());
         }
         tell(progress(&found, moved_at));
         let over = |since: Instant, limit: Option<Duration>| {
@@ -65,7 +65,7 @@ pub(super) async fn watched<T>(
         if over(begun, limits.timeout) {
             break "it took longer than it may";
         }
-        if over(moved, limits.stall_timeout) {
+        if over(since, limits.stall_timeout) {
             break "it made no progress for as long as `stall_timeout`";
         }
     };

@@ -62,8 +62,9 @@ async fn drill(
     cluster: &Cluster,
     ProofsWanted { policy, drill: wanted, .. }: &ProofsWanted,
 ) -> CatalogResult<Option<DrillProof>> {
-    let Some(known) = readable(policy, catalog::drill_proof(cluster, policy).await)? else {
-        return Ok(None);
+    let known = match known(policy, catalog::drill_proof(cluster, policy).await)? {
+        Known::Unreadable => return Ok(None),
+        Known::Read(known) => known,
     };
     if *wanted == known.as_ref().is_some_and(|proof| proof.since.is_some()) {
         return Ok(known);
@@ -79,8 +80,9 @@ async fn reading(
     cluster: &Cluster,
     ProofsWanted { policy, reread: wanted, .. }: &ProofsWanted,
 ) -> CatalogResult<Option<ReadingProof>> {
-    let Some(known) = readable(policy, catalog::reading_proof(cluster, policy).await)? else {
-        return Ok(None);
+    let known = match known(policy, catalog::reading_proof(cluster, policy).await)? {
+        Known::Unreadable => return Ok(None),
+        Known::Read(known) => known,
     };
     if *wanted == known.as_ref().is_some_and(|proof| proof.since.is_some()) {
         return Ok(known);
@@ -91,17 +93,20 @@ async fn reading(
     Ok(Some(proof))
 }
 
-/// Keeps a record that cannot be read apart from a store that failed; `None` of it, as it is
-/// left alone.
-fn readable<T>(
-    policy: &PolicyName,
-    read: CatalogResult<Option<T>>,
-) -> CatalogResult<Option<Option<T>>> {
+/// A record, if there is one.
+enum Known<T> {
+    Read(Option<T>),
+    /// It is left alone.
+    Unreadable,
+}
+
+/// Keeps a record that cannot be read apart from a store that failed.
+fn known<T>(policy: &PolicyName, read: CatalogResult<Option<T>>) -> CatalogResult<Known<T>> {
     match read {
-        Ok(known) => Ok(Some(known)),
+        Ok(found) => Ok(Known::Read(found)),
         Err(CatalogError::Document { place, source }) => {
             tracing::warn!(%policy, place, error = %source, "a record cannot be read");
-            Ok(None)
+            Ok(Known::Unreadable)
         }
         Err(error) => Err(error),
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures::FutureExt;
 
-use crate::catalog::{self, Cluster, Readable};
+use crate::catalog::{self, BackupRecord, Cluster, Readable};
 use crate::job::verify::{damage, load_list};
 use crate::job::{JobContext, JobResult};
 use crate::manifest::{FileId, Placement};
@@ -69,7 +69,7 @@ impl Survey {
     ) -> JobResult<Self> {
         context.progress.enter(Stage::Gather, 0);
         let records = catalog::list_own(cluster, &*context.clock).boxed().await?;
-        let of_policy = records.into_iter().filter(|record| record.is_committed());
+        let of_policy = records.into_iter().filter(BackupRecord::is_committed);
         let manifests = of_policy.filter_map(|record| record.manifest);
         let manifests = manifests.filter(|manifest| manifest.policy == policy.as_str());
         let backups: Vec<Readable> =
