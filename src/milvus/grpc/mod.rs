@@ -34,6 +34,7 @@ mod load;
 mod login;
 mod privilege;
 mod proto;
+mod query;
 mod rbac;
 mod status;
 mod tls;

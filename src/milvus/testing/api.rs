@@ -11,7 +11,7 @@ use crate::milvus::{
 use crate::model::Namespace;
 use crate::model::{
     ClusterFlush, CollectionDescription, CollectionOrigin, DatabaseDescription, FlushAnswer,
-    IndexDescription, KeyValue, LoadState, Partition, Rbac, SegmentInfo, SegmentLogs,
+    IndexDescription, KeyValue, LoadState, Partition, PrimaryKeys, Rbac, SegmentInfo, SegmentLogs,
 };
 
 use crate::schema::{SchemaSummary, rename_and_strip};
@@ -324,6 +324,21 @@ impl MilvusApi for FakeMilvus {
     async fn load_percent(&self, namespace: &Namespace, _state: &LoadState) -> MilvusResult<i64> {
         self.enter(MilvusCall::LoadPercent)?;
         self.with(namespace, |_| 100)
+    }
+
+    async fn count_rows(&self, namespace: &Namespace) -> MilvusResult<u64> {
+        self.enter(MilvusCall::CountRows)?;
+        self.with(namespace, Collection::queried)?.map(|keys| keys.len() as u64)
+    }
+
+    async fn find_keys(
+        &self,
+        namespace: &Namespace,
+        _key_field: &str,
+        keys: &PrimaryKeys,
+    ) -> MilvusResult<PrimaryKeys> {
+        self.enter(MilvusCall::FindKeys)?;
+        self.with(namespace, |collection| collection.find(keys))?
     }
 
     async fn rename_collection(&self, from: &Namespace, to: &str) -> MilvusResult<()> {

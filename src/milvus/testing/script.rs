@@ -26,6 +26,8 @@ pub enum MilvusCall {
     ImportState,
     Load,
     LoadPercent,
+    CountRows,
+    FindKeys,
     RenameCollection,
     DropCollection,
     SetAlias,
