@@ -37,6 +37,8 @@ mod beyond;
 mod check;
 mod context;
 mod copying;
+#[cfg(test)]
+mod drill;
 mod ending;
 mod error;
 mod events;

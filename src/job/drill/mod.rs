@@ -1,0 +1,3 @@
+//! What a drill compares.
+
+mod keys;
