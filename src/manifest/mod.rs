@@ -9,6 +9,7 @@
 //! <root>/<cluster>/_lists/<digest>.jsonl.zst     files of one collection
 //! <root>/<cluster>/_leases/<name>/<n>.json       who is at work; n is the fencing token
 //! <root>/<cluster>/_restores/<id>.json           what a restore made and has to clean up
+//! <root>/<cluster>/_drills/<id>.json             what a drill makes and has to drop
 //! <root>/<cluster>/_sweep.jsonl.zst              files seen to be in no backup, since when
 //! <root>/<cluster>/_retention/<policy>.json       the rules that the last prune of a policy went by
 //! <root>/<cluster>/_requests/<request id>.json    a request that came as a message, and whose it is, for a day
@@ -39,6 +40,7 @@
 //! its manifest. `tests/fixtures` holds a golden document per version.
 
 mod document;
+mod drill;
 mod file;
 mod layout;
 mod list;
@@ -54,6 +56,7 @@ pub use document::{
     Boundary, CollectionContent, CollectionOutcome, CollectionRecord, DeletesComplete, Manifest,
     ManifestOutcome,
 };
+pub use drill::DrillLedger;
 pub use file::{FileEntry, FileId, LogKind};
 pub use layout::{BackupLayout, ClusterLayout, REPOSITORY_MARK, SINGLE_AGENT_MARK};
 pub use list::{EncodedList, FieldFiles, FileList, SegmentFiles, read_plan};

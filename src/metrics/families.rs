@@ -247,7 +247,7 @@ families! {
     /// 1 while the broker takes no events, for want of memory or disk space, else 0.
     amqp_publishing_blocked: Gauge[];
 
-    /// Leases of the repository that this process holds: `prune`, `sweep`, `run` or `restore`.
+    /// Leases of the repository that this process holds: `prune`, `sweep`, `run`, `restore` or `drill`.
     lease_held: Gauge[scope];
     /// Leases that were taken over from a holder that had died.
     lease_takeovers_total: Counter[];

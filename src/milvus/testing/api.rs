@@ -54,7 +54,7 @@ impl FakeMilvus {
     async fn read(&self, request: &ImportRequest) -> MilvusResult<Outcome> {
         let fields = self.with(&request.namespace, |collection| collection.fields())?;
         let Some(insert) = self.mounted(&request.insert_folder) else {
-            return Ok(unseen(request));
+            return Ok(Outcome::unseen(request));
         };
         let delta = request.delta_folder.as_deref().and_then(|path| self.mounted(path));
         let segments = match logs::read(insert, delta).await.map_err(|error| storage(&error))? {
@@ -212,6 +212,11 @@ impl MilvusApi for FakeMilvus {
         Ok(())
     }
 
+    async fn drop_database(&self, database: &str) -> MilvusResult<()> {
+        self.enter(MilvusCall::DropDatabase)?;
+        self.cluster().drop_database(database)
+    }
+
     async fn create_collection(&self, spec: &CollectionSpec) -> MilvusResult<()> {
         self.enter(MilvusCall::CreateCollection)?;
         let schema = SchemaSummary::parse(&spec.schema)
@@ -284,7 +289,7 @@ impl MilvusApi for FakeMilvus {
         let task = match scripted {
             Some(ImportScript::Hang) => Task::Hanging,
             Some(ImportScript::Fail(reason)) => Task::Started(Outcome::Fail(reason)),
-            Some(ImportScript::Unseen) => Task::Started(unseen(request)),
+            Some(ImportScript::Unseen) => Task::Started(Outcome::unseen(request)),
             None => Task::Started(self.read(request).await?),
         };
         let mut cluster = self.cluster();
@@ -318,7 +323,9 @@ impl MilvusApi for FakeMilvus {
 
     async fn load(&self, namespace: &Namespace, state: &LoadState) -> MilvusResult<()> {
         self.enter(MilvusCall::Load)?;
-        self.with(namespace, |collection| collection.load = state.clone())
+        self.with(namespace, |collection| collection.load = state.clone())?;
+        let spoils = self.script().spoils(&namespace.collection);
+        self.with(namespace, |collection| spoils.iter().for_each(|spoil| spoil.of(collection)))
     }
 
     async fn load_percent(&self, namespace: &Namespace, _state: &LoadState) -> MilvusResult<i64> {
@@ -389,10 +396,4 @@ impl MilvusApi for FakeMilvus {
         self.enter(MilvusCall::RestoreRbac)?;
         self.take_rbac(rbac)
     }
-}
-
-/// A folder that Milvus cannot see is an empty one.
-fn unseen(request: &ImportRequest) -> Outcome {
-    let (namespace, partition) = (request.namespace.clone(), request.partition.clone());
-    Outcome::Add { namespace, partition, contents: Vec::new() }
 }
