@@ -12,8 +12,8 @@ pub enum BinlogError {
 }
 
 impl BinlogError {
-    pub(super) fn damaged(why: impl ToString) -> Self {
-        Self::Damaged(why.to_string())
+    pub(super) fn damaged(why: impl Into<String>) -> Self {
+        Self::Damaged(why.into())
     }
 }
 

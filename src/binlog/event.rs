@@ -70,7 +70,8 @@ impl Log {
         descriptor.take(POST_HEADERS.len())?;
         let length = descriptor.u32()?;
         let extras = descriptor.take(usize::try_from(length).unwrap_or(usize::MAX))?;
-        let extras: Extras = serde_json::from_slice(&extras).map_err(BinlogError::damaged)?;
+        let extras: Extras = serde_json::from_slice(&extras)
+            .map_err(|error| BinlogError::damaged(error.to_string()))?;
         if extras.edek.is_some() {
             return Err(BinlogError::Unsupported("encrypted logs".to_owned()));
         }

@@ -22,10 +22,10 @@ const MOST_ROWS: usize = 1 << 26;
 
 impl From<ParquetError> for BinlogError {
     fn from(error: ParquetError) -> Self {
-        match error {
-            ParquetError::NYI(what) => Self::Unsupported(what),
-            error => Self::damaged(error),
+        if let ParquetError::NYI(what) = error {
+            return Self::Unsupported(what);
         }
+        Self::damaged(error.to_string())
     }
 }
 
