@@ -3,7 +3,7 @@
 
     data.py fill --address A --scenario types|partition_key|auto_id|many|segments|upsert|large|demo
                  [--rows N] [--segments K] [--collection db.c] [--tag T]
-    data.py add --address A --collection db.c --rows N --start K [--partition P] [--flush]
+    data.py add --address A --collection db.c --rows N --start K [--partition P] [--upsert] [--flush]
     data.py delete --address A --collection db.c --where EXPR [--partition P] [--flush]
     data.py upsert-loop --address A --collection db.c --keys N --stop-file F
     data.py window-loop --address A --collection db.c --keys N --stop-file F
@@ -64,7 +64,8 @@ def main():
         arg("--collection", metavar="DB.NAME"),
         arg("--tag", help="appended to the names of the scenario, so that several fit on one server"),
     )  # fmt: skip
-    command("add", add, address, collection, rows, partition, flush_after, arg("--start", type=int, required=True))
+    upsert = arg("--upsert", action="store_true")
+    command("add", add, address, collection, rows, partition, flush_after, upsert, arg("--start", type=int, required=True))
     command("delete", delete, address, collection, partition, flush_after, arg("--where", required=True))
     command(
         "upsert-loop", upsert_loop, address, collection,
@@ -561,7 +562,7 @@ def fill(args):
 def add(args):
     c, (db, name) = Client(args.address), split(args.collection)
     schema = c.describe(db, name).schema
-    insert_all(c, db, name, schema, make_rows(schema, args.start, count(args)), args.partition)
+    insert_all(c, db, name, schema, make_rows(schema, args.start, count(args)), args.partition, args.upsert)
     if args.flush:
         c.flush(db, name)
 

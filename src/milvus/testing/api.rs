@@ -11,7 +11,7 @@ use crate::milvus::{
 use crate::model::Namespace;
 use crate::model::{
     ClusterFlush, CollectionDescription, CollectionOrigin, DatabaseDescription, FlushAnswer,
-    IndexDescription, KeyValue, LoadState, Partition, Rbac, SegmentInfo, SegmentLogs,
+    IndexDescription, KeyValue, LoadState, Partition, PrimaryKeys, Rbac, SegmentInfo, SegmentLogs,
 };
 
 use crate::schema::{SchemaSummary, rename_and_strip};
@@ -54,7 +54,7 @@ impl FakeMilvus {
     async fn read(&self, request: &ImportRequest) -> MilvusResult<Outcome> {
         let fields = self.with(&request.namespace, |collection| collection.fields())?;
         let Some(insert) = self.mounted(&request.insert_folder) else {
-            return Ok(unseen(request));
+            return Ok(Outcome::unseen(request));
         };
         let delta = request.delta_folder.as_deref().and_then(|path| self.mounted(path));
         let segments = match logs::read(insert, delta).await.map_err(|error| storage(&error))? {
@@ -289,7 +289,7 @@ impl MilvusApi for FakeMilvus {
         let task = match scripted {
             Some(ImportScript::Hang) => Task::Hanging,
             Some(ImportScript::Fail(reason)) => Task::Started(Outcome::Fail(reason)),
-            Some(ImportScript::Unseen) => Task::Started(unseen(request)),
+            Some(ImportScript::Unseen) => Task::Started(Outcome::unseen(request)),
             None => Task::Started(self.read(request).await?),
         };
         let mut cluster = self.cluster();
@@ -331,6 +331,21 @@ impl MilvusApi for FakeMilvus {
     async fn load_percent(&self, namespace: &Namespace, _state: &LoadState) -> MilvusResult<i64> {
         self.enter(MilvusCall::LoadPercent)?;
         self.with(namespace, |_| 100)
+    }
+
+    async fn count_rows(&self, namespace: &Namespace) -> MilvusResult<u64> {
+        self.enter(MilvusCall::CountRows)?;
+        self.with(namespace, Collection::queried)?.map(|keys| keys.len() as u64)
+    }
+
+    async fn find_keys(
+        &self,
+        namespace: &Namespace,
+        _key_field: &str,
+        keys: &PrimaryKeys,
+    ) -> MilvusResult<PrimaryKeys> {
+        self.enter(MilvusCall::FindKeys)?;
+        self.with(namespace, |collection| collection.find(keys))?
     }
 
     async fn rename_collection(&self, from: &Namespace, to: &str) -> MilvusResult<()> {
@@ -381,10 +396,4 @@ impl MilvusApi for FakeMilvus {
         self.enter(MilvusCall::RestoreRbac)?;
         self.take_rbac(rbac)
     }
-}
-
-/// A folder that Milvus cannot see is an empty one.
-fn unseen(request: &ImportRequest) -> Outcome {
-    let (namespace, partition) = (request.namespace.clone(), request.partition.clone());
-    Outcome::Add { namespace, partition, contents: Vec::new() }
 }

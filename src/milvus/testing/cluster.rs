@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::milvus::{CollectionSpec, ImportState, MilvusError, MilvusErrorKind, MilvusResult};
+use crate::milvus::{
+    CollectionSpec, ImportRequest, ImportState, MilvusError, MilvusErrorKind, MilvusResult,
+};
 use crate::model::Namespace;
 use crate::model::{FlushAnswer, LoadState, Rbac};
 use crate::schema::SchemaSummary;
@@ -61,6 +63,14 @@ impl Task {
 pub(super) enum Outcome {
     Fail(String),
     Add { namespace: Namespace, partition: String, contents: Vec<Content> },
+}
+
+impl Outcome {
+    /// A folder that Milvus cannot see is an empty one.
+    pub(super) fn unseen(request: &ImportRequest) -> Self {
+        let (namespace, partition) = (request.namespace.clone(), request.partition.clone());
+        Self::Add { namespace, partition, contents: Vec::new() }
+    }
 }
 
 impl Default for Cluster {

@@ -9,6 +9,7 @@ mod agent;
 mod alias;
 mod foreign;
 mod incremental;
+mod keys;
 mod kill;
 mod many;
 mod messages;

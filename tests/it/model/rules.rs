@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+use milvus_backup_agent::binlog::testing::note;
 use milvus_backup_agent::manifest::{Manifest, suspicion};
 use milvus_backup_agent::model::Clock;
-use serde_json::Value;
 
 use super::book::{Book, Files, Folder, JobId};
 use super::milvus::{Keys, Milvus};
@@ -68,7 +68,7 @@ impl Book {
                 _ => continue,
             };
             let body = Milvus::file(&self.storage, &self.past, path).expect("it was Milvus's");
-            let log: Value = serde_json::from_slice(&body).expect("a log is JSON");
+            let log = note(&body).expect("it is a log of the fake");
             for row in log[what].as_array().expect("a log has rows") {
                 let key = row["key"].as_str().expect("a key").to_owned();
                 let ts = row["ts"].as_u64().expect("a time");
