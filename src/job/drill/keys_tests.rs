@@ -189,7 +189,7 @@ async fn a_log_that_is_missing_or_damaged_is_named_and_nothing_is_asked() {
     let whole = world.repository.get_bytes(&deletes).await.unwrap();
     let cut = whole.slice(..whole.len() / 2);
     world.repository.put(&deletes, cut, PutMode::Overwrite).await.unwrap();
-    world.repository.delete(&[keys.clone()]).await.unwrap();
+    world.repository.delete(std::slice::from_ref(&keys)).await.unwrap();
     let found = world.compare().await;
     assert_eq!((found.live, found.deleted, found.whole), (0, 0, false));
     let mut problems = found.problems;
