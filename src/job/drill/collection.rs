@@ -136,5 +136,38 @@ fn without_index(content: &CollectionContent) -> JobResult<Option<String>> {
 fn unloaded(error: JobError) -> JobError {
     let said = error.chain().to_lowercase();
     let memory = ["memory", "oom"].iter().any(|word| said.contains(word));
-    if memory { error.hint(ROOM) } else { error.or_hint("see Milvus's log") }
+    match error.kind() {
+        ErrorKind::Failed if memory => error.hint(ROOM),
+        ErrorKind::Failed => error.hint("see Milvus's log"),
+        ErrorKind::Usage
+        | ErrorKind::NothingToDo
+        | ErrorKind::NotFound
+        | ErrorKind::Locked
+        | ErrorKind::NotAuthorised
+        | ErrorKind::Unreachable
+        | ErrorKind::Damaged
+        | ErrorKind::Refused
+        | ErrorKind::Cancelled => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unloaded;
+    use crate::job::JobError;
+    use crate::model::ErrorKind;
+
+    #[test]
+    fn a_load_that_fails_for_want_of_memory_says_what_a_drill_needs() {
+        let hint = |kind, said: &str| {
+            let error = unloaded(JobError::new(kind, said).hint("--skip-load"));
+            error.remedy().unwrap_or_default().to_owned()
+        };
+        let oom = "load default.films: load segment failed, OOM if load, maxSegmentSize = 500 MB";
+        assert!(hint(ErrorKind::Failed, oom).contains("room in Milvus"));
+        let insufficient = "load default.films: insufficient memory to load: service memory limit";
+        assert!(hint(ErrorKind::Failed, insufficient).contains("room in Milvus"));
+        assert_eq!(hint(ErrorKind::Failed, "loading stands at 3 %"), "see Milvus's log");
+        assert_eq!(hint(ErrorKind::NotAuthorised, "no memory of you"), "--skip-load");
+    }
 }
