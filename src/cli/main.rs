@@ -17,7 +17,7 @@ use crate::storage::Access;
 
 use super::args::{
     Arguments, BackupArguments, Command, ConfigCommand, ExportArguments, Format, NameArguments,
-    PruneArguments,
+    PruneArguments, RestoreArguments,
 };
 use super::output::{Output, talk};
 use super::told::told;
@@ -152,15 +152,24 @@ async fn dispatch(
         }
         Command::Backup(arguments) => back_up(config, arguments, output, cancel).await,
         Command::Restore(arguments) => {
-            let run = restore::told(&arguments);
             let context = open(restore::access(&arguments)).await;
-            let work = async move |context: JobContext, metrics: &Metrics| {
-                let work = restore::run(config, &context, arguments, output, metrics);
-                shown(&context, Box::pin(work)).await
-            };
-            told(config, run, context, work).await
+            restored(config, context, arguments, output).await
         }
     }
+}
+
+async fn restored(
+    config: &Config,
+    context: JobResult<JobContext>,
+    arguments: RestoreArguments,
+    output: Output,
+) -> JobResult<ExitStatus> {
+    let run = restore::told(&arguments);
+    let work = async move |context: JobContext, metrics: &Metrics| {
+        let work = restore::run(config, &context, arguments, output, metrics);
+        shown(&context, Box::pin(work)).await
+    };
+    told(config, run, context, work).await
 }
 
 async fn drilled(
