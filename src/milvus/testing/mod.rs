@@ -34,6 +34,7 @@ mod api;
 mod cluster;
 mod collection;
 mod fake;
+mod importing;
 mod logs;
 mod rbac;
 mod schema;
