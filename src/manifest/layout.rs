@@ -79,9 +79,14 @@ impl ClusterLayout {
         self.root.join("_retention").key(format_args!("{policy}.json"))
     }
 
+    /// What is known of how well backups come back, by policy.
+    pub fn proofs(&self) -> KeyPrefix {
+        self.root.join("_proofs")
+    }
+
     /// How drills of a policy's backups ended.
     pub fn drill_proof(&self, policy: &PolicyName) -> ObjectKey {
-        self.root.join("_proofs").join(policy).key("drill.json")
+        self.proofs().join(policy).key("drill.json")
     }
 
     /// All leases.
