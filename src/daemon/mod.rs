@@ -48,6 +48,7 @@ mod pruning;
 mod reload;
 mod settings;
 mod shutdown;
+mod sight;
 mod spooled;
 mod status;
 mod systemd;
