@@ -2,6 +2,7 @@
 //! finds it out where no agent answers.
 
 mod chromium;
+mod looked;
 mod told;
 
 use std::process::Command;
