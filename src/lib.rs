@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  main → cli → daemon → { api, trigger → broker } → job → { transfer, catalog, milvus } → storage → metrics → model
-//!                                                       └→ plan → { policy, manifest → schema, config } ──────────┘
+//!                                                       └→ plan, status → { policy, manifest → schema, config } ──┘
 //! ```
 //!
 //! Imports go one way, down; `tests/it/architecture.rs` proves it. What decides is
@@ -25,6 +25,7 @@ pub mod manifest;
 pub mod policy;
 // 2 decisions, pure
 pub mod plan;
+pub mod status;
 // 3 the outside world
 pub mod broker;
 pub mod catalog;

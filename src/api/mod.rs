@@ -2,10 +2,13 @@
 //!
 //! | path | `api.listen` | `metrics.listen` | answers |
 //! | --- | --- | --- | --- |
+//! | `/` | with the token | no | [`crate::status::page`] |
+//! | `/v1/status` | with the token | no | [`crate::status::StatusView`] |
 //! | `/healthz` | to anyone | to anyone | 200 while the process answers at all |
 //! | `/readyz` | with the token | to anyone | 200, or 503 and what it waits for |
 //! | `/metrics` | with the token | to anyone | [`crate::metrics::Metrics::render`] |
 //!
+//! The token comes as `Bearer`, or as the password of `Basic`, which a browser can ask for.
 //! Anything else is 404, another method 405, a missing or wrong token 401: each a problem
 //! document (RFC 9457). Without a token everybody who reaches `api.listen` is let in, so the
 //! configuration keeps it on loopback then.
@@ -18,10 +21,13 @@
 //! - When it is told to stop, no new connection is taken; those that are open may end their
 //!   request, within a limit.
 //!
+//! [`ask_status`] is the other side of `/v1/status`, for the command line.
+//!
 //! # What it does not do
 //!
 //! No TLS. It spawns nothing by itself: whoever starts [`Server::serve`] owns the task.
 
+mod asking;
 mod error;
 mod problem;
 mod readiness;
@@ -31,6 +37,7 @@ mod server;
 mod tests;
 mod token;
 
+pub use asking::ask_status;
 pub use error::ApiError;
 pub use readiness::{Readiness, Waiting};
 pub use server::{Server, Shown, Surface};

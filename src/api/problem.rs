@@ -18,7 +18,8 @@ pub(super) struct Problem {
 impl Problem {
     /// The token is missing or wrong.
     pub(super) fn unauthorised() -> Self {
-        let detail = "send the token of `api.token` as `Authorization: Bearer`".to_owned();
+        let detail =
+            "send the token of `api.token` as `Authorization: Bearer`, or as password".to_owned();
         Self { status: StatusCode::UNAUTHORIZED, detail }
     }
 }
@@ -45,13 +46,20 @@ impl IntoResponse for Problem {
             "detail": self.detail,
         });
         let mut response = document(status, CONTENT_TYPE, body.to_string());
-        let more: Option<(HeaderName, &'static str)> = match status {
-            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            StatusCode::METHOD_NOT_ALLOWED => Some((header::ALLOW, "GET, HEAD")),
-            _ => None,
+        // A browser asks its user for what the second of them names.
+        let more: &[(HeaderName, &'static str)] = match status {
+            StatusCode::UNAUTHORIZED => &[
+                (header::WWW_AUTHENTICATE, "Bearer"),
+                (
+                    header::WWW_AUTHENTICATE,
+                    "Basic realm=\"milvus-backup-agent\", charset=\"UTF-8\"",
+                ),
+            ],
+            StatusCode::METHOD_NOT_ALLOWED => &[(header::ALLOW, "GET, HEAD")],
+            _ => &[],
         };
-        if let Some((name, value)) = more {
-            response.headers_mut().insert(name, header::HeaderValue::from_static(value));
+        for (name, value) in more {
+            response.headers_mut().append(name, header::HeaderValue::from_static(value));
         }
         response
     }

@@ -1,8 +1,10 @@
 //! Paths and what answers them.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::get;
@@ -11,8 +13,16 @@ use serde_json::json;
 use super::problem::{document, method_not_allowed, not_found};
 use super::token;
 use super::{Shown, Surface};
+use crate::status;
 
 const JSON: &str = "application/json";
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// The page has its style in itself and an empty icon, runs nothing, asks for nothing, and is
+/// part of no other page.
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+                              base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The format that every Prometheus reads.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -20,6 +30,10 @@ const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// All paths of a listener.
 pub(super) fn routes(surface: Surface, shown: Shown) -> Router {
     let guarded = Router::new().route("/metrics", get(metrics)).route("/readyz", get(readiness));
+    let guarded = match surface {
+        Surface::Whole(_) => guarded.route("/", get(page)).route("/v1/status", get(view)),
+        Surface::MetricsOnly => guarded,
+    };
     let whole = guarded.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
     let whole = match surface {
         Surface::Whole(Some(secret)) => {
@@ -40,6 +54,29 @@ async fn readiness(State(shown): State<Shown>) -> Response {
     let ready = found.is_ready();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     document(status, JSON, json!({"ready": ready, "waiting": found.waiting}).to_string())
+}
+
+async fn view(State(shown): State<Shown>) -> Response {
+    let view = Arc::clone(&shown.status.borrow());
+    let body = serde_json::to_string(&*view).expect("a view is plain data");
+    fresh(document(StatusCode::OK, JSON, body))
+}
+
+async fn page(State(shown): State<Shown>) -> Response {
+    let view = Arc::clone(&shown.status.borrow());
+    let mut response = fresh(document(StatusCode::OK, HTML, status::page(&view)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_POLICY));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// What is true now is kept nowhere, and taken for nothing else than it says.
+fn fresh(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 async fn metrics(State(shown): State<Shown>) -> Response {

@@ -1,6 +1,7 @@
 //! A port, and what answers on it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 use crate::model::Secret;
+use crate::status::StatusView;
 
 use super::routes::routes;
 use super::{ApiError, Readiness};
@@ -43,6 +45,8 @@ pub struct Shown {
     pub metrics: Metrics,
     /// What it waits for.
     pub readiness: watch::Receiver<Readiness>,
+    /// How it all stands.
+    pub status: watch::Receiver<Arc<StatusView>>,
 }
 
 /// A listener that has its port.

@@ -1,35 +1,59 @@
 //! Real requests over real sockets.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Readiness, Server, Shown, Surface, Waiting};
+use super::{Readiness, Server, Shown, Surface, Waiting, ask_status};
 use crate::metrics::Metrics;
 use crate::model::{ErrorKind, Secret};
+use crate::status::{RepositoryFacts, StatusFacts, StatusView, Teller, Wrong};
 
 struct Running {
     address: SocketAddr,
     readiness: watch::Sender<Readiness>,
+    status: watch::Sender<Arc<StatusView>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
+/// How a cluster without policies stands, of which this is wrong.
+fn view(settings: Vec<Wrong>) -> StatusView {
+    StatusView::of(&StatusFacts {
+        now: Timestamp::UNIX_EPOCH,
+        cluster: "c1".to_owned(),
+        told_by: Teller::Agent { version: "1".to_owned(), started_at: Timestamp::UNIX_EPOCH },
+        policies: Vec::new(),
+        strays: Vec::new(),
+        leftovers: None,
+        prune_held: false,
+        policy_folder: "/p".to_owned(),
+        repository: RepositoryFacts::default(),
+        waiting: Vec::new(),
+        broker: None,
+        unnamed_broker: false,
+        settings,
+    })
+}
+
 async fn running(surface: Surface) -> Running {
     let (readiness, seen) = watch::channel(Readiness::default());
-    let shown = Shown { metrics: Metrics::default(), readiness: seen };
+    let (status, sees_status) = watch::channel(Arc::new(view(Vec::new())));
+    let shown = Shown { metrics: Metrics::default(), readiness: seen, status: sees_status };
     let server = Server::bind("127.0.0.1:0".parse().unwrap(), surface, shown).await.unwrap();
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let address = server.address();
     tasks.spawn(server.serve(stop.clone()));
     tasks.close();
-    Running { address, readiness, stop, tasks }
+    Running { address, readiness, status, stop, tasks }
 }
 
 impl Running {
@@ -74,6 +98,64 @@ async fn the_agent_tells_how_it_is() {
 }
 
 #[tokio::test]
+async fn the_newest_view_is_a_page_and_json() {
+    let agent = running(Surface::Whole(None)).await;
+    let (status, head, body) = agent.ask("GET", "/", "").await;
+    assert_eq!(status, 200);
+    for header in [
+        "content-type: text/html; charset=utf-8",
+        "cache-control: no-store",
+        "x-content-type-options: nosniff",
+        "referrer-policy: no-referrer",
+        "content-security-policy: default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n",
+    ] {
+        assert!(head.contains(header), "{header}: {head}");
+    }
+    assert!(body.starts_with("<!DOCTYPE html>") && body.ends_with("</html>"), "{body}");
+    assert!(body.contains("1 thing needs you") && body.contains("there is no policy"), "{body}");
+    assert_eq!(agent.ask("HEAD", "/", "").await.2, "");
+
+    let wrong = |what: &str| Wrong { message: format!("{what} is wrong"), remedy: "x".to_owned() };
+    let newer = view(vec![wrong("one"), wrong("another")]);
+    agent.status.send_replace(Arc::new(newer.clone()));
+    let (status, head, body) = agent.ask("GET", "/v1/status", "").await;
+    assert_eq!(status, 200);
+    assert!(head.contains("content-type: application/json\r\n"), "{head}");
+    assert!(head.contains("cache-control: no-store"), "{head}");
+    assert_eq!(serde_json::from_str::<StatusView>(&body).unwrap(), newer, "{body}");
+    assert_eq!(agent.ask("HEAD", "/v1/status", "").await.2, "");
+    assert_eq!(agent.ask("POST", "/v1/status", "").await.0, 405);
+}
+
+#[tokio::test]
+async fn a_command_is_told_how_it_stands_or_why_it_is_not() {
+    let secret = |text: &str| Secret::new(text.to_owned());
+    let agent = running(Surface::Whole(Some(secret("s3cret")))).await;
+    let told = ask_status(agent.address, Some(&secret("s3cret"))).await;
+    assert_eq!(told.unwrap(), view(Vec::new()));
+    for wrong in [None, Some(secret("S3cret"))] {
+        let error = ask_status(agent.address, wrong.as_ref()).await.unwrap_err();
+        assert!(error.message.contains("does not take this token"), "{error}");
+        assert!(error.remedy.contains("api.token"), "{error:?}");
+    }
+
+    let metrics = running(Surface::MetricsOnly).await;
+    let error = ask_status(metrics.address, None).await.unwrap_err();
+    assert!(error.message.contains("tells no status: 404 Not Found"), "{error}");
+
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let error = ask_status(silent.local_addr().unwrap(), None).await.unwrap_err();
+    assert!(error.message.ends_with("no answer within 2 s"), "{error}");
+    let nobody = silent.local_addr().unwrap();
+    drop(silent);
+    let error = ask_status(nobody, None).await.unwrap_err();
+    assert!(error.message.contains("no agent answers at 127.0.0.1:"), "{error}");
+    assert!(error.message.to_lowercase().contains("refused"), "{error}");
+    assert_eq!(error.command.as_deref(), Some("systemctl start milvus-backup-agent"));
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_a_problem() {
     let agent = running(Surface::Whole(None)).await;
     for (method, path, status, title, detail) in [
@@ -96,26 +178,35 @@ async fn what_is_not_there_is_a_problem() {
 async fn a_token_guards_all_but_the_probe_of_life() {
     let agent = running(Surface::Whole(Some(Secret::new("s3cret".to_owned())))).await;
     assert_eq!(agent.status("/healthz", "").await, 200);
-    for path in ["/metrics", "/readyz", "/nowhere"] {
+    for path in ["/", "/v1/status", "/metrics", "/readyz", "/nowhere"] {
         for wrong in [
             "",
             "Authorization: Bearer s3cre\r\n",
             "Authorization: Bearer s3cret2\r\n",
             "Authorization: Bearer s3creT\r\n",
             "Authorization: Basic s3cret\r\n",
+            // s3cret, s3cret: and me:s3cre
+            "Authorization: Basic czNjcmV0\r\n",
+            "Authorization: Basic czNjcmV0Og==\r\n",
+            "Authorization: Basic bWU6czNjcmU=\r\n",
+            "Authorization: Digest bWU6czNjcmV0\r\n",
             "Authorization: s3cret\r\n",
             "Authorization: \r\n",
         ] {
             let (status, head, body) = agent.ask("GET", path, wrong).await;
             assert_eq!(status, 401, "{path} {wrong}");
-            assert!(head.contains("www-authenticate: bearer"), "{head}");
+            assert!(head.contains("www-authenticate: bearer\r\n"), "{head}");
+            assert!(head.contains("www-authenticate: basic realm="), "{head}");
             assert!(!body.contains("s3cret"), "{body}");
         }
     }
-    let right = "Authorization: bearer s3cret\r\n";
-    assert_eq!(agent.status("/metrics", right).await, 200);
-    assert_eq!(agent.status("/readyz", right).await, 200);
-    assert_eq!(agent.status("/nowhere", right).await, 404);
+    // The second is a browser's, of me:s3cret.
+    for right in ["Authorization: bearer s3cret\r\n", "Authorization: Basic bWU6czNjcmV0\r\n"] {
+        for path in ["/", "/v1/status", "/metrics", "/readyz"] {
+            assert_eq!(agent.status(path, right).await, 200, "{path}");
+        }
+        assert_eq!(agent.status("/nowhere", right).await, 404);
+    }
 }
 
 #[tokio::test]
@@ -124,7 +215,9 @@ async fn metrics_alone_need_no_token() {
     for path in ["/healthz", "/readyz", "/metrics"] {
         assert_eq!(agent.status(path, "").await, 200, "{path}");
     }
-    assert_eq!(agent.status("/v1/jobs", "").await, 404);
+    for path in ["/", "/v1/status", "/v1/jobs"] {
+        assert_eq!(agent.status(path, "").await, 404, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -134,7 +227,8 @@ async fn a_taken_port_is_an_error_that_names_its_key() {
         [(Surface::Whole(None), "api.listen"), (Surface::MetricsOnly, "metrics.listen")]
     {
         let (_, readiness) = watch::channel(Readiness::default());
-        let shown = Shown { metrics: Metrics::default(), readiness };
+        let (_, status) = watch::channel(Arc::new(view(Vec::new())));
+        let shown = Shown { metrics: Metrics::default(), readiness, status };
         let error = Server::bind(agent.address, surface, shown).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);
         assert_eq!(error.to_string(), format!("listen on {} (`{key}`)", agent.address));

@@ -181,7 +181,7 @@ pub use lease::{Lease, PRUNE, SWEEP};
 pub use ledger::{delete_ledger, open_ledgers, put_ledger, read_ledger};
 use listing::compare;
 pub use listing::{Repute, find, known_files, list, list_own, load_list, read_record, sizes_of};
-pub use proofs::{drill_proof, put_drill_proof, put_reading_proof, reading_proof};
+pub use proofs::{drill_proof, drill_proofs, put_drill_proof, put_reading_proof, reading_proof};
 pub use readable::Readable;
 pub use record::BackupRecord;
 pub use remarks::{lift_doubt, pin, put_doubt, put_pin, put_retention_mark, retention_mark};

@@ -1,10 +1,12 @@
 //! What drills and scheduled verifications have shown of a policy's backups.
 
+use std::collections::BTreeMap;
+
 use crate::manifest::{DrillProof, ReadingProof};
 use crate::model::PolicyName;
 use crate::storage::PutMode;
 
-use super::{CatalogResult, Cluster};
+use super::{CatalogError, CatalogResult, Cluster};
 
 /// How drills of a policy's backups ended, if there ever was one.
 pub async fn drill_proof(
@@ -12,6 +14,22 @@ pub async fn drill_proof(
     policy: &PolicyName,
 ) -> CatalogResult<Option<DrillProof>> {
     cluster.repository.read("record of drills", &cluster.layout.drill_proof(policy)).await
+}
+
+/// The same of every policy that has one. One that cannot be read is left out, with a warning.
+pub async fn drill_proofs(cluster: &Cluster) -> CatalogResult<BTreeMap<PolicyName, DrillProof>> {
+    let mut proofs = BTreeMap::new();
+    for folder in cluster.repository.store().list_folders(&cluster.layout.proofs()).await? {
+        let Ok(policy) = PolicyName::new(&folder) else { continue };
+        match drill_proof(cluster, &policy).await {
+            Ok(proof) => proofs.extend(proof.map(|proof| (policy, proof))),
+            Err(CatalogError::Document { place, source }) => {
+                tracing::warn!(place, error = %source, "what drills have shown cannot be read");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(proofs)
 }
 
 /// Writes that down, in the place of what there was.

@@ -39,6 +39,9 @@ pub enum Format {
 pub enum Command {
     /// Be the agent: follow the schedules of the policies, answer metrics, until SIGTERM
     Run,
+    /// How it all stands: what is protected, since when, what comes next, what is wrong and what
+    /// to do; exit 1 if something needs someone
+    Status,
     /// Would a backup work? Connections, permissions, one real segment found in the storage
     Check(CheckArguments),
     /// Make one backup now

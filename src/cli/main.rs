@@ -23,7 +23,7 @@ use super::output::{Output, talk};
 use super::told::told;
 use super::{
     ExitStatus, backup, check, cluster, delete, drill, export, import, list, log, pin, progress,
-    prune, restore, run, session, unlock, verify,
+    prune, restore, run, session, status, unlock, verify,
 };
 
 /// Runs the command of this process.
@@ -112,6 +112,7 @@ async fn dispatch(
             let context = open(cluster::access(&command)).await?;
             cluster::run(&context, command, output).await
         }
+        Command::Status => status::run(config, output, cancel).await,
         Command::List(arguments) => list::run(&open(Access::Read).await?, &arguments, output).await,
         Command::Show(arguments) => {
             list::show(&open(Access::Read).await?, &arguments, output).await
@@ -147,8 +148,7 @@ async fn dispatch(
             pruned(config, context, arguments, output).await
         }
         Command::Unlock(arguments) => {
-            let context = open(Access::WriteExisting).await?;
-            unlock::run(&context, &arguments, output).await
+            unlock::run(&open(Access::WriteExisting).await?, &arguments, output).await
         }
         Command::Backup(arguments) => back_up(config, arguments, output, cancel).await,
         Command::Restore(arguments) => {

@@ -32,6 +32,7 @@ mod restore;
 mod run;
 mod session;
 mod staging;
+mod status;
 mod textfile;
 mod told;
 mod unlock;

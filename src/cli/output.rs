@@ -11,6 +11,9 @@ use crate::model::ByteSize;
 
 use super::args::Format;
 
+/// How wide a terminal is that is none, or does not say.
+const USUAL_WIDTH: usize = 80;
+
 /// Where results go.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Output {
@@ -58,6 +61,12 @@ impl Output {
             }
         }
     }
+}
+
+/// How wide what is printed may be.
+pub(super) fn width() -> usize {
+    let terminal = terminal_size::terminal_size_of(io::stdout());
+    terminal.map_or(USUAL_WIDTH, |(width, _)| width.0.into())
 }
 
 /// A line for people, beside the data.

@@ -10,6 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::settings::Setup;
+use super::sight::Present;
 use super::wiring::Agent;
 use super::{status, systemd};
 use crate::job::{Active, JobError, JobId, JobResult};
@@ -98,12 +99,15 @@ impl Agent {
     fn pulse(&self, moved: &mut Moved) {
         let (runs, now) = (self.runner.active(), self.clock.now());
         moved.keep(&runs);
+        let mut moved_at = HashMap::new();
         for run in &*runs {
             let found = run.progress.snapshot();
+            let at = moved.at(run, found.moves, now);
+            moved_at.insert(run.job.id, at);
             let progress = RunProgress {
                 done_bytes: found.done_bytes,
                 expected_bytes: (found.total_bytes > 0).then_some(found.total_bytes),
-                moved_at: moved.at(run, found.moves, now),
+                moved_at: at,
             };
             self.metrics.run_progressed(&run.job.policy, RunKind::Backup, progress);
             // A verification may be part of its backup's run. A scheduled one tells of itself.
@@ -114,6 +118,15 @@ impl Agent {
         let world = self.worlds.now();
         let broker = self.broker.as_ref().map(|state| state.borrow().clone());
         self.status.is(&status::line(&runs, &world.settings.policies, (now, broker.as_ref())));
+        let present = Present {
+            now,
+            started_at: self.started_at,
+            runs: &runs,
+            moved: moved_at,
+            readiness: self.readiness.borrow().clone(),
+            broker,
+        };
+        self.view.send_replace(Arc::new(self.sight.view(&world, &self.metrics, &present)));
         let beats = [self.runner.last_beat(), *self.looked.borrow()];
         if beats.iter().all(|beat| Instant::now().duration_since(*beat) < STUCK) {
             systemd::alive();

@@ -1,4 +1,4 @@
-//! What the repository holds, read now and then for the metrics.
+//! What the repository holds, read now and then for metrics and status.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
+use super::sight::Sight;
 use super::world::Worlds;
 use crate::job::{self, Sizes};
 use crate::metrics::{Metrics, RepositoryClass};
@@ -30,17 +31,18 @@ const COUNT_PATIENCE: Duration = Duration::from_mins(30);
 /// Bytes by what they are there for, as last counted.
 type Counted = Arc<Mutex<BTreeMap<RepositoryClass, u64>>>;
 
-/// Reads the repository and tells the metrics.
+/// Reads the repository and tells metrics and status.
 #[derive(Debug)]
 pub(super) struct Reading {
     worlds: Worlds,
     metrics: Metrics,
+    sight: Sight,
     counted: Counted,
 }
 
 impl Reading {
-    pub(super) fn new(worlds: Worlds, metrics: Metrics) -> Self {
-        Self { worlds, metrics, counted: Counted::default() }
+    pub(super) fn new(worlds: Worlds, metrics: Metrics, sight: Sight) -> Self {
+        Self { worlds, metrics, sight, counted: Counted::default() }
     }
 
     /// Reads every five minutes and whenever `changed` says so. `seen` is told whether that
@@ -66,18 +68,22 @@ impl Reading {
     /// Reads now. A failure is logged, and leaves what was told before.
     pub(super) async fn once(&self) -> bool {
         let world = self.worlds.now();
-        match timeout(PATIENCE, job::run_overview(&world.context, Sizes::Known)).await {
-            Ok(Ok(mut facts)) => {
-                facts.bytes = self.counted().clone();
-                self.metrics.catalog(facts);
+        match timeout(PATIENCE, job::look_over(&world.context, Sizes::Known)).await {
+            Ok(Ok(mut found)) => {
+                found.facts.bytes = self.counted().clone();
+                self.metrics.catalog(found.facts.clone());
+                self.sight.read(found);
                 true
             }
             Ok(Err(error)) => {
                 tracing::warn!(error = %error.chain(), "the repository cannot be read");
+                self.sight.unreadable(error.chain(), error.remedy().map(str::to_owned));
                 false
             }
             Err(_) => {
-                tracing::warn!("the repository did not answer within {} s", PATIENCE.as_secs());
+                let why = format!("it did not answer within {} s", PATIENCE.as_secs());
+                tracing::warn!(why, "the repository cannot be read");
+                self.sight.unreadable(why, None);
                 false
             }
         }

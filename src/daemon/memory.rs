@@ -1,14 +1,16 @@
-//! What the journal remembers, told to the metrics.
+//! What the journal remembers, told to metrics and status.
 
 use std::path::PathBuf;
 
 use tokio::task::spawn_blocking;
 
 use super::observe::facts;
+use super::sight::Sight;
 use crate::job::{JobError, JobResult, JobState, Journal, JournalError};
 use crate::metrics::{Metrics, PolicyFacts};
 use crate::model::{Clock, ErrorKind};
-use crate::policy::{PolicySet, Retention};
+use crate::policy::PolicySet;
+use crate::status::Intent;
 
 /// Ended jobs that are looked through for the newest of each policy.
 const REMEMBERED: usize = 1000;
@@ -23,44 +25,43 @@ pub(super) async fn open_journal(state: PathBuf) -> JobResult<(Journal, String)>
     Ok((journal, agent))
 }
 
-/// Tells the metrics which policies there are.
+/// Tells metrics and status which policies there are.
 pub(super) async fn announce(
     policies: &PolicySet,
-    metrics: &Metrics,
+    (metrics, sight): (&Metrics, &Sight),
     journal: &Journal,
     clock: &dyn Clock,
 ) -> JobResult<()> {
     let now = clock.now();
-    let mut all = Vec::new();
+    let (mut all, mut intents) = (Vec::new(), Vec::new());
     for policy in policies.iter() {
         let name = policy.name.to_string();
         let memory = journal.on_disk(move |journal| journal.policy(&name, now)).await;
         let memory = memory.map_err(|error| unusable(&error))?;
-        let unsigned = |duration: jiff::SignedDuration| duration.unsigned_abs();
-        let interval = policy.schedule.as_ref().and_then(|schedule| schedule.longest_gap(now));
-        all.push(PolicyFacts {
-            name: policy.name.to_string(),
-            created_at: memory.first_seen,
-            max_age: policy.max_age_at(now).map(unsigned),
-            interval: interval.map(unsigned),
-            min_keep: match &policy.retention {
-                Retention::KeepAll => None,
-                Retention::Rules(rules) => Some(rules.min_keep.get()),
-            },
-        });
+        let created_at = memory.first_seen;
+        let intent = Intent { created_at: Some(created_at), ..Intent::of(policy, now) };
+        let Intent { max_age, interval, min_keep, .. } = intent;
+        let name = policy.name.to_string();
+        all.push(PolicyFacts { name, created_at, max_age, interval, min_keep });
+        intents.push(intent);
     }
     metrics.set_policies(&all);
+    sight.policies(intents);
     Ok(())
 }
 
-/// Tells the metrics how the newest run of each policy ended before this process began.
-pub(super) async fn remember(metrics: &Metrics, journal: &Journal) -> JobResult<()> {
+/// Tells metrics and status how the newest run of each policy ended before this process began.
+pub(super) async fn remember(
+    (metrics, sight): (&Metrics, &Sight),
+    journal: &Journal,
+) -> JobResult<()> {
     let ended = journal.on_disk(|journal| journal.ended_jobs(REMEMBERED)).await;
     let ended = ended.map_err(|error| unusable(&error))?;
     for job in ended.iter().rev() {
         if let JobState::Ended { outcome, at } = job.progress {
             let begun_at = job.begun_at.unwrap_or(at);
             metrics.run_remembered(&facts(job, outcome, (begun_at, at), None));
+            sight.ended(job, outcome, at);
         }
     }
     Ok(())

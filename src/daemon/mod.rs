@@ -61,6 +61,7 @@ mod pruning;
 mod reload;
 mod settings;
 mod shutdown;
+mod sight;
 mod slots;
 mod spooled;
 mod status;

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::pruning::Due;
 use super::settings::Client;
+use super::sight::Sight;
 use crate::job::{
     BackupReport, Change, Done, EventFailure, JobChange, JobId, JobRecord, JobState, Observer,
     Stop, job_letters,
@@ -22,10 +23,11 @@ impl Events {
     }
 }
 
-/// Tells Prometheus and the log.
+/// Tells Prometheus, the log and whoever asks for the status.
 #[derive(Debug)]
 pub(super) struct Telling {
     metrics: Metrics,
+    sight: Sight,
     clock: Arc<dyn Clock>,
     /// When the runs that are at work began.
     begun: Mutex<HashMap<JobId, Timestamp>>,
@@ -50,12 +52,12 @@ pub(super) struct Events {
 
 impl Telling {
     pub(super) fn new(
-        metrics: Metrics,
+        (metrics, sight): (Metrics, Sight),
         clock: Arc<dyn Clock>,
         (changed, doubt): (Arc<Notify>, Arc<Notify>),
         (due, events): (mpsc::UnboundedSender<Due>, Option<Events>),
     ) -> Self {
-        Self { metrics, clock, begun: Mutex::default(), changed, doubt, due, events }
+        Self { metrics, sight, clock, begun: Mutex::default(), changed, doubt, due, events }
     }
 
     fn begun(&self) -> MutexGuard<'_, HashMap<JobId, Timestamp>> {
@@ -67,6 +69,7 @@ impl Telling {
         if let (Some(begun_at), 1..) = (job.begun_at, job.interruptions) {
             let times = (begun_at, self.clock.now());
             self.metrics.run_ended(&facts(job, RunOutcome::Failed, times, None));
+            self.sight.ended(job, RunOutcome::Failed, times.1);
         }
     }
 
@@ -80,6 +83,7 @@ impl Telling {
             None => return,
         };
         self.metrics.run_ended(&facts(job, outcome, (started_at, ended_at), done));
+        self.sight.ended(job, outcome, ended_at);
         self.changed.notify_one();
         if outcome == RunOutcome::Failed {
             self.doubt.notify_one();
@@ -202,6 +206,7 @@ mod tests {
     use tokio::sync::{Notify, mpsc};
 
     use super::Telling;
+    use crate::daemon::sight::Sight;
     use crate::job::{Cause, JobEvent, JobId, JobRecord, JobRequest, Observer};
     use crate::metrics::Metrics;
     use crate::model::{BackupName, ManualClock};
@@ -219,7 +224,7 @@ mod tests {
         metrics.add_policy("p");
         let notices = (Arc::<Notify>::default(), Arc::<Notify>::default());
         let telling = Telling::new(
-            metrics.clone(),
+            (metrics.clone(), Sight::default()),
             Arc::new(ManualClock::at(NOW)),
             notices,
             (mpsc::unbounded_channel().0, None),

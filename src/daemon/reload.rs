@@ -26,8 +26,12 @@ impl Agent {
             Err(JobError::new(ErrorKind::Unreachable, message))
         });
         let found = match read {
-            Ok(()) => Check::Passed,
+            Ok(()) => {
+                self.sight.reloaded(None);
+                Check::Passed
+            }
             Err(error) => {
+                self.sight.reloaded(Some(error.chain()));
                 tracing::error!(error = %error.chain(), "the new settings are wrong; the old ones stay");
                 Check::Failed
             }
@@ -52,7 +56,8 @@ impl Agent {
         } else {
             self.setup.open(&settings.config).await?.metered(&self.metrics)
         };
-        announce(&settings.policies, &self.metrics, &self.journal, &*self.clock).await?;
+        let told = (&self.metrics, &self.sight);
+        announce(&settings.policies, told, &self.journal, &*self.clock).await?;
         let policies = settings.policies.len();
         self.worlds.replace(World { settings, context });
         self.doubt.notify_one();

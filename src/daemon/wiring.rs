@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -21,6 +22,7 @@ use super::proven::Proven;
 use super::proving::Proving;
 use super::pruning::{Due, Pruning};
 use super::settings::{Client, Setup};
+use super::sight::{Present, Sight};
 use super::slots::Slots;
 use super::spooled::Spooled;
 use super::systemd::Status;
@@ -31,6 +33,7 @@ use crate::broker::Broker;
 use crate::job::{JobError, JobResult, Journal, Runner, RunnerHandle, RunnerParts};
 use crate::metrics::Metrics;
 use crate::model::{Clock, ErrorKind};
+use crate::status::StatusView;
 use crate::trigger::{Intake, Outgoing, Schedules, Seconds};
 
 /// How often what follows from the time is told of policies.
@@ -42,6 +45,13 @@ pub(super) struct Agent {
     pub(super) setup: Arc<dyn Setup>,
     pub(super) worlds: Worlds,
     pub(super) metrics: Metrics,
+    /// What is known, for whoever asks how it all stands.
+    pub(super) sight: Sight,
+    /// The newest view of that.
+    pub(super) view: watch::Sender<Arc<StatusView>>,
+    /// What a backup waits for.
+    pub(super) readiness: watch::Sender<Readiness>,
+    pub(super) started_at: Timestamp,
     pub(super) journal: Journal,
     pub(super) runner: RunnerHandle,
     pub(super) clock: Arc<dyn Clock>,
@@ -66,6 +76,20 @@ pub(super) struct Agent {
     pub(super) ended: BTreeSet<&'static str>,
 }
 
+/// What there is to see before the repository was read.
+fn first_view(
+    sight: &Sight,
+    world: &World,
+    metrics: &Metrics,
+    now: Timestamp,
+) -> (watch::Sender<Readiness>, watch::Sender<Arc<StatusView>>) {
+    let waiting = vec![Waiting { what: "catalog", why: "it is not read yet".to_owned() }];
+    let readiness = Readiness { waiting };
+    let present = Present::of_start(now, readiness.clone());
+    let view = Arc::new(sight.view(world, metrics, &present));
+    (watch::Sender::new(readiness), watch::Sender::new(view))
+}
+
 impl Agent {
     /// Makes it and starts its loops.
     pub(super) async fn start(setup: Arc<dyn Setup>) -> JobResult<Self> {
@@ -84,9 +108,12 @@ impl Agent {
         let broker = setup.broker(&worlds.now().settings.config, who)?;
         let posted = Arc::new(Notify::new());
         let events = broker.is_some().then(|| Events::of(who, &posted));
-        let telling = Telling::new(metrics.clone(), Arc::clone(&clock), notices, (due, events));
-        announce(&worlds.now().settings.policies, &metrics, &journal, &*clock).await?;
-        remember(&metrics, &journal).await?;
+        let sight = Sight::default();
+        let told = (metrics.clone(), sight.clone());
+        let telling = Telling::new(told, Arc::clone(&clock), notices, (due, events));
+        let told = (&metrics, &sight);
+        announce(&worlds.now().settings.policies, told, &journal, &*clock).await?;
+        remember(told, &journal).await?;
         let (runner, handle) = Runner::open(RunnerParts {
             journal: journal.clone(),
             work: Arc::new(AgentWork::of(&worlds, &metrics, &besides)),
@@ -96,10 +123,16 @@ impl Agent {
         .await
         .map_err(|error| unusable(&error))?;
         let (looked, sees_looked) = watch::channel(Instant::now());
+        let started_at = clock.now();
+        let (readiness, view) = first_view(&sight, &worlds.now(), &metrics, started_at);
         let mut this = Self {
             setup,
             worlds,
             metrics,
+            sight,
+            view,
+            readiness,
+            started_at,
             journal,
             runner: handle,
             clock,
@@ -126,12 +159,9 @@ impl Agent {
         (changed, due): (Arc<Notify>, mpsc::UnboundedReceiver<Due>),
         (broker, besides, posted): (Option<Arc<dyn Broker>>, Besides, Arc<Notify>),
     ) -> JobResult<()> {
-        let readiness = watch::Sender::new(Readiness {
-            waiting: vec![Waiting { what: "catalog", why: "it is not read yet".to_owned() }],
-        });
-        self.listen(&readiness).await?;
+        self.listen().await?;
         self.status.is("reading the repository");
-        let reading = Reading::new(self.worlds.clone(), self.metrics.clone());
+        let reading = Reading::new(self.worlds.clone(), self.metrics.clone(), self.sight.clone());
         let read = reading.once().await;
         let mut proving = self.proving(&besides, &changed);
         proving.tell().await;
@@ -143,7 +173,7 @@ impl Agent {
         if let Some(broker) = broker {
             self.keep_connected(broker, &besides, posted);
         }
-        self.keep_looking(readiness, Arc::clone(&changed), (reading, read));
+        self.keep_looking(Arc::clone(&changed), (reading, read));
         self.keep_pruning(besides, due, changed);
         self.tasks.spawn(async move {
             proving.go_on().await;
@@ -152,13 +182,17 @@ impl Agent {
         Ok(())
     }
 
-    async fn listen(&mut self, readiness: &watch::Sender<Readiness>) -> JobResult<()> {
+    async fn listen(&mut self) -> JobResult<()> {
         let world = self.worlds.now();
         let config = &world.settings.config;
         let whole = (Some(config.api.listen), Surface::Whole(config.api.token.clone()));
         for (address, surface) in [whole, (config.metrics.listen, Surface::MetricsOnly)] {
             let Some(address) = address else { continue };
-            let shown = Shown { metrics: self.metrics.clone(), readiness: readiness.subscribe() };
+            let shown = Shown {
+                metrics: self.metrics.clone(),
+                readiness: self.readiness.subscribe(),
+                status: self.view.subscribe(),
+            };
             let server = Server::bind(address, surface, shown).await.map_err(|error| {
                 let hint = error.hint();
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -188,8 +222,8 @@ impl Agent {
         );
         let (worlds, stop) = (self.worlds.clone(), self.stop_schedules.clone());
         let mut seen = worlds.now();
-        let (metrics, journal, clock) =
-            (self.metrics.clone(), self.journal.clone(), Arc::clone(&self.clock));
+        let (metrics, sight) = (self.metrics.clone(), self.sight.clone());
+        let (journal, clock) = (self.journal.clone(), Arc::clone(&self.clock));
         self.tasks.spawn(async move {
             let mut told = Instant::now();
             while stop.run_until_cancelled(seconds.next()).await.is_some() {
@@ -203,7 +237,8 @@ impl Agent {
                 // How old a backup may be follows the next slots, which change.
                 if told.elapsed() > TELL_EVERY {
                     told = Instant::now();
-                    if let Err(error) = announce(policies, &metrics, &journal, &*clock).await {
+                    let told = (&metrics, &sight);
+                    if let Err(error) = announce(policies, told, &journal, &*clock).await {
                         tracing::warn!(error = %error.chain(), "policies cannot be told of");
                     }
                 }
@@ -286,12 +321,7 @@ impl Agent {
     }
 
     /// The catalog, and whether a backup would work.
-    fn keep_looking(
-        &mut self,
-        readiness: watch::Sender<Readiness>,
-        changed: Arc<Notify>,
-        (reading, read): (Reading, bool),
-    ) {
+    fn keep_looking(&mut self, changed: Arc<Notify>, (reading, read): (Reading, bool)) {
         let seen = watch::Sender::new(read);
         let is_read = seen.subscribe();
         let stop = self.stop.clone();
@@ -302,6 +332,7 @@ impl Agent {
         let (worlds, metrics, stop) =
             (self.worlds.clone(), self.metrics.clone(), self.stop.clone());
         let (journal, doubt) = (self.journal.clone(), Arc::clone(&self.doubt));
+        let readiness = self.readiness.clone();
         let signs = Signs { catalog: is_read, journal, doubt, broker: self.broker.clone() };
         self.tasks.spawn(async move {
             let looking = preflight::keep_looking(&worlds, &metrics, signs, readiness);

@@ -47,6 +47,7 @@ mod filling;
 mod gather;
 mod held;
 mod list;
+mod look_over;
 mod once;
 mod overview;
 mod pause;
@@ -80,6 +81,7 @@ pub use events::{
 pub use export::{ExportOptions, run_export};
 pub use filling::Staging;
 pub use list::{ListRow, Sizes, run_list};
+pub use look_over::{Overview, look_over, unread_repository};
 pub use once::{Made, make_once};
 pub use overview::run_overview;
 pub use proofs::{Proofs, ProofsWanted, run_proofs};

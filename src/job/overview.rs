@@ -1,50 +1,40 @@
 //! The catalog as metrics tell it: what is there of each policy.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::catalog::{self, BackupRecord, BackupState, Cluster, Repository};
+use crate::catalog::{self, BackupRecord, BackupState, Cluster};
 use crate::manifest::{FileId, Manifest};
 use crate::metrics::{BackupFigures, CatalogFacts, PolicyCatalog, RepositoryClass};
 use crate::model::{Layout, RunOutcome};
 
-use super::{JobContext, JobResult, Sizes};
+use super::{JobContext, JobResult, Sizes, look_over};
 
-/// Reads the catalog of the context's own cluster; an absent repository is an empty one. With
-/// [`Sizes::Unique`] it reads all lists of files too, to tell what the bytes are there for.
+/// What metrics tell of the catalog of the context's own cluster, see [`look_over`].
 pub async fn run_overview(context: &JobContext, sizes: Sizes) -> JobResult<CatalogFacts> {
-    let read_at = context.clock.now();
-    let repository = Repository::unopened(Arc::clone(&context.repository));
-    let cluster = repository.cluster(&context.cluster);
-    let records = catalog::list_own(&cluster, &*context.clock).await?;
-    let bytes = match sizes {
-        Sizes::Known => BTreeMap::new(),
-        Sizes::Unique => bytes(&cluster, &records).await,
-    };
-    let space = context.repository.space().await?;
-    Ok(CatalogFacts {
-        read_at,
-        policies: by_policy(&records, read_at),
-        bytes,
-        free_bytes: space.map(|space| space.free),
-        min_free_bytes: space.map(|space| context.min_free.bytes(space.total)),
-    })
+    Ok(look_over(context, sizes).await?.facts)
 }
 
-fn by_policy(records: &[BackupRecord], now: Timestamp) -> BTreeMap<String, PolicyCatalog> {
+pub(super) fn by_policy(
+    records: &[BackupRecord],
+    now: Timestamp,
+) -> BTreeMap<String, PolicyCatalog> {
     let mut policies: BTreeMap<String, PolicyCatalog> = BTreeMap::new();
     // What milvus-backup wrote is of no policy.
     for record in records.iter().filter(|record| record.state != BackupState::Foreign) {
-        let policy = match (&record.manifest, &record.attempt) {
-            (Some(manifest), _) => manifest.policy.as_str(),
-            (None, Some(attempt)) => attempt.policy.as_str(),
-            (None, None) => "",
-        };
-        add(policies.entry(policy.to_owned()).or_default(), record, now);
+        add(policies.entry(policy_of(record).to_owned()).or_default(), record, now);
     }
     policies
+}
+
+/// The policy of a backup; empty for none.
+pub(super) fn policy_of(record: &BackupRecord) -> &str {
+    match (&record.manifest, &record.attempt) {
+        (Some(manifest), _) => &manifest.policy,
+        (None, Some(attempt)) => &attempt.policy,
+        (None, None) => "",
+    }
 }
 
 /// Takes one backup into the view of its policy. A deleted one counts as what it is now.
@@ -70,7 +60,7 @@ fn add(policy: &mut PolicyCatalog, record: &BackupRecord, now: Timestamp) {
 }
 
 /// When and how the run of a backup ended, where that was written down.
-fn end(record: &BackupRecord) -> Option<(Timestamp, RunOutcome)> {
+pub(super) fn end(record: &BackupRecord) -> Option<(Timestamp, RunOutcome)> {
     match (record.state, &record.manifest, &record.attempt) {
         (BackupState::Complete | BackupState::Suspect, Some(manifest), _) => {
             Some((manifest.completed_at, RunOutcome::Complete))
@@ -111,7 +101,10 @@ fn figures(manifest: &Manifest) -> BackupFigures {
 }
 
 /// Bytes of the files that backups name, and of those that only deleted ones do.
-async fn bytes(cluster: &Cluster, records: &[BackupRecord]) -> BTreeMap<RepositoryClass, u64> {
+pub(super) async fn bytes(
+    cluster: &Cluster,
+    records: &[BackupRecord],
+) -> BTreeMap<RepositoryClass, u64> {
     let (deleted, kept): (Vec<_>, Vec<_>) =
         records.iter().partition(|record| record.state == BackupState::Tombstoned);
     let own = [own_bytes(&kept), own_bytes(&deleted)];

@@ -89,14 +89,19 @@ impl ClusterLayout {
         self.drills().key(format_args!("{id}.json"))
     }
 
+    /// What is known of how well backups come back, by policy.
+    pub fn proofs(&self) -> KeyPrefix {
+        self.root.join("_proofs")
+    }
+
     /// How drills of a policy's backups ended.
     pub fn drill_proof(&self, policy: &PolicyName) -> ObjectKey {
-        self.root.join("_proofs").join(policy).key("drill.json")
+        self.proofs().join(policy).key("drill.json")
     }
 
     /// When the files of a policy's backups were read again.
     pub fn reading_proof(&self, policy: &PolicyName) -> ObjectKey {
-        self.root.join("_proofs").join(policy).key("verify.json")
+        self.proofs().join(policy).key("verify.json")
     }
 
     /// All leases.

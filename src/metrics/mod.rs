@@ -33,6 +33,7 @@ mod broker;
 mod facts;
 mod families;
 mod handle;
+mod known;
 mod labels;
 mod policies;
 mod proofs;
@@ -48,6 +49,7 @@ pub use facts::{
 };
 pub use families::{FAMILIES, Family};
 pub use handle::Metrics;
+pub use known::KnownFacts;
 pub use labels::{
     Check, CodeClass, Direction, EventResult, GcCall, GcScope, LeaseScope, MessageResult,
     MissReason, PruneFailure, RepositoryClass, Side, StorageCall, TriggerSource, VerifyLevel,

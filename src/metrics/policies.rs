@@ -19,10 +19,9 @@ impl Metrics {
         for removed in state.policies.difference(&names) {
             self.families().forget(removed);
         }
-        state.ended.retain(|(policy, _), _| policy.is_empty() || names.contains(policy));
-        state.running.retain(|(policy, _), _| policy.is_empty() || names.contains(policy));
         let added: Vec<String> = names.difference(&state.policies).cloned().collect();
         state.policies = names;
+        state.keep_known();
         for policy in policies {
             self.show_policy(policy);
         }
@@ -42,10 +41,14 @@ impl Metrics {
 
     /// The policy's next slot; none if it has no schedule or is paused.
     pub fn next_run(&self, policy: &str, at: Option<Timestamp>) {
-        let state = self.state();
+        let mut state = self.state();
         if state.knows(policy) {
             let gauges = &self.families().schedule_next_run_timestamp_seconds;
             set_if_any(gauges, &[policy], at.map(seconds));
+            match at {
+                Some(at) => state.next.insert(policy.to_owned(), at),
+                None => state.next.remove(policy),
+            };
         }
     }
 

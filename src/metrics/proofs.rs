@@ -9,7 +9,7 @@ use crate::model::RunKind;
 impl Metrics {
     /// What is known of a policy's drills.
     pub fn drills(&self, policy: &str, facts: &DrillFacts) {
-        let state = self.state();
+        let mut state = self.state();
         if !state.knows(policy) {
             return;
         }
@@ -29,11 +29,12 @@ impl Metrics {
             Some((_, took)) => rto.with_label_values(labels).set(took.as_secs_f64()),
             None => unset(rto, labels),
         }
+        state.drills.insert(policy.to_owned(), facts.clone());
     }
 
     /// What is known of a policy's scheduled verifications.
     pub fn readings(&self, policy: &str, facts: &ReadingFacts) {
-        let state = self.state();
+        let mut state = self.state();
         if !state.knows(policy) {
             return;
         }
@@ -47,5 +48,6 @@ impl Metrics {
         set_if_any(&families.verify_max_age_seconds, labels, max_age);
         let since = facts.read_since.map(seconds);
         set_if_any(&families.verify_read_since_timestamp_seconds, labels, since);
+        state.readings.insert(policy.to_owned(), facts.clone());
     }
 }

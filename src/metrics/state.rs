@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::model::{RunKind, RunOutcome};
 
-use super::{CatalogFacts, GcScope};
+use super::{CatalogFacts, DrillFacts, GcScope, ReadingFacts};
 
 /// A policy and what it does.
 pub(super) type RunKey = (String, RunKind);
@@ -22,6 +22,12 @@ pub(super) struct State {
     pub(super) ended: BTreeMap<RunKey, Ended>,
     /// How many runs are at work.
     pub(super) running: BTreeMap<RunKey, u32>,
+    /// The next slot of each policy that has one.
+    pub(super) next: BTreeMap<String, Timestamp>,
+    /// What is known of each policy's drills.
+    pub(super) drills: BTreeMap<String, DrillFacts>,
+    /// The same of scheduled verifications.
+    pub(super) readings: BTreeMap<String, ReadingFacts>,
     /// How many pauses are held.
     pub(super) pauses: BTreeMap<GcScope, u32>,
 }
@@ -36,6 +42,16 @@ pub(super) struct Ended {
 }
 
 impl State {
+    /// Forgets what is known of policies that are gone.
+    pub(super) fn keep_known(&mut self) {
+        let Self { policies, ended, running, next, drills, readings, .. } = self;
+        ended.retain(|(policy, _), _| policy.is_empty() || policies.contains(policy));
+        running.retain(|(policy, _), _| policy.is_empty() || policies.contains(policy));
+        next.retain(|policy, _| policies.contains(policy));
+        drills.retain(|policy, _| policies.contains(policy));
+        readings.retain(|policy, _| policies.contains(policy));
+    }
+
     /// Whether events of the policy are recorded.
     pub(super) fn knows(&self, policy: &str) -> bool {
         policy.is_empty() || self.policies.contains(policy)

@@ -134,6 +134,13 @@ fn every_field_of_an_event_is_in_the_readme() {
     assert!(told.len() > 30, "{told:?}");
 }
 
+/// What `status` prints there is what it prints.
+#[test]
+fn the_screen_of_status_is_in_the_readme() {
+    let screen = include_str!("../fixtures/status/troubled-80.txt");
+    assert!(README.contains(&format!("```\n{screen}```\n")), "README.md wants:\n\n{screen}");
+}
+
 /// The layers are drawn once and shown twice.
 #[test]
 fn the_diagram_is_that_of_the_crate() {

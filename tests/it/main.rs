@@ -53,6 +53,7 @@ mod source;
 mod standalone;
 mod standalone_crash;
 mod standalone_export;
+mod status;
 mod steps;
 mod store;
 mod support;

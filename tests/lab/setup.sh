@@ -4,7 +4,7 @@
 # argument `s3` the one with moto's S3 server, with `grafana` and `grafana-11` those with
 # Grafana's foundation SDK; their requirements do not fit together. With
 # argument `rabbitmq` one with a client, and Debian's rabbitmq-server. With argument `promtool`,
-# `systemd-analyze` or `g++` it sees to that program. Safe to call any
+# `systemd-analyze`, `chromium` or `g++` it sees to that program. Safe to call any
 # number of times and from several processes; prints the path of its python, or the program's.
 set -euo pipefail
 
@@ -53,6 +53,12 @@ case "${1:-milvus}" in
         lock
         command -v systemd-analyze >/dev/null || apt_get systemd install -y -q --no-install-recommends systemd
         command -v systemd-analyze; exit ;;
+    chromium)
+        command -v chromium-headless-shell && exit
+        lock
+        command -v chromium-headless-shell >/dev/null ||
+            apt_get chromium-headless-shell install -y -q --no-install-recommends chromium-headless-shell fonts-dejavu-core
+        command -v chromium-headless-shell; exit ;;
     g++)
         command -v g++ && exit
         lock

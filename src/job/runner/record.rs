@@ -113,6 +113,9 @@ pub struct JobRecord {
     pub interruptions: u32,
     /// Why it is as it is: the error of its last run.
     pub detail: Option<String>,
+    /// What to do about that; it is at the end of `detail`, too.
+    #[serde(default)]
+    pub hint: Option<String>,
     /// Who asked for it by messages, at first or since.
     #[serde(default)]
     pub requesters: Vec<Requester>,
@@ -132,6 +135,7 @@ impl JobRecord {
             progress: JobState::Queued { runs: 0 },
             interruptions: 0,
             detail: None,
+            hint: None,
             requesters,
         }
     }
@@ -179,6 +183,7 @@ impl JobRecord {
         let draining = matches!(self.progress, JobState::Stopping { why: Stop::Draining, .. });
         if self.progress.is_at_work() && !draining {
             self.interruptions += 1;
+            self.hint = None;
             self.detail = Some("the agent was killed while it was at work".to_owned());
         }
         let event = if self.interruptions > MAX_INTERRUPTIONS {

@@ -152,6 +152,17 @@ impl JobState {
         }
     }
 
+    /// When the next run begins, after one that failed.
+    pub fn waits_until(self) -> Option<Timestamp> {
+        match self {
+            Self::Waiting { until, .. } => Some(until),
+            Self::Queued { .. }
+            | Self::Running { .. }
+            | Self::Stopping { .. }
+            | Self::Ended { .. } => None,
+        }
+    }
+
     /// Whether a run is at work.
     pub fn is_at_work(self) -> bool {
         matches!(self, Self::Running { .. } | Self::Stopping { .. })

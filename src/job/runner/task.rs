@@ -215,11 +215,13 @@ impl Runner {
         let event = match &ended {
             Ok(done) => {
                 job.detail.clone_from(&done.detail);
+                job.hint = None;
                 JobEvent::End(done.outcome, now)
             }
             Err(error) => {
                 let hint = error.remedy().map(|hint| format!(" ({hint})")).unwrap_or_default();
                 job.detail = Some(format!("{}{hint}", error.chain()));
+                job.hint = error.remedy().map(str::to_owned);
                 after_failure(job.progress, error.kind(), limits, now)
             }
         };

@@ -19,7 +19,6 @@ use crate::schema::{SchemaSummary, rename_and_strip};
 use super::cluster::{Outcome, Task};
 use super::collection::{Collection, PartitionState};
 use super::fake::{FakeMilvus, absent};
-use super::importing::unseen;
 use super::script::{ImportScript, MilvusCall};
 
 fn error(kind: MilvusErrorKind, message: &str) -> MilvusError {

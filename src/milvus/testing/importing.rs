@@ -11,7 +11,7 @@ impl FakeMilvus {
     pub(super) async fn read(&self, request: &ImportRequest) -> MilvusResult<Outcome> {
         let fields = self.with(&request.namespace, |collection| collection.fields())?;
         let Some(insert) = self.mounted(&request.insert_folder) else {
-            return Ok(unseen(request));
+            return Ok(Outcome::unseen(request));
         };
         let delta = request.delta_folder.as_deref().and_then(|path| self.mounted(path));
         let segments = match logs::read(insert, delta).await.map_err(|error| storage(&error))? {
@@ -37,10 +37,4 @@ impl FakeMilvus {
         let (namespace, partition) = (request.namespace.clone(), request.partition.clone());
         Ok(Outcome::Add { namespace, partition, contents })
     }
-}
-
-/// A folder that Milvus cannot see is an empty one.
-pub(super) fn unseen(request: &ImportRequest) -> Outcome {
-    let (namespace, partition) = (request.namespace.clone(), request.partition.clone());
-    Outcome::Add { namespace, partition, contents: Vec::new() }
 }

@@ -1,0 +1,5 @@
+//! Facts in, what people read out.
+
+mod judging;
+mod shown;
+mod world;
