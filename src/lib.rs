@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod model;
 pub mod schema;
 // 1 intent and format, pure
+pub mod binlog;
 pub mod config;
 pub mod manifest;
 pub mod policy;

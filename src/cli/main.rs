@@ -16,7 +16,8 @@ use crate::model::ErrorKind;
 use crate::storage::Access;
 
 use super::args::{
-    Arguments, BackupArguments, Command, ConfigCommand, ExportArguments, Format, PruneArguments,
+    Arguments, BackupArguments, Command, ConfigCommand, ExportArguments, Format, NameArguments,
+    PruneArguments, RestoreArguments,
 };
 use super::output::{Output, talk};
 use super::told::told;
@@ -123,12 +124,7 @@ async fn dispatch(
             told(config, Some(run), open(Access::WriteIfAllowed).await, work).await
         }
         Command::Drill(arguments) => {
-            let (run, context) = (drill::told(&arguments), open(Access::WriteExisting).await);
-            let work = async move |context: JobContext, metrics: &Metrics| {
-                let work = drill::run(config, &context, arguments, (output, metrics));
-                shown(&context, Box::pin(work)).await
-            };
-            told(config, Some(run), context, work).await
+            drilled(config, open(Access::WriteExisting).await, arguments, output).await
         }
         Command::Export(arguments) => {
             exported(&open(Access::WriteExisting).await?, arguments, output).await
@@ -156,15 +152,38 @@ async fn dispatch(
         }
         Command::Backup(arguments) => back_up(config, arguments, output, cancel).await,
         Command::Restore(arguments) => {
-            let run = restore::told(&arguments);
             let context = open(restore::access(&arguments)).await;
-            let work = async move |context: JobContext, metrics: &Metrics| {
-                let work = restore::run(config, &context, arguments, output, metrics);
-                shown(&context, Box::pin(work)).await
-            };
-            told(config, run, context, work).await
+            restored(config, context, arguments, output).await
         }
     }
+}
+
+async fn restored(
+    config: &Config,
+    context: JobResult<JobContext>,
+    arguments: RestoreArguments,
+    output: Output,
+) -> JobResult<ExitStatus> {
+    let run = restore::told(&arguments);
+    let work = async move |context: JobContext, metrics: &Metrics| {
+        let work = restore::run(config, &context, arguments, output, metrics);
+        shown(&context, Box::pin(work)).await
+    };
+    told(config, run, context, work).await
+}
+
+async fn drilled(
+    config: &Config,
+    context: JobResult<JobContext>,
+    arguments: NameArguments,
+    output: Output,
+) -> JobResult<ExitStatus> {
+    let run = drill::told(&arguments);
+    let work = async move |context: JobContext, metrics: &Metrics| {
+        let work = drill::run(config, &context, arguments, (output, metrics));
+        shown(&context, Box::pin(work)).await
+    };
+    told(config, Some(run), context, work).await
 }
 
 async fn pruned(

@@ -12,10 +12,10 @@ use super::{
 };
 use crate::model::{
     ClusterFlush, CollectionDescription, DatabaseDescription, FlushAnswer, IndexDescription,
-    KeyValue, LoadState, Partition, Rbac, SegmentInfo, SegmentLogs,
+    KeyValue, LoadState, Partition, PrimaryKeys, Rbac, SegmentInfo, SegmentLogs,
 };
 
-/// What a backup and a restore ask of a Milvus server. Lists are sorted, by id where they
+/// What a backup, a restore and a drill ask of a Milvus server. Lists are sorted, by id where they
 /// have ids.
 #[async_trait]
 pub trait MilvusApi: Debug + Send + Sync + 'static {
@@ -140,6 +140,19 @@ pub trait MilvusApi: Debug + Send + Sync + 'static {
 
     /// 0 to 100 for what was asked to be loaded.
     async fn load_percent(&self, namespace: &Namespace, state: &LoadState) -> MilvusResult<i64>;
+
+    /// How many rows a loaded collection has, as far as everything that was written before the
+    /// call. Rows that share a key count one by one; on 2.2, which cannot count, as one.
+    async fn count_rows(&self, namespace: &Namespace) -> MilvusResult<u64>;
+
+    /// Which of these keys a loaded collection has, as far as everything that was written before
+    /// the call; each once, sorted. Who asks decides how many are asked for at once.
+    async fn find_keys(
+        &self,
+        namespace: &Namespace,
+        key_field: &str,
+        keys: &PrimaryKeys,
+    ) -> MilvusResult<PrimaryKeys>;
 
     /// Gives a collection another name in the same database, loaded or not. A name that an
     /// alias has, even a dangling one, is [`super::MilvusErrorKind::AlreadyExists`].

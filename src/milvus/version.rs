@@ -86,6 +86,11 @@ impl MilvusVersion {
         self.line() == Some(ServerLine::V2_2)
     }
 
+    /// Whether it answers `count(*)`.
+    pub fn counts_rows(&self) -> bool {
+        self.line().is_some_and(|line| line > ServerLine::V2_2)
+    }
+
     /// `end_ts` of an import: 2.2 and 2.3 take physical milliseconds and leave out rows and
     /// deletes after it (measured on 2.2.16 and 2.3.5. A hybrid value is composed twice and
     /// overflows: 2.3.5 silently drops rows, 2.2.16 keeps all); 2.5 and later take the hybrid

@@ -9,6 +9,7 @@ mod backup;
 mod boundary;
 mod import;
 mod jobs;
+mod keys;
 mod prune;
 mod rbac;
 mod reread;
@@ -27,6 +28,7 @@ pub use boundary::{
 };
 pub use import::{Batch, BatchLimit, Lying, Reads, in_import_order, next_batch};
 pub use jobs::{JobBatch, JobKind, JobLimits, has_deltas, import_jobs, unreadable};
+pub use keys::{ExpectedKeys, KeyHistory, KeyRoom};
 pub use prune::{
     BackupFacts, DrillFacts, Found, Judgement, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts,
     StagingOwner, Subject, Verdict, goes_at, judge_backup, plan_prune,

@@ -176,8 +176,8 @@ pub fn plan_drill(manifest: &Manifest, id: &str) -> RestorePlan {
         };
         let name =
             |number| Namespace::new(&from.database, drill_name(&from.collection, number, id));
-        let to = (0..).map(name).find(|name| !given.contains(name));
-        let to = to.expect("there are more numbers than collections");
+        let to = (0..=given.len()).map(name).find(|name| !given.contains(name));
+        let to = to.expect("there are more numbers than names that were given");
         given.insert(to.clone());
         plan.databases.insert(to.database.clone());
         plan.collections.push(CollectionRestore {

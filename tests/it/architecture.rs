@@ -8,6 +8,7 @@ use crate::source::{Source, is_ident, sources};
 const IMPORTS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("metrics", &["model"]),
+    ("binlog", &["model"]),
     ("config", &["model"]),
     ("policy", &["model"]),
     ("schema", &["model"]),
@@ -16,14 +17,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("storage", &["model", "metrics", "config"]),
     ("broker", &["model", "config"]),
     ("milvus", &["model", "metrics", "config", "schema"]),
-    ("milvus/testing", &["model", "config", "schema", "storage"]),
+    ("milvus/testing", &["model", "binlog", "config", "schema", "storage"]),
     ("catalog", &["model", "manifest", "plan", "storage"]),
     ("transfer", &["model", "manifest", "config", "plan", "storage"]),
     (
         "job",
         &[
-            "model", "metrics", "config", "policy", "schema", "manifest", "plan", "storage",
-            "milvus", "catalog", "transfer",
+            "model", "metrics", "binlog", "config", "policy", "schema", "manifest", "plan",
+            "storage", "milvus", "catalog", "transfer",
         ],
     ),
     ("api", &["model", "metrics"]),
@@ -56,6 +57,7 @@ const CONFINED: &[(&[&str], &[&str])] = &[
     (&["rustls_native_certs"], &["milvus/grpc/", "broker/rabbit/"]),
     (&["tower"], &["milvus/grpc/client.rs"]),
     (&["rustix"], &["storage/local/", "storage/suspended.rs", "catalog/holder.rs"]),
+    (&["parquet"], &["binlog/"]),
     (&["prometheus"], &["metrics/"]),
     (&["axum"], &["api/"]),
     (&["clap", "indicatif", "comfy_table", "tracing_subscriber"], &["cli/"]),
@@ -97,7 +99,7 @@ const CONFINED: &[(&[&str], &[&str])] = &[
 
 /// What is pure and synchronous: no `async`, and the time is an argument.
 const PURE: &[&str] =
-    &["model/", "metrics/", "policy/", "schema/", "manifest/", "plan/", "config/"];
+    &["model/", "metrics/", "binlog/", "policy/", "schema/", "manifest/", "plan/", "config/"];
 const PURE_EXCEPT: &[&str] = &["model/clock.rs"];
 
 const MAX_LINES: usize = 400;

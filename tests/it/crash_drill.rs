@@ -18,7 +18,7 @@ use crate::support::{
     Lab, PARTITION, Process, assert_ends_clean, collections, namespace, staging_over,
 };
 
-const CALLS: [MilvusCall; 15] = [
+const CALLS: [MilvusCall; 17] = [
     MilvusCall::Version,
     MilvusCall::Databases,
     MilvusCall::Collections,
@@ -33,6 +33,8 @@ const CALLS: [MilvusCall; 15] = [
     MilvusCall::Import,
     MilvusCall::ImportState,
     MilvusCall::Load,
+    MilvusCall::CountRows,
+    MilvusCall::FindKeys,
     MilvusCall::DropCollection,
 ];
 

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use milvus_backup_agent::catalog::BackupState;
 use milvus_backup_agent::job::{
-    ExportOptions, ListRow, Prune, Removal, RunOutcome, Sizes, StagingRoot, VerifyReport,
-    run_backup, run_delete, run_export, run_list, run_overview, run_pin, run_prune, run_restore,
-    run_verify,
+    DrillOptions, ExportOptions, ListRow, Prune, Removal, RunOutcome, Sizes, StagingRoot,
+    VerifyReport, run_backup, run_delete, run_drill, run_export, run_list, run_overview, run_pin,
+    run_prune, run_restore, run_verify,
 };
 use milvus_backup_agent::manifest::{
     BackupLayout, ClusterLayout, FileList, Manifest, Placement, TreeDocument, decode,
@@ -294,4 +294,15 @@ async fn a_tree_excuses_no_lost_mark() {
     lab.repository.delete(&[ObjectKey::new("_repository.json").unwrap()]).await.unwrap();
     let error = run_list(&lab.context(), Sizes::Known).await.unwrap_err();
     assert!(error.chain().contains("there is no repository"), "{}", error.chain());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_can_be_drilled_and_nothing_of_ours_is_left_beside_it() {
+    let lab = lab().await;
+    write_tree(&lab, "old", "t").await;
+    let before = snapshot(&lab.repository).await;
+    let options = DrillOptions { backup: backup_name("t"), cluster: None };
+    let report = run_drill(&lab.context(), &lab.staging(), &options).await.unwrap();
+    assert_eq!(report.outcome, RunOutcome::Complete, "{report:?}");
+    assert_eq!(snapshot(&lab.repository).await, before);
 }

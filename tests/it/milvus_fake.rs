@@ -201,3 +201,17 @@ async fn an_import_sees_other_stores_where_they_are_mounted() {
     target.import_state(task).await.unwrap();
     assert_eq!(target.rows(&films), source.rows(&films));
 }
+
+#[tokio::test]
+async fn a_database_goes_when_it_is_empty_and_stays_when_it_is_not() {
+    let milvus = FakeMilvus::new(Arc::new(MemoryStore::default()));
+    let films = Namespace::new("other", "films");
+    milvus.add_collection(&films, SchemaDraft::new("films").encode());
+    let error = milvus.drop_database("other").await.unwrap_err();
+    assert!(error.to_string().contains("not empty"), "{error}");
+    milvus.drop_collection(&films).await.unwrap();
+    for _ in 0..2 {
+        milvus.drop_database("other").await.expect("an absent one is fine");
+    }
+    assert_eq!(milvus.databases().await.unwrap(), ["default"]);
+}

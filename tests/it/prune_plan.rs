@@ -3,14 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use milvus_backup_agent::config::Retention;
 use milvus_backup_agent::manifest::{
-    Attempt, AttemptEnd, FileId, LogKind, Manifest, ManifestOutcome, RestoreItem, RestoreLedger,
-    RestoreStep, Sighting, Tombstone,
+    Attempt, AttemptEnd, DrillLedger, FileId, LogKind, Manifest, ManifestOutcome, RestoreItem,
+    RestoreLedger, RestoreStep, Sighting, Tombstone,
 };
 use milvus_backup_agent::model::{ClusterName, Layout};
 use milvus_backup_agent::plan::{
-    BackupFacts, Found, LeaseFacts, Obstacle, Planned, PruneFacts, RestoreFacts, RetentionPlan,
-    Sieve, StagingFacts, StagingOwner, Subject, Verdict, is_due, judge_backup, plan_prune,
-    references,
+    BackupFacts, DrillFacts, Found, LeaseFacts, Obstacle, Planned, PruneFacts, RestoreFacts,
+    RetentionPlan, Sieve, StagingFacts, StagingOwner, Subject, Verdict, is_due, judge_backup,
+    plan_prune, references,
 };
 
 use crate::support::{backup_name, namespace};
@@ -230,6 +230,49 @@ fn leases_of_the_dead_go_when_nothing_needs_them() {
     }
 }
 
+fn drill() -> Found<DrillLedger> {
+    Found::Read(DrillLedger {
+        version: 1,
+        id: "0123abcd".to_owned(),
+        backup: backup_name("b"),
+        of: ClusterName::new("c1").unwrap(),
+        target: "http://m".to_owned(),
+        lease: "drill-0123abcd".to_owned(),
+        reading: "drill-b-1".to_owned(),
+        started_at: at(-1),
+        staging: Vec::new(),
+        databases: Vec::new(),
+        collections: vec![namespace("films__drill_0123abcd")],
+        emptied: false,
+    })
+}
+
+#[test]
+fn what_a_dead_drill_left_goes_where_it_can_be_reached() {
+    use Verdict::{Delete, Keep, Leave};
+    for (ledger, alive, here, verdict, words) in [
+        (drill(), true, true, Keep, "at work"),
+        (drill(), false, true, Delete, "its collection, `…__drill_0123abcd`"),
+        (drill(), false, false, Leave, "that Milvus's agent"),
+        (Found::Unreadable("cut off".to_owned()), false, false, Leave, "cut off"),
+        (Found::TooNew("version 2".to_owned()), false, false, Leave, "version 2"),
+        (Found::Absent, false, false, Keep, "ended meanwhile"),
+    ] {
+        let drills = vec![DrillFacts { id: "0123abcd".to_owned(), ledger, alive, here }];
+        let lease = |name: &str| LeaseFacts { name: name.to_owned(), alive };
+        let leases = vec![lease("drill-0123abcd"), lease("drill-b-1"), lease("drill-other")];
+        let facts = PruneFacts { drills, leases, ..PruneFacts::default() };
+        let (judged, why) = verdict_on(&facts, &Subject::Drill("0123abcd".to_owned()));
+        assert!(judged == verdict && why.contains(words), "{judged:?}, {why}");
+        // Without them, nobody could tell whether it is at work.
+        for name in ["drill-0123abcd", "drill-b-1"] {
+            let (of_lease, why) = verdict_on(&facts, &Subject::Lease(name.to_owned()));
+            let goes = !alive && (verdict == Delete || words == "ended meanwhile");
+            assert_eq!(of_lease == Delete, goes, "{name}: {why}");
+        }
+    }
+}
+
 #[test]
 fn staging_goes_when_its_restore_is_known_to_be_dead() {
     use StagingOwner::{Alive, Dead, Foreign, Unknown};
@@ -240,6 +283,10 @@ fn staging_goes_when_its_restore_is_known_to_be_dead() {
         ("restore-r", Unknown, -24, Verdict::Delete),
         ("restore-r", Unknown, -23, Verdict::Leave),
         ("restore-r", Unknown, 1, Verdict::Leave),
+        ("drill-r", Alive, -100, Verdict::Keep),
+        ("drill-r", Dead, 0, Verdict::Delete),
+        ("drill-r", Unknown, -23, Verdict::Leave),
+        ("drills", Dead, -100, Verdict::Leave),
         ("other", Dead, -100, Verdict::Leave),
     ] {
         let folder = folder.to_owned();

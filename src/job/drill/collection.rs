@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::job::filling::{Filled, ends_run, fill, index, load};
 use crate::job::{JobError, JobResult, RunOutcome};
-use crate::manifest::CollectionContent;
+use crate::manifest::{Boundary, CollectionContent};
 use crate::model::{ErrorKind, LoadState};
 use crate::plan::{CollectionRestore, RestorePlan, has_deltas};
 use crate::schema::SchemaSummary;
@@ -54,11 +54,15 @@ async fn restore_and_compare(
     }
     let restore_seconds = begun.elapsed().as_secs_f64();
     let mut problems = compare(filling, collection).await?;
-    problems.extend(lost(session, collection, &filled).await?);
+    let counted = match bare {
+        None => Some(filling.context.milvus.count_rows(&collection.restoring).await?),
+        Some(_) => None,
+    };
+    problems.extend(rows(session, collection, (&filled, counted)).await?);
     let mut drilled = DrilledCollection {
         database: collection.from.database.clone(),
         name: collection.from.collection.clone(),
-        rows: filled.imported,
+        rows: counted.unwrap_or(filled.imported),
         keys_checked: 0,
         deleted_keys_checked: 0,
         whole: false,
@@ -105,22 +109,27 @@ async fn keys(
     Ok(())
 }
 
-/// Without deletes every row comes back, unless Milvus was told to leave out what is beyond a
-/// boundary. How many rows milvus-backup counted is not how many are in its files.
-async fn lost(
+/// What is wrong with the number of rows. All that were imported are there, but for those that L0
+/// segments delete. Without deletes all that the backup has come back, unless Milvus was told to
+/// leave out what is beyond a boundary; how many rows milvus-backup counted is not how many are in
+/// its files.
+async fn rows(
     session: &Session<'_>,
     collection: &CollectionRestore,
-    filled: &Filled,
-) -> JobResult<Option<String>> {
+    (filled, counted): (&Filled, Option<u64>),
+) -> JobResult<Vec<String>> {
     let filling = &session.filling;
-    let Some(boundary) = collection.content.boundary else { return Ok(None) };
-    let told = filling.version.import_end_ts(boundary.timestamp).is_some();
     let list = filling.backup.list(&collection.content.list).await?;
-    if filled.imported == filled.stored || told || list.segments().iter().any(has_deltas) {
-        return Ok(None);
-    }
     let Filled { stored, imported, .. } = filled;
-    Ok(Some(format!("{imported} rows came back, the backup has {stored} and no delete")))
+    let l0 = list.segments().iter().any(|segment| segment.traits.l0);
+    let counted = counted.filter(|rows| rows > imported || (rows < imported && !l0));
+    let counted = counted.map(|rows| format!("it has {rows} rows, and {imported} were imported"));
+    let told = |boundary: Boundary| filling.version.import_end_ts(boundary.timestamp).is_some();
+    let whole = collection.content.boundary.is_some_and(|boundary| !told(boundary));
+    let fewer = whole && imported != stored && !list.segments().iter().any(has_deltas);
+    let fewer =
+        fewer.then(|| format!("{imported} rows came back, the backup has {stored} and no delete"));
+    Ok(counted.into_iter().chain(fewer).collect())
 }
 
 /// A vector field without an index, if there is one.
@@ -136,5 +145,38 @@ fn without_index(content: &CollectionContent) -> JobResult<Option<String>> {
 fn unloaded(error: JobError) -> JobError {
     let said = error.chain().to_lowercase();
     let memory = ["memory", "oom"].iter().any(|word| said.contains(word));
-    if memory { error.hint(ROOM) } else { error.or_hint("see Milvus's log") }
+    match error.kind() {
+        ErrorKind::Failed if memory => error.hint(ROOM),
+        ErrorKind::Failed => error.hint("see Milvus's log"),
+        ErrorKind::Usage
+        | ErrorKind::NothingToDo
+        | ErrorKind::NotFound
+        | ErrorKind::Locked
+        | ErrorKind::NotAuthorised
+        | ErrorKind::Unreachable
+        | ErrorKind::Damaged
+        | ErrorKind::Refused
+        | ErrorKind::Cancelled => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unloaded;
+    use crate::job::JobError;
+    use crate::model::ErrorKind;
+
+    #[test]
+    fn a_load_that_fails_for_want_of_memory_says_what_a_drill_needs() {
+        let hint = |kind, said: &str| {
+            let error = unloaded(JobError::new(kind, said).hint("--skip-load"));
+            error.remedy().unwrap_or_default().to_owned()
+        };
+        let oom = "load default.films: load segment failed, OOM if load, maxSegmentSize = 500 MB";
+        assert!(hint(ErrorKind::Failed, oom).contains("room in Milvus"));
+        let insufficient = "load default.films: insufficient memory to load: service memory limit";
+        assert!(hint(ErrorKind::Failed, insufficient).contains("room in Milvus"));
+        assert_eq!(hint(ErrorKind::Failed, "loading stands at 3 %"), "see Milvus's log");
+        assert_eq!(hint(ErrorKind::NotAuthorised, "no memory of you"), "--skip-load");
+    }
 }

@@ -44,21 +44,17 @@ fn differences(was: &CollectionContent, is: &Seen) -> Result<Vec<String>, schema
     told("the number of shards is", was.shards.into(), is.description.shards.into());
     let (level, is_level) = (was.consistency_level, is.description.consistency_level);
     told("the consistency level is", level.into(), is_level.into());
-    found.extend(sets(
-        "property",
-        properties(&was.properties),
-        properties(&is.description.properties),
-    ));
-    let names = |all: &[Partition]| all.iter().map(|one| one.name.clone()).collect();
-    found.extend(sets("partition", names(&was.partitions), names(&is.partitions)));
-    found.extend(sets("index", indexes(&was.indexes), indexes(&is.indexes)));
+    let is_properties = properties(&is.description.properties);
+    found.extend(sets("property", &properties(&was.properties), &is_properties));
+    found.extend(sets("partition", &names(&was.partitions), &names(&is.partitions)));
+    found.extend(sets("index", &indexes(&was.indexes), &indexes(&is.indexes)));
     Ok(found)
 }
 
 /// What is in one of two sets alone.
-fn sets(what: &str, was: BTreeSet<String>, is: BTreeSet<String>) -> Vec<String> {
-    let missing = was.difference(&is).map(|one| format!("{what} `{one}` is not there"));
-    let new = is.difference(&was).map(|one| format!("{what} `{one}` is not in the backup"));
+fn sets(what: &str, was: &BTreeSet<String>, is: &BTreeSet<String>) -> Vec<String> {
+    let missing = was.difference(is).map(|one| format!("{what} `{one}` is not there"));
+    let new = is.difference(was).map(|one| format!("{what} `{one}` is not in the backup"));
     missing.chain(new).collect()
 }
 
@@ -70,6 +66,10 @@ fn properties(all: &[KeyValue]) -> BTreeSet<String> {
 
 fn pairs<'p>(all: impl Iterator<Item = &'p KeyValue>) -> BTreeSet<String> {
     all.map(|one| format!("{}={}", one.key, one.value)).collect()
+}
+
+fn names(all: &[Partition]) -> BTreeSet<String> {
+    all.iter().map(|one| one.name.clone()).collect()
 }
 
 /// Each index by its field and what it was made with, in whatever order.

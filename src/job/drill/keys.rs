@@ -1,9 +1,53 @@
-//! The keys of a restored collection. To be replaced by those who read them.
+//! Whether the keys that came back are those of the backup.
+//!
+//! Which they have to be is in the backup's own files: the logs of the key field and of the
+//! timestamps, and the deltas. They are read a few at a time, and of a large collection only a
+//! sample of the keys is kept ([`KeyHistory`]). Then Milvus is asked for them: what was live at the
+//! boundary has to be there, what was deleted must not.
+//!
+//! A restore that does not tell Milvus the boundary brings back all that the files hold, and that
+//! is what is compared then. Files that this agent cannot read (storage version 2 and later,
+//! encryption, other types of keys) are no failure of the restore: no key is looked for, which the
+//! result says, and so does the log. A file that is missing or damaged is a problem, and no key is
+//! looked for either: without it nobody knows which ones have to be there.
 
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt, stream};
+
+use crate::binlog::{BinlogError, read_deletes, read_keys, read_timestamps};
 use crate::catalog::Readable;
-use crate::job::{JobContext, JobResult};
-use crate::manifest::{CollectionContent, CollectionRecord};
-use crate::model::Namespace;
+use crate::job::{JobContext, JobError, JobResult};
+use crate::manifest::{
+    CollectionContent, CollectionRecord, FileEntry, FileId, FileList, LogKind, SegmentFiles,
+};
+use crate::model::{ErrorKind, Namespace, PrimaryKey, PrimaryKeys};
+use crate::plan::{KeyHistory, KeyRoom};
+use crate::schema::SchemaSummary;
+use crate::storage::{ObjectStoreExt, StoreErrorKind};
+use crate::transfer::Stage;
+
+/// Milvus's hidden field of timestamps.
+const TIMESTAMPS: i64 = 1;
+
+/// Logs that are in memory at once, each of rows with that of their timestamps.
+const READ_AT_ONCE: usize = 2;
+
+/// Questions that Milvus has at once.
+const ASKED_AT_ONCE: usize = 4;
+
+/// A question of so many keys takes 2.3.5 0.2 s on two cores.
+const KEYS_PER_QUESTION: usize = 8192;
+
+/// Bytes of text in one question, so that its expression stays readable for Milvus.
+const BYTES_PER_QUESTION: usize = 256 << 10;
+
+/// Problems, and keys in a problem, that are told one by one.
+const TOLD: usize = 10;
+
+/// Characters of a key that are told.
+const SHOWN: usize = 60;
 
 /// How the keys of a restored collection compare with those of the backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,11 +62,337 @@ pub(super) struct KeyComparison {
     pub(super) problems: Vec<String>,
 }
 
-pub(super) async fn compare_keys(
-    _context: &JobContext,
-    _backup: &Readable,
-    (_collection, _content): (&CollectionRecord, &CollectionContent),
-    _restored: &Namespace,
-) -> JobResult<KeyComparison> {
-    Ok(KeyComparison { live: 0, deleted: 0, whole: false, problems: Vec::new() })
+impl KeyComparison {
+    /// No key was looked for.
+    fn of_none(problems: Vec<String>) -> Self {
+        Self { live: 0, deleted: 0, whole: false, problems }
+    }
 }
+
+/// Looks in a restored collection, which is loaded, for the keys of one in a backup.
+pub(super) async fn compare_keys(
+    context: &JobContext,
+    backup: &Readable,
+    (collection, content): (&CollectionRecord, &CollectionContent),
+    restored: &Namespace,
+) -> JobResult<KeyComparison> {
+    let work = compare(context, backup, (collection, content), restored).boxed();
+    let done = context.cancel.run_until_cancelled(work).await;
+    done.unwrap_or_else(|| Err(JobError::cancelled()))
+}
+
+async fn compare(
+    context: &JobContext,
+    backup: &Readable,
+    (collection, content): (&CollectionRecord, &CollectionContent),
+    restored: &Namespace,
+) -> JobResult<KeyComparison> {
+    let named = collection.namespace();
+    let schema = SchemaSummary::parse(&content.schema)
+        .map_err(|error| JobError::new(ErrorKind::Damaged, format!("{named}: {error}")))?;
+    let key = schema.fields.into_iter().find(|field| field.primary_key);
+    let key = key.ok_or_else(|| {
+        JobError::new(ErrorKind::Damaged, format!("{named}: its schema has no primary key"))
+    })?;
+    let version = context.milvus.version().await?;
+    let told = |timestamp| version.import_end_ts(timestamp).is_some();
+    let boundary = content.boundary.map(|boundary| boundary.timestamp).filter(|at| told(*at));
+
+    let list = backup.list(&content.list).await?;
+    let (logs, mut problems) = logs(&list, key.id);
+    context.progress.enter(Stage::Verify, logs.iter().map(Log::bytes).sum());
+    context.progress.subject(&restored.to_string());
+    let mut history = KeyHistory::new(boundary, KeyRoom::default());
+    let mut reads = stream::iter(logs)
+        .map(|log| read(context, backup, log).boxed())
+        .buffer_unordered(READ_AT_ONCE);
+    while let Some(read) = reads.next().await {
+        match read? {
+            Ok(Changes::Rows(partition, rows)) => {
+                rows.into_iter().for_each(|(key, at)| history.row(partition, key, at));
+            }
+            Ok(Changes::Deletes(partition, deletes)) => {
+                deletes.into_iter().for_each(|(key, at)| history.delete(partition, key, at));
+            }
+            Err(Trouble::Unreadable(why)) => {
+                tracing::warn!(collection = %named, why, "its keys are not compared");
+                return Ok(KeyComparison::of_none(Vec::new()));
+            }
+            Err(Trouble::Damage(why)) => problems.push(why),
+        }
+    }
+    if !problems.is_empty() {
+        problems.truncate(TOLD);
+        return Ok(KeyComparison::of_none(problems));
+    }
+    let expected = history.expected();
+    let mut differences = Differences::default();
+    let mut answers = stream::iter(questions(expected.keys))
+        .map(|question| ask(context, (restored, &key.name), question).boxed())
+        .buffered(ASKED_AT_ONCE);
+    while let Some(answer) = answers.next().await {
+        differences.add(answer?);
+        context.progress.touch();
+    }
+    Ok(KeyComparison {
+        live: differences.live,
+        deleted: differences.deleted,
+        whole: expected.whole,
+        problems: differences.problems(),
+    })
+}
+
+/// What has to be read together.
+#[derive(Debug)]
+enum Log {
+    /// Keys and their timestamps.
+    Rows { keys: File, timestamps: File },
+    /// Keys that were deleted.
+    Deletes(File),
+    /// A segment whose files hold several fields each.
+    Packed(i64),
+}
+
+#[derive(Debug)]
+struct File {
+    id: FileId,
+    bytes: u64,
+}
+
+impl Log {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Rows { keys, timestamps } => keys.bytes + timestamps.bytes,
+            Self::Deletes(file) => file.bytes,
+            Self::Packed(_) => 0,
+        }
+    }
+}
+
+/// What is to be read of a collection, and what is wrong with its list.
+fn logs(list: &FileList, key_field: i64) -> (Vec<Log>, Vec<String>) {
+    let (mut logs, mut problems) = (Vec::new(), Vec::new());
+    for segment in list.segments() {
+        if segment.traits.storage_version > 0 {
+            logs.push(Log::Packed(segment.segment));
+            continue;
+        }
+        let file = |kind, entry: &FileEntry| {
+            let SegmentFiles { collection, partition, segment, .. } = *segment;
+            let id = FileId { collection, partition, segment, kind, log: entry.log };
+            File { id, bytes: entry.size }
+        };
+        let field = |field| {
+            let found = segment.insert.iter().find(|files| files.field == field);
+            let files = found.map(|files| files.files.as_slice()).unwrap_or_default();
+            files.iter().map(move |entry| file(LogKind::Insert { field }, entry))
+        };
+        let (keys, timestamps) = (field(key_field), field(TIMESTAMPS));
+        if keys.len() == timestamps.len() {
+            let rows = keys.zip(timestamps);
+            logs.extend(rows.map(|(keys, timestamps)| Log::Rows { keys, timestamps }));
+        } else {
+            problems.push(format!(
+                "segment {} has {} logs of keys and {} of timestamps",
+                segment.segment,
+                keys.len(),
+                timestamps.len()
+            ));
+        }
+        logs.extend(segment.delta.iter().map(|entry| Log::Deletes(file(LogKind::Delta, entry))));
+    }
+    (logs, problems)
+}
+
+/// What logs tell of a partition: keys, each with its timestamp.
+#[derive(Debug)]
+enum Changes {
+    Rows(i64, Vec<(PrimaryKey, u64)>),
+    Deletes(i64, Vec<(PrimaryKey, u64)>),
+}
+
+/// Why a log tells nothing.
+#[derive(Debug)]
+enum Trouble {
+    Damage(String),
+    Unreadable(String),
+}
+
+async fn read(
+    context: &JobContext,
+    backup: &Readable,
+    log: Log,
+) -> JobResult<Result<Changes, Trouble>> {
+    let bytes = log.bytes();
+    let changes = match log {
+        Log::Packed(segment) => {
+            let why = format!("the files of segment {segment} hold several fields each");
+            Err(Trouble::Unreadable(why))
+        }
+        Log::Deletes(file) => {
+            let deletes = values(context, backup, file.id, read_deletes).await?;
+            deletes.map(|deletes| Changes::Deletes(file.id.partition, deletes))
+        }
+        Log::Rows { keys: file, timestamps } => {
+            let keys = values(context, backup, file.id, read_keys).await?;
+            let timestamps = values(context, backup, timestamps.id, read_timestamps).await?;
+            keys.and_then(|keys| Ok((keys, timestamps?))).and_then(|(keys, timestamps)| {
+                if keys.len() != timestamps.len() {
+                    let (place, keys) = (backup.place(&file.id), keys.len());
+                    let why = format!("{place}: {keys} keys have {} timestamps", timestamps.len());
+                    return Err(Trouble::Damage(why));
+                }
+                let rows = keys.into_iter().zip(timestamps).collect();
+                Ok(Changes::Rows(file.id.partition, rows))
+            })
+        }
+    };
+    context.progress.advance(bytes);
+    Ok(changes)
+}
+
+/// What one file says. Another thread reads it: that takes a core for a while.
+async fn values<T: Send + 'static>(
+    context: &JobContext,
+    backup: &Readable,
+    file: FileId,
+    read: fn(Bytes) -> Result<T, BinlogError>,
+) -> JobResult<Result<T, Trouble>> {
+    let place = || backup.place(&file);
+    let bytes = match context.repository.get_bytes(&backup.key(&file)).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == StoreErrorKind::NotFound => {
+            return Ok(Err(Trouble::Damage(format!("{}: it is missing", place()))));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let values = tokio::task::spawn_blocking(move || read(bytes)).await;
+    Ok(match values {
+        Ok(Ok(values)) => Ok(values),
+        Ok(Err(error @ BinlogError::Damaged(_))) => {
+            Err(Trouble::Damage(format!("{}: {error}", place())))
+        }
+        Ok(Err(error @ BinlogError::Unsupported(_))) => {
+            Err(Trouble::Unreadable(format!("{}: {error}", place())))
+        }
+        Err(broken) => Err(Trouble::Damage(format!("{}: reading it broke off: {broken}", place()))),
+    })
+}
+
+/// Keys to ask for at once, of one type, and whether each has to be there.
+type Question = Vec<(PrimaryKey, bool)>;
+
+fn questions(keys: Vec<(PrimaryKey, bool)>) -> Vec<Question> {
+    let (mut questions, mut question, mut bytes) = (Vec::new(), Question::new(), 0);
+    for (key, live) in keys {
+        let size = match &key {
+            PrimaryKey::Int64(_) => 0,
+            PrimaryKey::Text(text) => text.len(),
+        };
+        let last: Option<&PrimaryKey> = question.last().map(|(key, _)| key);
+        let alike =
+            last.is_none_or(|last| std::mem::discriminant(last) == std::mem::discriminant(&key));
+        let fits = question.len() < KEYS_PER_QUESTION && bytes + size <= BYTES_PER_QUESTION;
+        if !question.is_empty() && !(alike && fits) {
+            questions.push(std::mem::take(&mut question));
+            bytes = 0;
+        }
+        bytes += size;
+        question.push((key, live));
+    }
+    if !question.is_empty() {
+        questions.push(question);
+    }
+    questions
+}
+
+/// Each key, whether it has to be there, and whether it is.
+async fn ask(
+    context: &JobContext,
+    (restored, field): (&Namespace, &str),
+    question: Question,
+) -> JobResult<Vec<(PrimaryKey, bool, bool)>> {
+    let (mut numbers, mut texts) = (Vec::new(), Vec::new());
+    for (key, _) in &question {
+        match key {
+            PrimaryKey::Int64(key) => numbers.push(*key),
+            PrimaryKey::Text(key) => texts.push(key.clone()),
+        }
+    }
+    let keys =
+        if texts.is_empty() { PrimaryKeys::Int64(numbers) } else { PrimaryKeys::Text(texts) };
+    let found = context.milvus.find_keys(restored, field, &keys).await?;
+    let found: HashSet<PrimaryKey> = found.into_iter().collect();
+    let there = |(key, live)| {
+        let is_there = found.contains(&key);
+        (key, live, is_there)
+    };
+    Ok(question.into_iter().map(there).collect())
+}
+
+/// What the answers come to.
+#[derive(Debug, Default)]
+struct Differences {
+    live: u64,
+    deleted: u64,
+    missing: Told,
+    undeleted: Told,
+}
+
+/// How many keys, and the first of them.
+#[derive(Debug, Default)]
+struct Told {
+    count: u64,
+    first: Vec<String>,
+}
+
+impl Told {
+    fn add(&mut self, key: &PrimaryKey) {
+        self.count += 1;
+        if self.first.len() < TOLD {
+            let text = key.to_string();
+            let mut shown: String = text.chars().take(SHOWN).collect();
+            if shown.len() < text.len() {
+                shown.push_str("...");
+            }
+            self.first.push(shown);
+        }
+    }
+
+    fn sentence(&self, one: &str, many: &str) -> Option<String> {
+        let first = self.first.join(", ");
+        match self.count {
+            0 => None,
+            1 => Some(format!("{one}: {first}")),
+            count if count > TOLD as u64 => Some(format!("{count} {many}, the first: {first}")),
+            count => Some(format!("{count} {many}: {first}")),
+        }
+    }
+}
+
+impl Differences {
+    fn add(&mut self, answer: Vec<(PrimaryKey, bool, bool)>) {
+        for (key, live, is_there) in answer {
+            if live {
+                self.live += 1;
+            } else {
+                self.deleted += 1;
+            }
+            match (live, is_there) {
+                (true, true) | (false, false) => {}
+                (true, false) => self.missing.add(&key),
+                (false, true) => self.undeleted.add(&key),
+            }
+        }
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let missing = self.missing.sentence("a key is missing", "keys are missing");
+        let undeleted = self.undeleted.sentence("a deleted key is there", "deleted keys are there");
+        missing.into_iter().chain(undeleted).collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod tests;

@@ -1,9 +1,9 @@
 //! A drill from its request to its report.
 
 use std::collections::{BTreeSet, HashSet};
-use std::future::Future;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -50,9 +50,9 @@ pub async fn run_drill(
     let held = reading::hold_to_drill(&cluster, &options.backup).await?;
     let work = async {
         // It may have gone since it was found, and nobody lets it go from now on.
-        let found = backup_of(context, &options.backup, Some(&cluster.name)).boxed();
-        let backup = stoppable(context, found).await?;
-        let drilled = run(context, staging, (&backup, version), &held).boxed().await;
+        let found = backup_of(context, &options.backup, Some(&cluster.name));
+        let backup = stoppable(context, found.boxed()).await?;
+        let drilled = run(context, staging, (&backup, version), &held).await;
         let seconds = started.elapsed().as_secs_f64();
         let name = options.backup.to_string();
         let done = drilled.map(|all| DrillReport::new(name, all, seconds));
@@ -66,10 +66,7 @@ pub async fn run_drill(
     done
 }
 
-async fn stoppable<T>(
-    context: &JobContext,
-    work: impl Future<Output = JobResult<T>>,
-) -> JobResult<T> {
+async fn stoppable<T>(context: &JobContext, work: BoxFuture<'_, JobResult<T>>) -> JobResult<T> {
     let ended = context.cancel.run_until_cancelled(work).await;
     ended.unwrap_or_else(|| Err(JobError::cancelled()))
 }
@@ -135,7 +132,7 @@ async fn run(
     let done = tokio::select! {
         () = context.cancel.cancelled() => Err(JobError::cancelled()),
         () = session.lease.lost().cancelled() => Err(session.lease.why_lost().into()),
-        done = work(&session, &plan, &lossy) => done,
+        done = work(&session, &plan, &lossy).boxed() => done,
     };
     // The first failure is the one to tell; cleaning up goes on after it.
     let cleaned = session.clean_up().await;
@@ -190,11 +187,10 @@ async fn work(
     let context = session.filling.context;
     catalog::put_drill(&session.cluster, &session.lease, &*session.ledger.lock().await).await?;
     session.make_databases(plan).await?;
-    let bytes = plan.collections.iter().map(|collection| collection.content.bytes).sum();
-    context.progress.enter(Stage::Import, bytes);
     let mut drilled = Vec::new();
     for collection in &plan.collections {
         let from = &collection.from;
+        context.progress.enter(Stage::Import, collection.content.bytes);
         context.progress.subject(&from.to_string());
         if lossy.contains(&collection.to) {
             drilled.push(DrilledCollection::skipped(from, LOSES));

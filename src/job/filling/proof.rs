@@ -36,7 +36,9 @@ pub(super) async fn prove_all(
     backup: &Readable,
     files: impl IntoIterator<Item = (FileId, &FileEntry)>,
 ) -> JobResult<()> {
-    let prove = |(id, entry)| prove(backup, context.retries, id, entry).boxed();
-    let proofs: Vec<_> = files.into_iter().map(prove).collect();
+    let mut proofs = Vec::new();
+    for (id, entry) in files {
+        proofs.push(prove(backup, context.retries, id, entry).boxed());
+    }
     stream::iter(proofs).buffer_unordered(context.concurrency).try_collect().await
 }

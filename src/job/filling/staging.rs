@@ -70,11 +70,10 @@ impl StagingArea {
         number: usize,
     ) -> JobResult<Folders> {
         let folder = self.folder.join(number);
-        let files: Vec<(FileId, &FileEntry)> = batch.files().collect();
-        let copies: Vec<_> = files
-            .into_iter()
-            .map(|(id, entry)| self.stage_one(backup, folder.key(id.tail()), id, entry).boxed())
-            .collect();
+        let mut copies = Vec::new();
+        for (id, entry) in batch.files() {
+            copies.push(self.stage_one(backup, folder.key(id.tail()), id, entry).boxed());
+        }
         stream::iter(copies).buffer_unordered(self.concurrency).try_collect::<()>().await?;
         let (collection, partition) = batch.source;
         let seen = |kind: &str| self.seen(&format!("{number}/{kind}/{collection}/{partition}/"));
@@ -93,12 +92,10 @@ impl StagingArea {
         number: usize,
     ) -> JobResult<Vec<[String; 2]>> {
         let placement = Placement::own(self.folder.join(number));
-        let files: Vec<(FileId, &FileEntry)> =
-            segments.iter().flat_map(SegmentFiles::files).collect();
-        let copies: Vec<_> = files
-            .into_iter()
-            .map(|(id, entry)| self.stage_one(backup, placement.key(&id), id, entry).boxed())
-            .collect();
+        let mut copies = Vec::new();
+        for (id, entry) in segments.iter().flat_map(SegmentFiles::files) {
+            copies.push(self.stage_one(backup, placement.key(&id), id, entry).boxed());
+        }
         stream::iter(copies).buffer_unordered(self.concurrency).try_collect::<()>().await?;
         let root = self.seen_by_milvus.trim_end_matches('/');
         let folders = |segment: &SegmentFiles| {

@@ -9,7 +9,7 @@ use crate::milvus::{
 use crate::model::Namespace;
 use crate::model::{
     ClusterFlush, CollectionDescription, DatabaseDescription, FlushAnswer, IndexDescription,
-    KeyValue, LoadState, Partition, Rbac, SegmentInfo, SegmentLogs,
+    KeyValue, LoadState, Partition, PrimaryKeys, Rbac, SegmentInfo, SegmentLogs,
 };
 
 use super::call::{Ask, Kind, rpc};
@@ -335,6 +335,19 @@ impl MilvusApi for GrpcMilvus {
         self.loaded_percent(namespace, state).await
     }
 
+    async fn count_rows(&self, namespace: &Namespace) -> MilvusResult<u64> {
+        self.count(namespace).await
+    }
+
+    async fn find_keys(
+        &self,
+        namespace: &Namespace,
+        key_field: &str,
+        keys: &PrimaryKeys,
+    ) -> MilvusResult<PrimaryKeys> {
+        self.keys_among(namespace, key_field, keys).await
+    }
+
     async fn rename_collection(&self, from: &Namespace, to: &str) -> MilvusResult<()> {
         let message = milvus::RenameCollectionRequest {
             db_name: from.database.clone(),
@@ -367,19 +380,6 @@ impl MilvusApi for GrpcMilvus {
 
     async fn restore_rbac(&self, rbac: &Rbac) -> MilvusResult<()> {
         self.put_rbac_back(rbac).await
-    }
-}
-
-impl GrpcMilvus {
-    async fn build_tag(&self) -> MilvusResult<String> {
-        let client_info = common::ClientInfo {
-            sdk_type: env!("CARGO_PKG_NAME").to_owned(),
-            sdk_version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
-        let message = milvus::ConnectRequest { client_info: Some(client_info) };
-        let ask = ask(Kind::Read, "connect".to_owned(), DEFAULT_DATABASE, message);
-        let answer: milvus::ConnectResponse = self.call(ask, rpc!(connect)).await?;
-        Ok(answer.server_info.unwrap_or_default().build_tags)
     }
 }
 

@@ -124,7 +124,7 @@ answers! {
     GetLoadStateResponse GetLoadingProgressResponse GetReplicasResponse FlushResponse
     GetFlushStateResponse GetPersistentSegmentInfoResponse ImportResponse
     GetImportStateResponse DescribeDatabaseResponse FlushAllResponse GetFlushAllStateResponse
-    BackupRbacMetaResponse
+    BackupRbacMetaResponse QueryResults
 }
 
 impl GrpcMilvus {

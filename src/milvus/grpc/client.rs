@@ -11,8 +11,11 @@ use crate::config::MilvusAccess;
 use crate::milvus::rest::Rest;
 use crate::milvus::{MilvusError, MilvusErrorKind, MilvusResult};
 
+use super::api::DEFAULT_DATABASE;
+use super::call::{Ask, Kind, rpc};
 use super::login::Login;
 use super::proto::milvus::milvus_service_client::MilvusServiceClient;
+use super::proto::{common, milvus};
 use super::tls::{Secured, Speaks};
 
 /// The generated client.
@@ -90,6 +93,19 @@ impl GrpcMilvus {
     /// A handle on the one connection; cheap.
     pub(super) fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// The version, from servers that tell it at the connection.
+    pub(super) async fn build_tag(&self) -> MilvusResult<String> {
+        let client_info = common::ClientInfo {
+            sdk_type: env!("CARGO_PKG_NAME").to_owned(),
+            sdk_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let message = milvus::ConnectRequest { client_info: Some(client_info) };
+        let (kind, database) = (Kind::Read, DEFAULT_DATABASE);
+        let ask = Ask { kind, operation: "connect".to_owned(), database, message };
+        let answer: milvus::ConnectResponse = self.call(ask, rpc!(connect)).await?;
+        Ok(answer.server_info.unwrap_or_default().build_tags)
     }
 }
 

@@ -35,6 +35,7 @@ mod load;
 mod login;
 mod privilege;
 mod proto;
+mod query;
 mod rbac;
 mod status;
 mod tls;

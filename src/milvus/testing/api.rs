@@ -11,15 +11,15 @@ use crate::milvus::{
 use crate::model::Namespace;
 use crate::model::{
     ClusterFlush, CollectionDescription, CollectionOrigin, DatabaseDescription, FlushAnswer,
-    IndexDescription, KeyValue, LoadState, Partition, Rbac, SegmentInfo, SegmentLogs,
+    IndexDescription, KeyValue, LoadState, Partition, PrimaryKeys, Rbac, SegmentInfo, SegmentLogs,
 };
 
 use crate::schema::{SchemaSummary, rename_and_strip};
 
 use super::cluster::{Outcome, Task};
-use super::collection::{Collection, Content, PartitionState};
-use super::fake::{FakeMilvus, absent, storage};
-use super::logs::{self, Row};
+use super::collection::{Collection, PartitionState};
+use super::fake::{FakeMilvus, absent};
+use super::importing::unseen;
 use super::script::{ImportScript, MilvusCall};
 
 fn error(kind: MilvusErrorKind, message: &str) -> MilvusError {
@@ -37,7 +37,7 @@ impl FakeMilvus {
     }
 
     /// Reads or changes a collection by name or alias.
-    fn with<T>(
+    pub(super) fn with<T>(
         &self,
         namespace: &Namespace,
         body: impl FnOnce(&mut Collection) -> T,
@@ -49,36 +49,6 @@ impl FakeMilvus {
     async fn sync(&self, namespace: &Namespace) -> MilvusResult<()> {
         let files = self.cluster().sync(namespace);
         self.write(files.ok_or_else(|| absent(namespace))?).await
-    }
-
-    async fn read(&self, request: &ImportRequest) -> MilvusResult<Outcome> {
-        let fields = self.with(&request.namespace, |collection| collection.fields())?;
-        let Some(insert) = self.mounted(&request.insert_folder) else {
-            return Ok(unseen(request));
-        };
-        let delta = request.delta_folder.as_deref().and_then(|path| self.mounted(path));
-        let segments = match logs::read(insert, delta).await.map_err(|error| storage(&error))? {
-            Ok(segments) => segments,
-            Err(reason) => return Ok(Outcome::Fail(reason)),
-        };
-        // 2.3 composes a hybrid time from what it takes for milliseconds.
-        let end = request.end_ts.map_or(u64::MAX, |end_ts| end_ts.wrapping_shl(18));
-        let mut contents = Vec::new();
-        for (id, found) in segments {
-            let mut content = match found.rows(&fields) {
-                Ok(rows) => Content { rows, deletes: found.deletes },
-                Err(reason) => return Ok(Outcome::Fail(format!("segment {id}: {reason}"))),
-            };
-            content.rows.retain(|row| row.ts <= end);
-            content.deletes.retain(|delete| delete.ts <= end);
-            if self.version.imports_lose_reinserts() {
-                let deleted = |row: &Row| content.deletes.iter().any(|gone| gone.key == row.key);
-                content.rows.retain(|row| !deleted(row));
-            }
-            contents.push(content);
-        }
-        let (namespace, partition) = (request.namespace.clone(), request.partition.clone());
-        Ok(Outcome::Add { namespace, partition, contents })
     }
 }
 
@@ -333,6 +303,21 @@ impl MilvusApi for FakeMilvus {
         self.with(namespace, |_| 100)
     }
 
+    async fn count_rows(&self, namespace: &Namespace) -> MilvusResult<u64> {
+        self.enter(MilvusCall::CountRows)?;
+        self.with(namespace, Collection::queried)?.map(|keys| keys.len() as u64)
+    }
+
+    async fn find_keys(
+        &self,
+        namespace: &Namespace,
+        _key_field: &str,
+        keys: &PrimaryKeys,
+    ) -> MilvusResult<PrimaryKeys> {
+        self.enter(MilvusCall::FindKeys)?;
+        self.with(namespace, |collection| collection.find(keys))?
+    }
+
     async fn rename_collection(&self, from: &Namespace, to: &str) -> MilvusResult<()> {
         self.enter(MilvusCall::RenameCollection)?;
         let mut cluster = self.cluster();
@@ -381,10 +366,4 @@ impl MilvusApi for FakeMilvus {
         self.enter(MilvusCall::RestoreRbac)?;
         self.take_rbac(rbac)
     }
-}
-
-/// A folder that Milvus cannot see is an empty one.
-fn unseen(request: &ImportRequest) -> Outcome {
-    let (namespace, partition) = (request.namespace.clone(), request.partition.clone());
-    Outcome::Add { namespace, partition, contents: Vec::new() }
 }

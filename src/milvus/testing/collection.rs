@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::milvus::CollectionSpec;
-use crate::model::{IndexDescription, LoadState, SegmentInfo, SegmentTraits};
+use crate::milvus::{CollectionSpec, MilvusError, MilvusErrorKind, MilvusResult};
+use crate::model::{IndexDescription, LoadState, PrimaryKeys, SegmentInfo, SegmentTraits};
 use crate::schema::SchemaSummary;
 
 use super::logs::{File, Place, Row};
@@ -77,9 +77,12 @@ impl PartitionState {
     }
 
     pub(super) fn visible_keys(&self) -> BTreeSet<String> {
+        self.visible().map(|row| row.key).collect()
+    }
+
+    fn visible(&self) -> impl Iterator<Item = Row> {
         let sealed = self.segments.iter().map(|segment| &segment.content);
-        let contents = sealed.chain([&self.growing]);
-        contents.flat_map(Content::visible).map(|row| row.key).collect()
+        sealed.chain([&self.growing]).flat_map(Content::visible)
     }
 }
 
@@ -88,6 +91,11 @@ impl Collection {
     pub(super) fn fields(&self) -> Vec<i64> {
         let schema = SchemaSummary::parse(&self.spec.schema);
         schema.expect("create_collection read it").stored_field_ids()
+    }
+
+    fn key_field(&self) -> Option<i64> {
+        let schema = SchemaSummary::parse(&self.spec.schema).expect("create_collection read it");
+        schema.fields.into_iter().find(|field| field.primary_key).map(|field| field.id)
     }
 
     pub(super) fn partition(&mut self, name: &str) -> Option<&mut PartitionState> {
@@ -110,6 +118,38 @@ impl Collection {
         self.partitions.iter().flat_map(of).collect()
     }
 
+    /// The keys of all rows that a query sees, one for each row.
+    pub(super) fn queried(&mut self) -> MilvusResult<Vec<String>> {
+        let is_loaded = |name: &String| match &self.load {
+            LoadState::NotLoaded => false,
+            LoadState::Loaded { .. } => true,
+            LoadState::Partitions { partitions, .. } => partitions.contains(name),
+        };
+        if self.load == LoadState::NotLoaded {
+            let kind = MilvusErrorKind::Other;
+            return Err(MilvusError::new("query", kind, "collection not loaded"));
+        }
+        let loaded = self.partitions.iter().filter(|partition| is_loaded(&partition.name));
+        Ok(loaded.flat_map(PartitionState::visible).map(|row| row.key).collect())
+    }
+
+    /// Which of these keys a query sees.
+    pub(super) fn find(&mut self, keys: &PrimaryKeys) -> MilvusResult<PrimaryKeys> {
+        let there: BTreeSet<String> = self.queried()?.into_iter().collect();
+        let has = |key: &str| there.contains(key);
+        Ok(match keys {
+            PrimaryKeys::Int64(keys) => {
+                let found: BTreeSet<i64> =
+                    keys.iter().copied().filter(|key| has(&key.to_string())).collect();
+                PrimaryKeys::Int64(found.into_iter().collect())
+            }
+            PrimaryKeys::Text(keys) => {
+                let found: BTreeSet<&String> = keys.iter().filter(|key| has(key)).collect();
+                PrimaryKeys::Text(found.into_iter().cloned().collect())
+            }
+        })
+    }
+
     /// Adds a flushed segment and returns its files.
     pub(super) fn add_segment(
         &mut self,
@@ -117,14 +157,16 @@ impl Collection {
         content: Content,
         next_id: &mut dyn FnMut() -> i64,
     ) -> Vec<File> {
-        let (collection, fields) = (self.id, self.fields());
+        let (collection, fields, key_field) = (self.id, self.fields(), self.key_field());
         let Some(partition) = self.partition(partition) else {
             return Vec::new();
         };
         let place = Place { collection, partition: partition.id, segment: next_id() };
         let mut files: Vec<File> = fields
             .into_iter()
-            .map(|field| place.insert_log(field, next_id(), &content.rows))
+            .map(|field| {
+                place.insert_log(field, next_id(), &content.rows, key_field == Some(field))
+            })
             .collect();
         if !content.deletes.is_empty() {
             files.push(place.delta_log(next_id(), &content.deletes));

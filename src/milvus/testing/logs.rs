@@ -3,10 +3,16 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::model::{KeyPrefix, ObjectKey};
+use crate::binlog::testing::{self, DeleteForm};
+use crate::model::{KeyPrefix, ObjectKey, PrimaryKeys};
 use crate::storage::{ObjectStore, ObjectStoreExt, StoreResult};
+
+/// Milvus's hidden field of timestamps.
+const TIMESTAMPS: i64 = 1;
 
 /// A row, or the deletion of one: its key and when it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,19 +50,46 @@ impl Place {
         KeyPrefix::root().join(kind).join(collection).join(partition).join(segment)
     }
 
-    pub(super) fn insert_log(self, field: i64, log: i64, rows: &[Row]) -> File {
+    pub(super) fn insert_log(self, field: i64, log: i64, rows: &[Row], is_key: bool) -> File {
         let key = self.folder("insert_log").join(field).key(log);
-        (key, json(&InsertLog { field, rows: rows.to_vec() }))
+        let note = note(&InsertLog { field, rows: rows.to_vec() });
+        let values = match field {
+            TIMESTAMPS => {
+                Some(PrimaryKeys::Int64(rows.iter().map(|row| row.ts.cast_signed()).collect()))
+            }
+            _ => is_key.then(|| keys(rows)),
+        };
+        let Self { collection, partition, segment } = self;
+        (key, testing::insert_log([collection, partition, segment, field], &note, values.as_ref()))
     }
 
     pub(super) fn delta_log(self, log: i64, deletes: &[Row]) -> File {
         let key = self.folder("delta_log").key(log);
-        (key, json(&DeltaLog { deletes: deletes.to_vec() }))
+        let note = note(&DeltaLog { deletes: deletes.to_vec() });
+        let deletes: Vec<_> =
+            keys(deletes).into_iter().zip(deletes.iter().map(|row| row.ts)).collect();
+        let Self { collection, partition, segment } = self;
+        let ids = [collection, partition, segment];
+        (key, testing::delta_log(ids, &note, &deletes, DeleteForm::Json))
     }
 }
 
-fn json(log: &impl Serialize) -> Bytes {
-    serde_json::to_vec(log).expect("keys and numbers are JSON").into()
+/// Numbers if all are, else texts: tests call keys what they like.
+fn keys(rows: &[Row]) -> PrimaryKeys {
+    let number = |row: &Row| row.key.parse().ok().filter(|key: &i64| key.to_string() == row.key);
+    match rows.iter().map(number).collect() {
+        Some(numbers) => PrimaryKeys::Int64(numbers),
+        None => PrimaryKeys::Text(rows.iter().map(|row| row.key.clone()).collect()),
+    }
+}
+
+fn note(log: &impl Serialize) -> Value {
+    serde_json::to_value(log).expect("keys and numbers are JSON")
+}
+
+/// What a log of the fake says of itself.
+fn noted<T: DeserializeOwned>(log: &[u8]) -> Option<T> {
+    serde_json::from_value(testing::note(log)?).ok()
 }
 
 /// What an import finds of one segment.
@@ -96,8 +129,8 @@ pub(super) async fn read(
 ) -> StoreResult<Result<BTreeMap<i64, Found>, String>> {
     let mut segments: BTreeMap<i64, Found> = BTreeMap::new();
     for (key, body) in files(insert).await? {
-        let (Some(segment), Some(field), Ok(log)) =
-            (number(&key, 3), number(&key, 2), serde_json::from_slice(&body))
+        let (Some(segment), Some(field), Some(log)) =
+            (number(&key, 3), number(&key, 2), noted(&body))
         else {
             return Ok(Err(format!("{key} is no insert log")));
         };
@@ -109,8 +142,7 @@ pub(super) async fn read(
         None => Vec::new(),
     };
     for (key, body) in deltas {
-        let (Some(segment), Ok(log)) = (number(&key, 2), serde_json::from_slice::<DeltaLog>(&body))
-        else {
+        let (Some(segment), Some(log)) = (number(&key, 2), noted::<DeltaLog>(&body)) else {
             return Ok(Err(format!("{key} is no delta log")));
         };
         if let Some(found) = segments.get_mut(&segment) {

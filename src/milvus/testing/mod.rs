@@ -1,9 +1,11 @@
 //! A Milvus in memory that writes real files, so that backup and restore run without a server.
 //!
 //! [`FakeMilvus`] keeps the layout of Milvus (`insert_log/C/P/S/<field>/<log>`,
-//! `delta_log/C/P/S/<log>`) in any store. A file is JSON: row keys with their timestamps,
-//! the same rows in every field's log, deletes in delta logs. What a restore brings back can
-//! so be compared by key, and a log that is missing, cut or of another segment is noticed.
+//! `delta_log/C/P/S/<log>`) in any store. A file is a log as Milvus frames it, with
+//! a note in its descriptor: row keys with their timestamps, the same rows in every field's log,
+//! deletes in delta logs. What a restore brings back can so be compared by key, and a log that is
+//! missing, cut or of another segment is noticed. Keys, timestamps and deletes are where Milvus
+//! has them, too; the values of other fields are nowhere.
 //!
 //! It behaves as 2.3.5 was seen to:
 //!
@@ -32,6 +34,7 @@ mod api;
 mod cluster;
 mod collection;
 mod fake;
+mod importing;
 mod logs;
 mod rbac;
 mod schema;

@@ -29,6 +29,8 @@ pub enum MilvusCall {
     ImportState,
     Load,
     LoadPercent,
+    CountRows,
+    FindKeys,
     RenameCollection,
     DropCollection,
     SetAlias,

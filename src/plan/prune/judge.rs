@@ -52,26 +52,7 @@ pub fn plan_prune(
         let of_id = |one: &&Judgement| one.subject == Subject::Drill(id.to_owned());
         drills.iter().find(of_id).is_some_and(|one| one.verdict != Verdict::Delete)
     };
-    let needed = |name: &str| {
-        let of_run = |backup: &&BackupFacts| {
-            let named = backup.attempt.read().is_some_and(|attempt| attempt.lease == name);
-            named && backup.is_unfinished() && !goes(&backup.name)
-        };
-        let of_restore = |restore: &&RestoreFacts| match &restore.ledger {
-            Found::Read(ledger) => ledger.lease == name,
-            Found::Unreadable(_) | Found::TooNew(_) => true,
-            Found::Absent => false,
-        };
-        let of_drill = |drill: &&DrillFacts| match &drill.ledger {
-            Found::Read(ledger) => [&ledger.lease, &ledger.reading].contains(&&name.to_owned()),
-            Found::Unreadable(_) | Found::TooNew(_) => true,
-            Found::Absent => false,
-        };
-        let run = facts.backups.iter().find(of_run).map(|backup| backup.name.to_string());
-        let restore = || facts.restores.iter().find(of_restore).map(|one| one.id.clone());
-        let mut drills = facts.drills.iter().filter(|drill| stays(&drill.id));
-        run.or_else(restore).or_else(|| drills.find(of_drill).map(|one| one.id.clone()))
-    };
+    let needed = |name: &str| needed_by(facts, name, (&goes, &stays));
     let leases: Vec<Judgement> = facts
         .leases
         .iter()
@@ -85,6 +66,32 @@ pub fn plan_prune(
         all.push(of(subject, judge_staging(staging, graces.orphan_grace, now)));
     }
     all
+}
+
+/// Who is known to be dead by a lease, and is not gone for good.
+fn needed_by(
+    facts: &PruneFacts,
+    name: &str,
+    (goes, stays): (&impl Fn(&BackupName) -> bool, &impl Fn(&str) -> bool),
+) -> Option<String> {
+    let of_run = |backup: &&BackupFacts| {
+        let named = backup.attempt.read().is_some_and(|attempt| attempt.lease == name);
+        named && backup.is_unfinished() && !goes(&backup.name)
+    };
+    let of_restore = |restore: &&RestoreFacts| match &restore.ledger {
+        Found::Read(ledger) => ledger.lease == name,
+        Found::Unreadable(_) | Found::TooNew(_) => true,
+        Found::Absent => false,
+    };
+    let of_drill = |drill: &&DrillFacts| match &drill.ledger {
+        Found::Read(ledger) => ledger.lease == name || ledger.reading == name,
+        Found::Unreadable(_) | Found::TooNew(_) => true,
+        Found::Absent => false,
+    };
+    let run = facts.backups.iter().find(of_run).map(|backup| backup.name.to_string());
+    let restore = || facts.restores.iter().find(of_restore).map(|one| one.id.clone());
+    let mut drills = facts.drills.iter().filter(|drill| stays(&drill.id));
+    run.or_else(restore).or_else(|| drills.find(of_drill).map(|one| one.id.clone()))
 }
 
 fn leave(reason: impl Into<String>) -> Judged {

@@ -36,6 +36,14 @@ impl Fake {
                 self.cluster().databases.insert(name, plain(asked.properties));
                 ok()
             }
+            "DropDatabase" => {
+                let asked: milvus::DropDatabaseRequest = decode(body);
+                let name = asked.db_name;
+                let mut cluster = self.cluster();
+                assert!(!cluster.collections.keys().any(|(of, _)| *of == name), "{name} is used");
+                cluster.databases.remove(&name);
+                ok()
+            }
             "CreateCollection" => self.create(database, decode(body)),
             "AddCollectionField" => self.add_field(database, &decode(body)),
             "AlterCollection" => {

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use futures::FutureExt;
 use milvus_backup_agent::config::{MilvusAccess, MilvusLogin};
 use milvus_backup_agent::job::{
-    BackupReport, BackupRequest, JobContext, RestoreOptions, RestoreReport, RunOutcome, run_backup,
-    run_restore,
+    BackupReport, BackupRequest, DrillOptions, DrillReport, JobContext, RestoreOptions,
+    RestoreReport, RunOutcome, run_backup, run_drill, run_restore,
 };
 use milvus_backup_agent::manifest::Manifest;
 use milvus_backup_agent::milvus::{GrpcMilvus, HttpManagement};
@@ -23,7 +23,7 @@ use super::cluster::{Cluster, Version};
 use super::record::Record;
 use super::sample;
 use super::server::{Answers, serve};
-use crate::support::{Lab, request, restore_of};
+use crate::support::{Lab, backup_name, request, restore_of};
 
 /// When everything was flushed, in Milvus's hybrid time.
 pub(super) const FLUSHED_AT: u64 = 1_795_000_000_000 << 18;
@@ -184,6 +184,17 @@ impl World {
         let left = self.lab.staging.list_all(&KeyPrefix::root()).await.unwrap();
         assert!(left.is_empty(), "{left:?}");
         restored.unwrap_or_else(|error| panic!("{}", error.chain()))
+    }
+
+    /// A drill of `b`.
+    pub(super) async fn drill(&self, target: &Arc<Fake>) -> DrillReport {
+        let mut tasks = JoinSet::new();
+        let context = self.context(target, &mut tasks).await;
+        let options = DrillOptions { backup: backup_name("b"), cluster: None };
+        let drilled = run_drill(&context, &self.lab.staging(), &options).await;
+        let left = self.lab.staging.list_all(&KeyPrefix::root()).await.unwrap();
+        assert!(left.is_empty(), "{left:?}");
+        drilled.unwrap_or_else(|error| panic!("{}", error.chain()))
     }
 
     /// A restore of `b` into a 2.3.5.

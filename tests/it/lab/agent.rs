@@ -252,7 +252,7 @@ impl Agent {
 
     /// What interrupted work left in the repository: `_staging`, ledgers, leases.
     pub(crate) fn leftovers(&self) -> Vec<PathBuf> {
-        let places = ["_staging", "_restores", "_leases"];
+        let places = ["_staging", "_restores", "_drills", "_leases"];
         match &self.repository {
             Place::Folder(_) => {
                 let places = places.map(|place| self.folder_of_cluster().join(place));

@@ -37,6 +37,10 @@ const RESTORE: &[(&str, &str)] = &[
     ("Collection", "Import"),
 ];
 
+/// What it says that a drill needs besides, and what it does not need.
+const DRILL: &[(&str, &str)] = &[("Global", "DropDatabase"), ("Collection", "Query")];
+const NO_DRILL: &[&str] = &["Flush", "GetFlushState", "RenameCollection", "CreateAlias"];
+
 /// A server that asks who one is, and an agent that has yet to be told.
 struct Site {
     folder: TempDir,
@@ -65,6 +69,7 @@ fn the_documented_privileges_are_enough_and_each_missing_one_is_named() {
         ("backup", &["backup", "--name", "b1"]),
         ("both", &["check", "--restore"]),
         ("both", &["restore", "b1", "--collections", TYPES, "--drop-existing"]),
+        ("drill", &["drill", "b1"]),
     ] {
         let ended = site.runs_as(user, arguments);
         assert_eq!(ended.code, 0, "{user} {arguments:?}: {}\n{}", ended.json, ended.talk);
@@ -130,11 +135,13 @@ impl Site {
         Self { folder, server, agent, ours }
     }
 
-    /// `backup` and `both` have what is documented, `nothing` has nothing, and each of the
+    /// `backup`, `both` and `drill` have what is documented, `nothing` has nothing, and each of the
     /// others has all but the privilege in its name.
     fn make_users(&self) {
         let all: Vec<_> = BACKUP.iter().chain(RESTORE).copied().collect();
         let mut users = serde_json::json!({"backup": BACKUP, "both": all, "nothing": []});
+        let of_drill = all.iter().filter(|(_, privilege)| !NO_DRILL.contains(privilege));
+        users["drill"] = serde_json::json!(of_drill.chain(DRILL).collect::<Vec<_>>());
         for (_, privilege) in &all {
             let rest: Vec<_> = all.iter().filter(|(_, other)| other != privilege).collect();
             users[format!("no_{privilege}")] = serde_json::json!(rest);

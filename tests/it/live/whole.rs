@@ -23,6 +23,13 @@ fn everything_comes_back_as_it_was() {
     }
     server.data_py("drop-database", &["--database", "db2_whole"]);
 
+    // First for a test: of databases and collections nothing is left that a restore could meet.
+    let drilled = agent.ok(&["drill", "b1"]);
+    assert_eq!(drilled["outcome"], "complete", "{drilled}");
+    assert_eq!(drilled["collections"].as_array().unwrap().len(), all.len());
+    assert!(drilled["rto_seconds"].as_f64().unwrap() > 1.0, "{drilled}");
+    assert_eq!(agent.leftovers(), Vec::<std::path::PathBuf>::new());
+
     let restored = agent.restore("b1", &[]);
     // In each database 220 rows were written, and 12 deleted again.
     let deleted = |of: &str| {

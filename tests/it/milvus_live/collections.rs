@@ -29,6 +29,10 @@ async fn version_and_databases(server: &LabServer, number: (u32, u32, u32)) {
     assert!(databases.contains(&"made_here".to_owned()), "{databases:?}");
     assert!(databases.contains(&"default".to_owned()), "{databases:?}");
     assert_eq!(client.collections("made_here").await.unwrap(), Vec::<String>::new());
+    for _ in 0..2 {
+        client.drop_database("made_here").await.expect("an absent one is fine");
+    }
+    assert!(!client.databases().await.unwrap().contains(&"made_here".to_owned()));
 }
 
 #[tokio::test]

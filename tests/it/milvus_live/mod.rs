@@ -7,4 +7,5 @@
 mod certificates;
 mod collections;
 mod failures;
+mod keys;
 mod restore;

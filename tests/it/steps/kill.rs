@@ -80,6 +80,67 @@ pub(crate) async fn kill_restores(server: &LabServer, tag: &str, kills: u32) {
     ));
 }
 
+/// Kills a drill at so many moments, each in two databases, of which it makes one. A prune cleans
+/// up, or every fourth time the next drill, and leaves nothing.
+pub(crate) async fn kill_drills(server: &LabServer, tag: &str, kills: u32) {
+    let (name, database) = (format!("drilled_{tag}"), format!("db_{tag}"));
+    let both = ["default", &*database].map(|database| format!("{database}.{name}"));
+    for collection in &both {
+        let fill = ["--scenario", "upsert", "--rows", "60", "--collection", collection];
+        server.data_py("fill", &fill);
+        let gone = ["--collection", collection, "--where", "id in [3, 4]", "--flush"];
+        server.data_py("delete", &gone);
+    }
+    let agent = Agent::new(server, tag);
+    agent.backup("b1", &both.join(","));
+    server.data_py("drop", &["--collection", &both[1]]);
+    server.data_py("drop-database", &["--database", &database]);
+    let client = server.client();
+    let assert_nothing_left = async |when: &str| {
+        let left = client.collections("default").await.unwrap().into_iter();
+        let left: Vec<String> = left.filter(|one| one.starts_with(&format!("{name}_"))).collect();
+        assert_eq!(left, [""; 0], "{when}");
+        assert!(!client.databases().await.unwrap().contains(&database), "{when}");
+        let files = agent.leftovers().into_iter().map(|file| file.display().to_string());
+        let turns = |file: &String| file.contains("_leases/prune/") || file.contains("/sweep/");
+        assert_eq!(files.filter(|file| !turns(file)).collect::<Vec<_>>(), [""; 0], "{when}");
+    };
+    let passes = || {
+        let report = agent.ok(&["drill", "b1"]);
+        assert_eq!(report["outcome"], "complete", "{report}");
+        let rows = report["collections"].as_array().unwrap().iter().map(|one| &one["rows"]);
+        assert_eq!(rows.collect::<Vec<_>>(), [58, 58]);
+    };
+    let begun = Instant::now();
+    passes();
+    let took = begun.elapsed();
+    assert_nothing_left("whole").await;
+    let mut seen = Vec::new();
+    for number in 0..kills {
+        let mut moment = moment(took, number, kills);
+        while !agent.kill_after(moment, &["drill", "b1"]) {
+            moment = moment * 9 / 10;
+        }
+        let left = client.collections("default").await.unwrap();
+        let left = left.iter().filter(|one| one.starts_with(&format!("{name}_"))).count();
+        let made = client.databases().await.unwrap().contains(&database);
+        seen.push(format!(
+            "{moment:.2?} {} files, {left} of default, {made}",
+            agent.leftovers().len()
+        ));
+        if number % 4 != 3 {
+            agent.ok(&["prune", "--apply"]);
+        } else {
+            passes();
+        }
+        assert_nothing_left(&format!("after a kill at {moment:?}")).await;
+    }
+    say(&format!(
+        "{kills} kills of a drill of {took:.2?}, then a prune or the next: {}; nothing left",
+        seen.join(", ")
+    ));
+}
+
 fn step(agent: &Agent) -> String {
     let ledger = agent.ledger();
     let step = ledger.as_ref().and_then(|ledger| ledger["items"][0]["step"].as_str());

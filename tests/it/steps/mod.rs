@@ -13,7 +13,7 @@ mod speed;
 mod upserts;
 
 pub(crate) use agent::{follow_schedule, hang, kill_agents};
-pub(crate) use kill::{kill_backups, kill_restores};
+pub(crate) use kill::{kill_backups, kill_drills, kill_restores};
 pub(crate) use resume::resume_backups;
 pub(crate) use retention::retain;
 pub(crate) use share::share_slots;

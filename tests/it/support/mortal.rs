@@ -16,7 +16,7 @@ use milvus_backup_agent::milvus::{
     ImportJob, ImportRequest, ImportState, ImportTask, IndexDescription, JobRequest, KeyValue,
     LoadState, MilvusApi, MilvusResult, MilvusVersion, Partition, SegmentInfo, SegmentLogs,
 };
-use milvus_backup_agent::model::{KeyPrefix, Namespace, ObjectKey, Rbac};
+use milvus_backup_agent::model::{KeyPrefix, Namespace, ObjectKey, PrimaryKeys, Rbac};
 use milvus_backup_agent::storage::{
     CopySource, Deadline, DeleteReport, ObjectMeta, ObjectStore, ObjectStream, PutMode, Space,
     StoreResult, UnfinishedWrite,
@@ -318,6 +318,8 @@ pass_on! {
     job_state(job: [&ImportJob]) -> [ImportState];
     load(namespace: [&Namespace], state: [&LoadState]) -> [()];
     load_percent(namespace: [&Namespace], state: [&LoadState]) -> [i64];
+    count_rows(namespace: [&Namespace]) -> [u64];
+    find_keys(namespace: [&Namespace], key_field: [&str], keys: [&PrimaryKeys]) -> [PrimaryKeys];
     rename_collection(from: [&Namespace], to: [&str]) -> [()];
     drop_collection(namespace: [&Namespace]) -> [()];
     set_alias(namespace: [&Namespace], alias: [&str]) -> [()];
