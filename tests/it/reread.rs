@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +71,39 @@ async fn flip(lab: &Lab, key: &ObjectKey) {
     lab.repository.put(key, bytes.into(), PutMode::Overwrite).await.expect("it is written");
 }
 
+/// Reads a share a day until everything was read.
+async fn all_is_read_in_days(lab: &Lab, context: &impl Fn() -> JobContext) {
+    let since = lab.clock.now();
+    let (mut files_read, mut turns) = (0, 0);
+    while turns < 6 {
+        let report = read(lab, &context(), 6).await;
+        assert_eq!((report.outcome, report.backups), (RunOutcome::Complete, 2), "{report:?}");
+        assert!(report.files > 0 && report.unchecked == 0, "{report:?}");
+        assert!(report.files_read < report.files, "a share, not all: {report:?}");
+        files_read += report.files_read;
+        turns += 1;
+        lab.clock.advance(DAY);
+        if files_read >= report.files {
+            break;
+        }
+    }
+    let last = proof(&context()).await;
+    assert!(read_since(&last).is_some_and(|read| read >= since && read < lab.clock.now()));
+}
+
+/// The files of a folder and of those in it.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut stack = vec![folder.to_owned()];
+    let mut files = Vec::new();
+    while let Some(path) = stack.pop() {
+        match fs::read_dir(&path) {
+            Ok(entries) => stack.extend(entries.map(|entry| entry.expect("an entry").path())),
+            Err(_) => files.push(path),
+        }
+    }
+    files
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_byte_that_was_flipped_in_a_folder_is_found_in_time_and_until_it_is_mended() {
     let folder = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
@@ -84,32 +118,10 @@ async fn a_byte_that_was_flipped_in_a_folder_is_found_in_time_and_until_it_is_me
     backup(&lab, &context(), ("nightly", "second"), Layout::Incremental).await;
     backup(&lab, &context(), ("hourly", "other"), Layout::Standalone).await;
 
-    let since = lab.clock.now();
-    let (mut files_read, mut turns) = (0, 0);
-    while turns < 6 {
-        let report = read(&lab, &context(), 6).await;
-        assert_eq!((report.outcome, report.backups), (RunOutcome::Complete, 2), "{report:?}");
-        assert!(report.files > 0 && report.unchecked == 0, "{report:?}");
-        assert!(report.files_read < report.files, "a share, not all: {report:?}");
-        files_read += report.files_read;
-        turns += 1;
-        lab.clock.advance(DAY);
-        if files_read >= report.files {
-            break;
-        }
-    }
-    let last = proof(&context()).await;
-    assert!(read_since(&last).is_some_and(|read| read >= since && read < lab.clock.now()));
+    all_is_read_in_days(&lab, &context).await;
 
     // The file is in two backups of the policy, and in the tree of another one, as a copy.
-    let mut stack = vec![folder.path().join("c1/_segments")];
-    let mut segment_files = Vec::new();
-    while let Some(path) = stack.pop() {
-        match fs::read_dir(&path) {
-            Ok(entries) => stack.extend(entries.map(|entry| entry.expect("an entry").path())),
-            Err(_) => segment_files.push(path),
-        }
-    }
+    let mut segment_files = files_below(&folder.path().join("c1/_segments"));
     segment_files.sort();
     let path = &segment_files[segment_files.len() / 2];
     let good = fs::read(path).expect("it is there");
@@ -292,5 +304,5 @@ async fn without_a_backup_or_with_a_record_that_is_broken_all_is_read_anew() {
     newer.version = 9;
     put_reading_proof(&cluster, &nightly(), &newer).await.expect("it is written");
     let refused = run_scheduled_verify(&lab.context(), &nightly(), turn(&lab, 1)).await;
-    assert!(refused.expect_err("it is too new").chain().contains("9"));
+    assert!(refused.expect_err("it is too new").chain().contains('9'));
 }

@@ -193,21 +193,12 @@ impl Lab {
         let state = folder.path().join("state");
         let journal = Journal::open(&state).unwrap();
         let hanging = Arc::<Hanging>::default();
-        let (runner, handle) = Runner::open(RunnerParts {
-            journal: journal.clone(),
-            work: Arc::<Hanging>::clone(&hanging),
-            observer: Arc::new(Nobody),
-            clock,
-        })
-        .await
-        .unwrap();
-        tokio::spawn(runner.run());
+        let runner = runner(&journal, &hanging, clock).await;
         let driller = Arc::new(FakeDriller {
             deed: Mutex::new(Deed::Ends(RunOutcome::Complete)),
             made: Mutex::default(),
             cleaned: Mutex::default(),
         });
-        let runner = handle;
         Self { _folder: folder, config, context, journal, repository, runner, hanging, driller }
     }
 
@@ -261,7 +252,7 @@ impl Lab {
             stop: stop.clone(),
         };
         proving.tell().await;
-        Process { metrics, worlds, stop, task: tokio::spawn(proving.go_on()) }
+        Process { metrics, worlds, stop, task: spawn(proving.go_on()) }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -288,6 +279,20 @@ impl Lab {
     pub(super) async fn opened(&self) -> Repository {
         Repository::open(Arc::new(self.repository.clone())).await.unwrap()
     }
+}
+
+/// A runner that is at work.
+async fn runner(journal: &Journal, hanging: &Arc<Hanging>, clock: Arc<dyn Clock>) -> RunnerHandle {
+    let (journal, work) = (journal.clone(), Arc::<Hanging>::clone(hanging));
+    let parts = RunnerParts { journal, work, observer: Arc::new(Nobody), clock };
+    let (runner, handle) = Runner::open(parts).await.unwrap();
+    drop(spawn(runner.run()));
+    handle
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test owns the task by its handle")]
+fn spawn(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(work)
 }
 
 impl Process {

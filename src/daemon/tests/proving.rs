@@ -107,21 +107,22 @@ async fn a_run_waits_for_a_backup_of_its_policy_and_no_backup_for_it() {
 async fn what_failed_or_took_too_long_is_tried_at_the_next_slot() {
     let lab = Lab::new().await;
     lab.backup("first").await;
-    let agent = lab.start(&format!("timeout: 2h\n{DAILY}")).await;
-    for (deed, day, failed) in
-        [(Deed::Breaks, 23, 1.), (Deed::Ends(RunOutcome::Failed), 24, 2.), (Deed::Hangs, 25, 3.)]
+    let drills = "verify: {schedule: 0 * * * *, drill: 30 */4 * * *}";
+    let agent = lab.start(&format!("timeout: 2h\n{drills}")).await;
+    for (deed, hour, failed) in
+        [(Deed::Breaks, 4, 1.), (Deed::Ends(RunOutcome::Failed), 8, 2.), (Deed::Hangs, 12, 3.)]
     {
         *lab.driller.deed.lock().unwrap() = deed;
-        lab.until(&format!("2026-11-{day}T06:59:00Z")).await;
-        let hangs = matches!(deed, Deed::Hangs);
-        let so_far = if hangs { failed - 1. } else { failed };
+        lab.until(&format!("2026-11-23T{hour:02}:45:00Z")).await;
+        let so_far = if matches!(deed, Deed::Hangs) { failed - 1. } else { failed };
         assert_eq!(agent.runs("drill", "failed"), Some(so_far), "{deed:?}");
-        lab.until(&format!("2026-11-{day}T23:00:00Z")).await;
+        lab.until(&format!("2026-11-23T{:02}:15:00Z", hour + 3)).await;
         assert_eq!(agent.runs("drill", "failed"), Some(failed), "{deed:?}");
-        assert_eq!(lab.drills().len() as u64, failed as u64, "{deed:?}");
+        assert_eq!(lab.drills().len() * 4, hour, "{deed:?}");
     }
     assert_eq!(lab.driller.made.lock().unwrap().1, 1, "it was told to stop");
-    assert_eq!(agent.runs("verify", "complete"), Some(3.), "they go on beside");
+    // One of those at 13:00 and 14:00 was in the way of the drill that hung.
+    assert_eq!(agent.runs("verify", "complete"), Some(12.), "they go on beside");
     agent.stop().await;
 }
 
@@ -135,7 +136,7 @@ async fn a_pause_lets_slots_pass_and_a_reload_brings_others() {
     agent.worlds.replace(lab.world(Some(DAILY)));
     lab.until("2026-11-23T12:05:00Z").await;
     assert_eq!(agent.runs("verify", "complete"), Some(0.), "the pause was no accident");
-    agent.worlds.replace(lab.world(Some("verify: {schedule: 30 12 * * *}")));
+    agent.worlds.replace(lab.world(Some("verify: {schedule: 30 * * * *}")));
     lab.until("2026-11-23T12:10:00Z").await;
     assert_eq!(agent.gauge("drill_since_timestamp_seconds"), None);
     let cluster = lab.opened().await.cluster(&ClusterName::new("c1").unwrap());
@@ -144,7 +145,7 @@ async fn a_pause_lets_slots_pass_and_a_reload_brings_others() {
     lab.until("2026-11-23T12:30:10Z").await;
     assert_eq!(agent.runs("verify", "complete"), Some(1.));
     agent.worlds.replace(lab.world(None));
-    lab.until("2026-11-25T00:00:00Z").await;
+    lab.until("2026-11-23T15:00:00Z").await;
     assert_eq!((agent.runs("verify", "complete"), lab.drills().len()), (Some(1.), 0));
     agent.stop().await;
 }
@@ -152,11 +153,11 @@ async fn a_pause_lets_slots_pass_and_a_reload_brings_others() {
 #[tokio::test(start_paused = true)]
 async fn before_the_first_backup_there_is_nothing_to_do_and_that_is_no_failure() {
     let lab = Lab::new().await;
-    let agent = lab.start(DAILY).await;
+    let agent = lab.start("verify: {schedule: 0 * * * *, drill: 30 * * * *}").await;
     let since = agent.gauge("drill_since_timestamp_seconds");
     assert_eq!(since, Some(second("2026-11-23T02:00:00Z")));
     assert_eq!(agent.gauge("last_drill_success_timestamp_seconds"), Some(0.));
-    lab.until("2026-11-23T12:00:00Z").await;
+    lab.until("2026-11-23T04:10:00Z").await;
     for kind in ["verify", "drill"] {
         for outcome in ["complete", "failed", "skipped"] {
             assert_eq!(agent.runs(kind, outcome), Some(0.), "{kind} {outcome}");
@@ -164,7 +165,7 @@ async fn before_the_first_backup_there_is_nothing_to_do_and_that_is_no_failure()
     }
     assert_eq!(agent.gauge("drill_since_timestamp_seconds"), since, "it does not move");
     lab.backup("first").await;
-    lab.until("2026-11-24T12:00:00Z").await;
+    lab.until("2026-11-23T05:10:00Z").await;
     assert_eq!(agent.runs("verify", "complete"), Some(1.));
     assert_eq!(lab.drills(), ["first"]);
     agent.stop().await;
