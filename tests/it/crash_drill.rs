@@ -82,8 +82,8 @@ impl World {
     async fn clean(&self, cleaner: Cleaner, why: &str) {
         match cleaner {
             Cleaner::Agent => {
-                let cleaned = clean_drills(&self.lab.context(), &self.lab.staging()).await;
-                cleaned.unwrap_or_else(|error| panic!("{why}: {}", error.chain()));
+                let dropped = clean_drills(&self.lab.context(), &self.lab.staging()).await;
+                dropped.unwrap_or_else(|error| panic!("{why}: {}", error.chain()));
             }
             Cleaner::Prune => {
                 let store: Arc<dyn ObjectStore> = Arc::new(self.lab.staging.clone());

@@ -235,7 +235,7 @@ fn drill() -> Found<DrillLedger> {
         version: 1,
         id: "0123abcd".to_owned(),
         backup: backup_name("b"),
-        of: ClusterName::new("c1").unwrap(),
+        of: ClusterName::new("c1").expect("a name"),
         target: "http://m".to_owned(),
         lease: "drill-0123abcd".to_owned(),
         reading: "drill-b-1".to_owned(),

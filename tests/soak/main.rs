@@ -50,6 +50,11 @@ async fn a_restore_is_killed_at_12_moments() {
     steps::kill_restores(&milvus(), "kill_restore", 12).await;
 }
 
+#[tokio::test]
+async fn a_drill_is_killed_at_12_moments() {
+    steps::kill_drills(&milvus(), "kill_drill", 12).await;
+}
+
 #[test]
 fn a_backup_to_s3_is_killed_at_12_moments_and_goes_on() {
     let server = LabServer::on(Bucket::new("milvus", "files"), "s3", &[]);

@@ -128,10 +128,10 @@ pub(crate) async fn kill_drills(server: &LabServer, tag: &str, kills: u32) {
             "{moment:.2?} {} files, {left} of default, {made}",
             agent.leftovers().len()
         ));
-        if number % 4 != 3 {
-            agent.ok(&["prune", "--apply"]);
-        } else {
+        if number % 4 == 3 {
             passes();
+        } else {
+            agent.ok(&["prune", "--apply"]);
         }
         assert_nothing_left(&format!("after a kill at {moment:?}")).await;
     }
