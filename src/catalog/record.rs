@@ -26,6 +26,8 @@ pub struct BackupRecord {
     pub tombstone: Option<Tombstone>,
     /// What keeps it, or once did.
     pub pin: Option<Pin>,
+    /// What a verification found wrong with it.
+    pub doubt: Option<Doubt>,
 }
 
 impl BackupRecord {
@@ -67,6 +69,7 @@ impl Documents {
             foreign: self.foreign.ok().flatten().map(Box::new),
             tombstone: self.tombstone.ok().flatten(),
             pin: self.pin.ok().flatten(),
+            doubt: self.doubt.ok().flatten(),
         }
     }
 

@@ -23,8 +23,14 @@ pub async fn run_overview(context: &JobContext, sizes: Sizes) -> JobResult<Catal
         Sizes::Known => BTreeMap::new(),
         Sizes::Unique => bytes(&cluster, &records).await,
     };
-    let free_bytes = context.repository.space().await?.map(|space| space.free);
-    Ok(CatalogFacts { read_at, policies: by_policy(&records, read_at), bytes, free_bytes })
+    let space = context.repository.space().await?;
+    Ok(CatalogFacts {
+        read_at,
+        policies: by_policy(&records, read_at),
+        bytes,
+        free_bytes: space.map(|space| space.free),
+        min_free_bytes: space.map(|space| context.min_free.bytes(space.total)),
+    })
 }
 
 fn by_policy(records: &[BackupRecord], now: Timestamp) -> BTreeMap<String, PolicyCatalog> {
@@ -52,6 +58,7 @@ fn add(policy: &mut PolicyCatalog, record: &BackupRecord, now: Timestamp) {
     let Some(manifest) = record.manifest.as_ref().filter(|_| record.is_committed()) else {
         return;
     };
+    policy.damaged += u64::from(record.doubt.is_some());
     let moment = manifest.created_at;
     policy.oldest_restorable = Some(policy.oldest_restorable.map_or(moment, |at| at.min(moment)));
     policy.newest_restorable = policy.newest_restorable.max(Some(moment));

@@ -88,6 +88,8 @@ pub struct CatalogFacts {
     pub bytes: BTreeMap<RepositoryClass, u64>,
     /// Free bytes in the repository's place, where it knows.
     pub free_bytes: Option<u64>,
+    /// Bytes there that no backup may use.
+    pub min_free_bytes: Option<u64>,
 }
 
 /// The backups of one policy.
@@ -105,6 +107,8 @@ pub struct PolicyCatalog {
     pub newest_restorable: Option<Timestamp>,
     /// Backups that are pinned.
     pub pinned: u64,
+    /// Backups in which a verification found damage.
+    pub damaged: u64,
     /// The newest complete backup.
     pub newest_complete: Option<BackupFigures>,
 }

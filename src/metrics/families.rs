@@ -216,6 +216,8 @@ families! {
     backups: Gauge[policy, state];
     /// Backups that are pinned, whatever their state.
     pinned_backups: Gauge[policy];
+    /// Backups that were committed and in which a verification has found damage since.
+    damaged_backups: Gauge[policy];
     /// The moment of the oldest backup that can be restored.
     oldest_restorable_timestamp_seconds: Gauge[policy];
     /// The moment of the newest backup that can be restored.
@@ -224,6 +226,8 @@ families! {
     repository_bytes: Gauge[class];
     /// Free bytes in the repository's file system.
     repository_free_bytes: Gauge[];
+    /// Bytes there that no backup may use: `repository.local.min_free`.
+    repository_min_free_bytes: Gauge[];
     /// When the agent last read the whole catalog of the repository.
     catalog_refresh_timestamp_seconds: Gauge[];
 

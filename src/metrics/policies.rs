@@ -73,6 +73,7 @@ impl Metrics {
         let families = self.families();
         set(&families.catalog_refresh_timestamp_seconds, &[], seconds(facts.read_at));
         set_if_any(&families.repository_free_bytes, &[], facts.free_bytes);
+        set_if_any(&families.repository_min_free_bytes, &[], facts.min_free_bytes);
         for (class, bytes) in &facts.bytes {
             set(&families.repository_bytes, &[class.as_str()], *bytes);
         }
@@ -126,6 +127,7 @@ impl Metrics {
             set(&families.backups, &[policy, is.as_str()], count);
         }
         set(&families.pinned_backups, &[policy], found.pinned);
+        set(&families.damaged_backups, &[policy], found.damaged);
         let oldest = found.oldest_restorable.map(seconds);
         set_if_any(&families.oldest_restorable_timestamp_seconds, &[policy], oldest);
         let newest = found.newest_restorable.map(seconds);

@@ -92,6 +92,7 @@ fn catalog() -> CatalogFacts {
         oldest_restorable: Some(at(1000)),
         newest_restorable: Some(at(1000)),
         pinned: 1,
+        damaged: 1,
         newest_complete: Some(BackupFigures::default()),
     };
     CatalogFacts {
@@ -99,6 +100,7 @@ fn catalog() -> CatalogFacts {
         policies: [(POLICY.to_owned(), found)].into(),
         bytes: [(RepositoryClass::Referenced, 3)].into(),
         free_bytes: Some(4),
+        min_free_bytes: Some(3),
     }
 }
 

@@ -68,6 +68,7 @@ pub(super) fn catalog(read_at: i64, policy: &str, found: PolicyCatalog) -> Catal
         policies: [(policy.to_owned(), found)].into(),
         bytes: BTreeMap::new(),
         free_bytes: None,
+        min_free_bytes: None,
     }
 }
 
@@ -80,6 +81,7 @@ pub(super) fn one_backup(committed: i64) -> PolicyCatalog {
         oldest_restorable: Some(at(committed - 10)),
         newest_restorable: Some(at(committed - 10)),
         pinned: 0,
+        damaged: 0,
         newest_complete: Some(BackupFigures {
             rows: 1000,
             segments: 5,

@@ -13,7 +13,8 @@ fn backups_are_counted_by_what_they_are() {
     facts.policies.insert(String::new(), one_backup(1500));
     facts.policies.insert("removed".to_owned(), one_backup(1000));
     facts.bytes.insert(RepositoryClass::Referenced, 77);
-    facts.free_bytes = Some(5);
+    (facts.free_bytes, facts.min_free_bytes) = (Some(5), Some(3));
+    facts.policies.get_mut("p").unwrap().damaged = 1;
     metrics.catalog(facts.clone());
     for (series, expected) in [
         (r#"backups{policy="p",state="complete"}"#, Some(1)),
@@ -28,6 +29,9 @@ fn backups_are_counted_by_what_they_are() {
         (r#"repository_bytes{class="referenced"}"#, Some(77)),
         (r#"repository_bytes{class="unreferenced"}"#, None),
         ("repository_free_bytes", Some(5)),
+        ("repository_min_free_bytes", Some(3)),
+        (r#"damaged_backups{policy="p"}"#, Some(1)),
+        (r#"damaged_backups{policy=""}"#, Some(0)),
         ("catalog_refresh_timestamp_seconds", Some(3000)),
     ] {
         assert_eq!(value(&metrics, series), expected, "{series}");
@@ -39,13 +43,14 @@ fn backups_are_counted_by_what_they_are() {
 
     facts.policies.remove("");
     facts.policies.get_mut("p").unwrap().states = [(BackupState::Tombstoned, 1)].into();
-    facts.free_bytes = None;
+    (facts.free_bytes, facts.min_free_bytes) = (None, None);
     metrics.catalog(facts);
     for (series, expected) in [
         (r#"backups{policy="",state="complete"}"#, Some(0)),
         (r#"backups{policy="p",state="complete"}"#, Some(0)),
         (r#"backups{policy="p",state="tombstoned"}"#, Some(1)),
         ("repository_free_bytes", None),
+        ("repository_min_free_bytes", None),
     ] {
         assert_eq!(value(&metrics, series), expected, "{series}");
     }

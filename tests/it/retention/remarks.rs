@@ -89,12 +89,15 @@ async fn what_a_verification_finds_damaged_is_no_success_until_it_is_found_good(
     assert_eq!(state(&lab, "b").await, Some(BackupState::Suspect));
     let facts = run_overview(&lab.context(), Sizes::Known).await.expect("the catalog");
     assert_eq!(facts.policies["nightly"].last_success, None);
+    assert_eq!(facts.policies["nightly"].damaged, 1);
 
     put(good).await;
     assert_eq!(verify(VerifyDepth::Size).await, RunOutcome::Complete);
     assert_eq!(state(&lab, "b").await, Some(BackupState::Suspect), "sizes prove nothing");
     assert_eq!(verify(VerifyDepth::Content).await, RunOutcome::Complete);
     assert_eq!(state(&lab, "b").await, Some(BackupState::Complete));
+    let facts = run_overview(&lab.context(), Sizes::Known).await.expect("the catalog");
+    assert_eq!(facts.policies["nightly"].damaged, 0, "it is mended");
     assert!(!keys(&lab.repository).await.iter().any(|key| key.contains("/verify-")), "leases");
 }
 
