@@ -67,6 +67,7 @@ impl JobContext {
         self.gc = self.gc.take().map(gc);
         self.source = self.source.take().map(|inner| store(inner, Side::Source));
         self.repository = store(self.repository, Side::Repository);
+        metrics.cluster(self.cluster.as_str());
         self.metrics = metrics.clone();
         self
     }

@@ -9,6 +9,11 @@ use super::{
 };
 
 impl Metrics {
+    /// Which Milvus all the rest is about.
+    pub fn cluster(&self, name: &str) {
+        set(&self.families().cluster_info, &[name], 1_u64);
+    }
+
     /// A storage answered.
     pub fn storage_request(&self, side: Side, call: StorageCall, class: CodeClass) {
         let labels = &[side.as_str(), call.as_str(), class.as_str()];

@@ -269,4 +269,6 @@ families! {
     config_last_reload_success: Gauge[];
     /// Always 1; its labels say which agent this is.
     build_info: Gauge[version, revision];
+    /// Always 1; its label says which Milvus this agent backs up: `milvus.cluster`.
+    cluster_info: Gauge[cluster];
 }

@@ -31,6 +31,7 @@ fn at(second: i64) -> Timestamp {
 /// One of everything that can be recorded.
 fn populated() -> Metrics {
     let metrics = Metrics::default();
+    metrics.cluster("shop");
     let policy = PolicyFacts {
         name: POLICY.to_owned(),
         created_at: at(1),
@@ -223,6 +224,7 @@ fn a_command_leaves_a_file_for_the_textfile_collector() {
         r#"last_run_outcome{kind="backup",outcome="failed",policy=""} 1"#,
         r#"last_success_timestamp_seconds{kind="backup",policy=""} 0"#,
         "repository_free_bytes ",
+        r#"cluster_info{cluster="c"} 1"#,
     ] {
         assert!(text.contains(&format!("\nmilvus_backup_{line}")), "no {line} in\n{text}");
     }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes the lab: a virtual environment with the real Milvus server and pymilvus, with argument
 # `milvus-2.2` one with an older server alone, for `milvus.py start --version 2.2.16`, or with
-# argument `s3` the one with moto's S3 server; their requirements do not fit together. With
+# argument `s3` the one with moto's S3 server, with `grafana` and `grafana-11` those with
+# Grafana's foundation SDK; their requirements do not fit together. With
 # argument `rabbitmq` one with a client, and Debian's rabbitmq-server. With argument `promtool`,
 # `systemd-analyze` or `g++` it sees to that program. Safe to call any
 # number of times and from several processes; prints the path of its python, or the program's.
@@ -60,6 +61,7 @@ case "${1:-milvus}" in
     milvus) requirements="$here/requirements.txt" venv="$lab/venv" modules="pymilvus, milvus" ;;
     milvus-2.2) requirements="$here/requirements-milvus-2.2.txt" venv="$lab/venv-milvus-2.2" modules="milvus" ;;
     s3) requirements="$here/requirements-s3.txt" venv="$lab/venv-s3" modules="moto.server" ;;
+    grafana | grafana-11) requirements="$here/requirements-$1.txt" venv="$lab/venv-$1" modules="grafana_foundation_sdk" ;;
     rabbitmq)
         requirements="$here/requirements-rabbitmq.txt" venv="$lab/venv-rabbitmq" modules="pika"
         server=/usr/lib/rabbitmq/bin/rabbitmq-server

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::metrics::FAMILIES;
 
 /// Every label that a family may have: all of few values.
-const LABELS: [&str; 17] = [
+const LABELS: [&str; 18] = [
     "policy",
     "kind",
     "outcome",
@@ -21,6 +21,7 @@ const LABELS: [&str; 17] = [
     "check",
     "version",
     "revision",
+    "cluster",
     "result",
     "level",
 ];
