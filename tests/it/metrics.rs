@@ -2,8 +2,6 @@
 //! what a new process knows from the repository alone.
 
 use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use assert_cmd::cargo::cargo_bin_cmd;
@@ -20,6 +18,7 @@ use milvus_backup_agent::metrics::{
 };
 use milvus_backup_agent::model::{BackupState, Guard, RunKind, RunOutcome, RunStage};
 
+use crate::lab::promtool_reads;
 use crate::support::{Lab, backup_name, request, restore_of};
 
 const POLICY: &str = "nightly \"2 %\" \\ ünïcode";
@@ -270,27 +269,8 @@ fn prometheus_has_nothing_to_say_against_it() {
 }
 
 fn accepted_by_promtool(text: &str) {
-    let mut promtool = Command::new(promtool())
-        .args(["check", "metrics", "--extended"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool starts");
-    let mut input = promtool.stdin.take().expect("its input is ours");
-    input.write_all(text.as_bytes()).expect("promtool reads");
-    drop(input);
-    let output = promtool.wait_with_output().expect("promtool ends");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "{said}\n{text}");
-    let table = String::from_utf8_lossy(&output.stdout);
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(text.as_bytes()).expect("it is written");
+    let table = promtool_reads(&["check", "metrics", "--extended"], file.path());
     assert!(table.contains("milvus_backup_build_info"), "it read nothing: {table}");
-}
-
-fn promtool() -> PathBuf {
-    let setup = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/lab/setup.sh");
-    let found = Command::new(setup).arg("promtool").stderr(Stdio::inherit()).output();
-    let found = found.expect("the lab's script runs");
-    assert!(found.status.success(), "promtool cannot be had");
-    String::from_utf8(found.stdout).expect("a path is text").trim().into()
 }
