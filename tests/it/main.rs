@@ -7,6 +7,7 @@ mod broker;
 mod crash;
 mod crash_folder;
 mod crash_restore;
+mod dashboards;
 mod dialects;
 mod docs;
 mod events;

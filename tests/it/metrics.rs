@@ -2,6 +2,8 @@
 //! what a new process knows from the repository alone.
 
 use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use assert_cmd::cargo::cargo_bin_cmd;
@@ -11,24 +13,23 @@ use milvus_backup_agent::job::{
     Prune, Removal, Sizes, run_backup, run_delete, run_overview, run_prune, run_restore,
 };
 use milvus_backup_agent::metrics::{
-    BackupFigures, CatalogFacts, Check, CodeClass, Direction, FAMILIES, GcCall, GcScope,
-    LeaseScope, Metrics, MissReason, PolicyCatalog, PolicyFacts, PruneFacts, PruneFailure,
-    RepositoryClass, RunFacts, RunProgress, Side, StorageCall, TriggerSource, VerifyFacts,
-    VerifyLevel,
+    BackupFigures, CatalogFacts, Check, CodeClass, Direction, DrillFacts, FAMILIES, GcCall,
+    GcScope, LeaseScope, Metrics, MissReason, PolicyCatalog, PolicyFacts, PruneFacts, PruneFailure,
+    ReadingFacts, RepositoryClass, RunFacts, RunProgress, Side, StorageCall, TriggerSource,
+    VerifyFacts, VerifyLevel,
 };
 use milvus_backup_agent::model::{BackupState, Guard, RunKind, RunOutcome, RunStage};
 
-use crate::lab::promtool_reads;
 use crate::support::{Lab, backup_name, request, restore_of};
 
-const POLICY: &str = "nightly \"2 %\" \\ ünïcode";
+pub(crate) const POLICY: &str = "nightly \"2 %\" \\ ünïcode";
 
-fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("a moment")
 }
 
-/// One of everything that can be recorded.
-fn populated() -> Metrics {
+/// What every agent tells that made a backup of its one policy, and pruned.
+pub(crate) fn running() -> Metrics {
     let metrics = Metrics::default();
     metrics.cluster("shop");
     let policy = PolicyFacts {
@@ -36,33 +37,56 @@ fn populated() -> Metrics {
         created_at: at(1),
         max_age: Some(Duration::from_hours(26)),
         interval: Some(Duration::from_hours(24)),
-        min_keep: Some(2),
+        min_keep: Some(1),
     };
     metrics.set_policies(&[policy]);
     metrics.next_run(POLICY, Some(at(90_000)));
     metrics.trigger(POLICY, TriggerSource::Cron);
-    metrics.schedule_missed(POLICY, MissReason::Down, 2);
     metrics.run_ended(&backup());
+    let prune = RunFacts { kind: RunKind::Prune, stages: Vec::new(), backup: None, ..backup() };
+    metrics.run_ended(&prune);
+    metrics.catalog(catalog());
+    metrics.storage_request(Side::Source, StorageCall::Get, CodeClass::Success);
+    metrics.preflight("milvus", Check::Passed);
+    metrics
+}
+
+/// One of everything that can be recorded.
+pub(crate) fn populated() -> Metrics {
+    let metrics = running();
+    metrics.schedule_missed(POLICY, MissReason::Down, 2);
     metrics.run_started(POLICY, RunKind::Backup, at(3000));
     let progress = RunProgress { done_bytes: 1, expected_bytes: Some(2), moved_at: at(3001) };
     metrics.run_progressed(POLICY, RunKind::Backup, progress);
-    metrics.catalog(catalog());
-    metrics.storage_request(Side::Source, StorageCall::Get, CodeClass::Success);
     metrics.transferred(Direction::Read, 10);
     metrics.broker_configured();
     metrics.lease_taken(LeaseScope::Run);
     metrics.lease_taken_over();
     metrics.gc_paused(GcScope::Cluster, at(3000));
     metrics.gc_failed(GcCall::Renew);
-    let found = VerifyFacts { level: VerifyLevel::Content, good: 7, missing: 0, damaged: 0 };
-    metrics.verified(POLICY, found, at(3002));
+    for level in [VerifyLevel::Size, VerifyLevel::Content] {
+        let found = VerifyFacts { level, good: 7, missing: 0, damaged: 0 };
+        metrics.verified(POLICY, found, at(3002));
+    }
+    let drills = DrillFacts {
+        next_run: Some(at(91_000)),
+        max_age: Some(Duration::from_hours(800)),
+        since: Some(at(1)),
+        last_success: Some((at(3003), Duration::from_millis(1500))),
+    };
+    metrics.drills(POLICY, &drills);
+    let readings = ReadingFacts {
+        next_run: Some(at(92_000)),
+        max_age: Some(Duration::from_hours(720)),
+        read_since: Some(at(1)),
+    };
+    metrics.readings(POLICY, &readings);
     metrics.pruned(&PruneFacts {
         deleted_backups: 1,
         deleted_bytes: 2,
         failures: vec![PruneFailure::NotAuthorised],
         refused: vec![Guard::MassDelete],
     });
-    metrics.preflight("milvus", Check::Passed);
     metrics.config_reload(Check::Failed);
     metrics
 }
@@ -269,8 +293,27 @@ fn prometheus_has_nothing_to_say_against_it() {
 }
 
 fn accepted_by_promtool(text: &str) {
-    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
-    file.write_all(text.as_bytes()).expect("it is written");
-    let table = promtool_reads(&["check", "metrics", "--extended"], file.path());
+    let mut promtool = Command::new(promtool())
+        .args(["check", "metrics", "--extended"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool starts");
+    let mut input = promtool.stdin.take().expect("its input is ours");
+    input.write_all(text.as_bytes()).expect("promtool reads");
+    drop(input);
+    let output = promtool.wait_with_output().expect("promtool ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}\n{text}");
+    let table = String::from_utf8_lossy(&output.stdout);
     assert!(table.contains("milvus_backup_build_info"), "it read nothing: {table}");
+}
+
+pub(crate) fn promtool() -> PathBuf {
+    let setup = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/lab/setup.sh");
+    let found = Command::new(setup).arg("promtool").stderr(Stdio::inherit()).output();
+    let found = found.expect("the lab's script runs");
+    assert!(found.status.success(), "promtool cannot be had");
+    String::from_utf8(found.stdout).expect("a path is text").trim().into()
 }

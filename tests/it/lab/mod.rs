@@ -23,7 +23,7 @@ pub(crate) use agent::{Agent, Ended};
 pub(crate) use bucket::Bucket;
 pub(crate) use certificates::{Authority, Certificate};
 pub(crate) use client::{Client, Message};
-pub(crate) use prometheus::{Prometheus, promtool, promtool_reads};
+pub(crate) use prometheus::{Prometheus, promtool};
 pub(crate) use proxy::{Proxy, Way, Weather};
 pub(crate) use rabbit::{Rabbit, rabbit};
 pub(crate) use running::Running;

@@ -24,16 +24,6 @@ pub(crate) fn promtool(arguments: &[&str]) -> String {
     said.into_owned()
 }
 
-/// Runs promtool on what it reads from its input, where it may find nothing to say.
-pub(crate) fn promtool_reads(arguments: &[&str], file: &Path) -> String {
-    let input = fs::File::open(file).expect("the file is there");
-    let mut command = Command::new(set_up("promtool"));
-    let output = command.args(arguments).stdin(input).output().expect("promtool starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "{said}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
 /// A server that scrapes one agent every second, and as often looks at its rules. It is killed
 /// when this is dropped, or the thread ends that started it.
 #[derive(Debug)]

@@ -45,6 +45,11 @@ def happened(name, label, matchers="", shown=of_agent):
     return f"round(sum by ({label}) (increase({shown(name, matchers)}[$__rate_interval])))"
 
 
+def ours(name):
+    """Series that others have, too, and that Prometheus scraped where it scraped an agent in the time shown."""
+    return f"{name}{{{AGENT}}} and on (job, instance) last_over_time({of_agent('build_info')}[$__range])"
+
+
 def moment(expr):
     """A time, as Grafana counts it."""
     return f"{expr} * 1000"
@@ -55,6 +60,7 @@ CREATED = each(of_policy("policy_created_timestamp_seconds"))
 SUCCESS = each(of_policy("last_success_timestamp_seconds", BACKUPS))
 LIMIT = each(of_policy("policy_max_age_seconds"))
 AGE = f"(time() - (({SUCCESS} > 0) or {CREATED}))"
+INTERVAL = each(of_policy("schedule_interval_seconds"))
 NEXT = each(of_policy("schedule_next_run_timestamp_seconds"))
 IN_PROGRESS = each(of_policy("run_in_progress", BACKUPS))
 GOOD = each(of_policy("backups", 'state="complete"'))

@@ -44,15 +44,39 @@ def choice(name, label, query, description, everything=None):
 def made():
     """The whole dashboard."""
     board = make.Dashboard("Milvus backup agent").uid("milvus-backup-agent").tags(["milvus", "backup"])
-    board.description("Backups of Milvus by milvus-backup-agent: whether they are made, kept, and come back. Made by tests/lab/grafana/make.py.")
-    board.time("now-7d", "now").refresh("1m").timezone("browser").tooltip(dashboard.DashboardCursorSync.CROSSHAIR).editable()
+    board.description(
+        "Backups of Milvus by milvus-backup-agent: whether they are made, kept, and come back. Made by"
+        " tests/lab/grafana/make.py."
+    )
+    board.time("now-7d", "now").refresh("1m").timezone("browser").tooltip(
+        dashboard.DashboardCursorSync.CROSSHAIR
+    ).editable()
     board.with_variable(make.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
-    board.with_variable(choice("cluster", "Cluster", "label_values(milvus_backup_cluster_info, cluster)",
-                               "Milvus servers, by milvus.cluster. It narrows the agents."))
-    board.with_variable(choice("instance", "Agent", 'label_values(milvus_backup_cluster_info{cluster=~"$cluster"}, instance)',
-                               "Agents of these clusters, by what Prometheus scrapes."))
-    board.with_variable(choice("policy", "Policy", 'label_values(milvus_backup_runs_total{instance=~"$instance"}, policy)',
-                               "Policies of these agents. All of them includes runs without a policy.", ".*"))
+    board.with_variable(
+        choice(
+            "cluster",
+            "Cluster",
+            "label_values(milvus_backup_cluster_info, cluster)",
+            "Milvus servers, by milvus.cluster. It narrows the agents.",
+        )
+    )
+    board.with_variable(
+        choice(
+            "instance",
+            "Agent",
+            'label_values(milvus_backup_cluster_info{cluster=~"$cluster"}, instance)',
+            "Agents of these clusters, by what Prometheus scrapes.",
+        )
+    )
+    board.with_variable(
+        choice(
+            "policy",
+            "Policy",
+            'label_values(milvus_backup_runs_total{instance=~"$instance"}, policy)',
+            "Policies of these agents. All of them includes runs without a policy.",
+            ".*",
+        )
+    )
     place(board, ROWS)
     return board.build()
 

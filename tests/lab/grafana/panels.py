@@ -28,7 +28,13 @@ def steps(*pairs):
     return make.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps(found)
 
 
-OUTCOMES = (("complete", "green"), ("skipped", "blue"), ("cancelled", "purple"), ("partial", "orange"), ("failed", "red"))
+OUTCOMES = (
+    ("complete", "green"),
+    ("skipped", "blue"),
+    ("cancelled", "purple"),
+    ("partial", "orange"),
+    ("failed", "red"),
+)
 FROM_NOW = "dateTimeFromNow"
 PLAIN = ((None, "text"),)
 FINE = ((None, "green"),)
@@ -81,8 +87,22 @@ def tile(title, expr, description, none, thresholds=NONE_WANTED, unit="short", w
     return Placed(panel, width, height)
 
 
-def lines(title, description, unit, queries, none, width, *, height=8, thresholds=FINE, stacked=False, bars=False,
-          colors=(), least=0, calcs=("lastNotNull", "max")):
+def lines(
+    title,
+    description,
+    unit,
+    queries,
+    none,
+    width,
+    *,
+    height=8,
+    thresholds=FINE,
+    stacked=False,
+    bars=False,
+    colors=(),
+    least=0,
+    calcs=("lastNotNull", "max"),
+):
     """Lines, areas on top of each other, or bars, over the time shown."""
     panel = begin(timeseries.Panel(), title, description, unit, none).targets(letters(queries, query))
     panel.thresholds(steps(*thresholds)).line_width(1 if stacked or bars else 2)
