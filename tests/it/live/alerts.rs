@@ -42,7 +42,7 @@ fn what_breaks_is_told_and_clears_when_it_is_put_right() {
     server.data_py("fill", &[segments.as_slice(), &["--collection", "default.alerted"]].concat());
     let agent = Agent::new(&server, "alerted");
     let more = format!(
-        "amqp: {{url: \"{}\", declare: true}}\ntransfer: {{max_bytes_per_second: 200KB}}\n",
+        "amqp: {{url: \"{}\", declare: true}}\ntransfer: {{max_bytes_per_second: 20KB}}\n",
         rabbit.vhost()
     );
     agent.serve_with(&[("often", POLICY)], &more);
