@@ -77,7 +77,7 @@
 //! once when its process is known to be gone from this machine; no wall clocks are
 //! compared.
 //!
-//! `run-<token>` and `restore-<id>` are never used twice and are deleted at the end. `prune`
+//! `run-<token>`, `restore-<id>` and `drill-<id>` are never used twice and are deleted at the end. `prune`
 //! and `sweep` are one for all: taking one over is put-if-absent of the next number, and its
 //! holder marks it `released` at the end. Of any lease the highest number counts, for those
 //! who watch and for the holder, who looks for a higher one at each beat. Lower numbers may be
@@ -137,7 +137,8 @@
 //! like a backup of ours, but nothing of ours is ever written into it, retention does not
 //! count it, and neither `delete` nor `prune` takes it away. A folder without `_cluster.json` that
 //! holds such trees is a cluster for those who read; a repository that has only such needs no
-//! `_repository.json`. A restore has its lease and its ledger there as anywhere.
+//! `_repository.json`. A restore has its lease and its ledger there as anywhere. A drill
+//! has them in the folder of the configured cluster, and there only a lease to read.
 //!
 //! # Clusters
 //!
@@ -146,6 +147,7 @@
 
 mod cluster;
 mod commit;
+mod drills;
 mod error;
 mod fenced;
 mod foreign;
@@ -170,6 +172,7 @@ mod watching;
 
 pub use cluster::{ClusterIdentity, adopt, claim, recognise};
 pub use commit::{Reservation, Run, Unfinished, Work};
+pub use drills::{delete_drill, drills, put_drill, read_drill};
 pub use error::{CatalogError, CatalogResult};
 pub use foreign::foreign_tree;
 use foreign::{holds_trees, is_begun, is_tree};
@@ -178,7 +181,7 @@ pub use lease::{Lease, PRUNE, SWEEP};
 pub use ledger::{delete_ledger, open_ledgers, put_ledger, read_ledger};
 use listing::compare;
 pub use listing::{Repute, find, known_files, list, list_own, load_list, read_record, sizes_of};
-pub use proofs::{drill_proof, put_drill_proof};
+pub use proofs::{drill_proof, put_drill_proof, put_reading_proof, reading_proof};
 pub use readable::Readable;
 pub use record::BackupRecord;
 pub use remarks::{lift_doubt, pin, put_doubt, put_pin, put_retention_mark, retention_mark};

@@ -49,6 +49,8 @@ pub enum Command {
     Show(NameArguments),
     /// Restore a backup into the configured Milvus
     Restore(RestoreArguments),
+    /// Restore a backup for a test under generated names, compare it, drop it, and say how long it took
+    Drill(NameArguments),
     /// Read a backup again and compare it with what was written
     Verify(VerifyArguments),
     /// Make a tree of its own of a backup, which milvus-backup lists and restores, too
@@ -260,7 +262,7 @@ pub struct PruneArguments {
 /// `unlock`.
 #[derive(Debug, Args)]
 pub struct UnlockArguments {
-    /// Its name, as `prune`, `sweep`, `run-…` or `restore-…`
+    /// Its name, as `prune`, `sweep`, `run-…`, `restore-…` or `drill-…`
     pub lease: String,
     /// Why; it is kept with the lease
     #[arg(long)]

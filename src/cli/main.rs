@@ -21,8 +21,8 @@ use super::args::{
 use super::output::{Output, talk};
 use super::told::told;
 use super::{
-    ExitStatus, backup, check, cluster, delete, export, import, list, log, pin, progress, prune,
-    restore, run, session, unlock, verify,
+    ExitStatus, backup, check, cluster, delete, drill, export, import, list, log, pin, progress,
+    prune, restore, run, session, unlock, verify,
 };
 
 /// Runs the command of this process.
@@ -121,6 +121,14 @@ async fn dispatch(
                 shown(&context, verify::run(&context, &arguments, (output, metrics))).await
             };
             told(config, Some(run), open(Access::WriteIfAllowed).await, work).await
+        }
+        Command::Drill(arguments) => {
+            let (run, context) = (drill::told(&arguments), open(Access::WriteExisting).await);
+            let work = async move |context: JobContext, metrics: &Metrics| {
+                let work = drill::run(config, &context, arguments, (output, metrics));
+                shown(&context, Box::pin(work)).await
+            };
+            told(config, Some(run), context, work).await
         }
         Command::Export(arguments) => {
             exported(&open(Access::WriteExisting).await?, arguments, output).await

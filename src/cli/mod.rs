@@ -14,6 +14,7 @@ mod check;
 mod cluster;
 mod config;
 mod delete;
+mod drill;
 mod events;
 mod exit;
 mod export;

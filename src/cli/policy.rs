@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::config::{Config, KEYS, policy_files, read_policy_files};
 use crate::job::{JobError, JobResult};
-use crate::model::{Clock, Diagnostics, ErrorKind, ReadFile, SystemClock};
-use crate::policy::{Policy, PolicySet, Schedule, Trigger};
+use crate::model::{Clock, Diagnostics, ErrorKind, ReadFile, RunKind, SystemClock};
+use crate::policy::{AfterBackup, Policy, PolicySet, Reread, Schedule, Trigger};
 use crate::storage::Access;
 
 use super::args::PolicyCommand;
@@ -67,7 +67,11 @@ pub(super) fn overview(config: &Config, now: Timestamp) -> JobResult<String> {
     let next = policies.iter().flat_map(|policy| due(policy, now, 1)).min_by_key(|fire| fire.at);
     let next = next.map_or_else(
         || "nothing is scheduled".to_owned(),
-        |fire| format!("next: {} at {}", fire.policy, fire.shown()),
+        |fire| {
+            let kind = if fire.kind == RunKind::Backup { "" } else { fire.kind.as_str() };
+            let what = format!("{kind} {}", fire.policy);
+            format!("next: {} at {}", what.trim_start(), fire.shown())
+        },
     );
     Ok(format!("{good}; {next}"))
 }
@@ -141,11 +145,13 @@ fn list(policies: &PolicySet, now: Timestamp, output: Output) {
             "collections": policy.collections.to_string(),
             "schedule": policy.schedule.as_ref().map(ToString::to_string),
             "timezone": policy.schedule.as_ref().map(Schedule::zone_name),
-            "next": due(policy, now, 1).first().map(|fire| fire.at.to_string()),
+            "next": next_backup(policy, now).map(|at| at.to_string()),
             "triggers": triggers(policy),
             "rbac": policy.rbac,
             "retention": policy.retention.to_string(),
             "max_age_seconds": policy.max_age_at(now).map(seconds),
+            "verify": policy.reread.as_ref().map(|reread| reread.schedule.to_string()),
+            "drill": policy.drill.as_ref().map(ToString::to_string),
             "paused": policy.paused,
         })
     };
@@ -161,10 +167,12 @@ fn list(policies: &PolicySet, now: Timestamp, output: Output) {
                 triggers(policy).join(","),
                 policy.collections.to_string(),
                 policy.retention.to_string(),
+                proofs(policy),
                 policy.max_age_at(now).map(|age| format!("{age:#}")).unwrap_or_default(),
             ]
         });
-        let header = ["policy", "schedule", "triggers", "collections", "keeps", "max age"];
+        let header =
+            ["policy", "schedule", "triggers", "collections", "keeps", "verify", "max age"];
         table(&header, rows)
     });
 }
@@ -176,10 +184,12 @@ fn next(policies: &[&Policy], count: u16, now: Timestamp, output: Output) {
         if fires.is_empty() {
             return "nothing is scheduled".to_owned();
         }
-        let rows = fires
-            .iter()
-            .map(|fire| vec![fire.policy.to_owned(), fire.shown(), fire.at.to_string()]);
-        table(&["policy", "local", "utc"], rows)
+        let rows = fires.iter().map(|fire| {
+            [fire.policy, fire.kind.as_str(), &fire.shown(), &fire.at.to_string()]
+                .map(str::to_owned)
+                .to_vec()
+        });
+        table(&["policy", "what", "local", "utc"], rows)
     });
 }
 
@@ -187,6 +197,7 @@ fn next(policies: &[&Policy], count: u16, now: Timestamp, output: Output) {
 #[derive(Debug, Serialize)]
 struct Fire<'p> {
     policy: &'p str,
+    kind: RunKind,
     at: Timestamp,
     local: String,
     timezone: &'p str,
@@ -198,18 +209,48 @@ impl Fire<'_> {
     }
 }
 
+/// What a policy has for each of its schedules, each kind the next few times.
 fn due(policy: &Policy, now: Timestamp, count: usize) -> Vec<Fire<'_>> {
-    let Some(schedule) = policy.schedule.as_ref().filter(|_| !policy.paused) else {
+    if policy.paused {
         return Vec::new();
+    }
+    let reread = policy.reread.as_ref().map(|reread| &reread.schedule);
+    let kinds = [
+        (RunKind::Backup, policy.schedule.as_ref()),
+        (RunKind::Verify, reread),
+        (RunKind::Drill, policy.drill.as_ref()),
+    ];
+    let mut fires = Vec::new();
+    for (kind, schedule) in kinds {
+        let Some(schedule) = schedule else { continue };
+        let (zone, timezone) = (schedule.zone(), schedule.zone_name());
+        let fire = |at: Timestamp| Fire {
+            policy: policy.name.as_str(),
+            kind,
+            at,
+            local: at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+            timezone,
+        };
+        fires.extend(schedule.fires_after(now).take(count).map(fire));
+    }
+    fires
+}
+
+fn next_backup(policy: &Policy, now: Timestamp) -> Option<Timestamp> {
+    policy.schedule.as_ref().filter(|_| !policy.paused)?.next_after(now)
+}
+
+/// What proves its backups, and when.
+fn proofs(policy: &Policy) -> String {
+    let after = match policy.after_backup {
+        AfterBackup::None => None,
+        after @ (AfterBackup::Size | AfterBackup::Content) => Some(after.as_str().to_owned()),
     };
-    let (zone, timezone) = (schedule.zone(), schedule.zone_name());
-    let fire = |at: Timestamp| Fire {
-        policy: policy.name.as_str(),
-        at,
-        local: at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
-        timezone,
-    };
-    schedule.fires_after(now).take(count).map(fire).collect()
+    let reread = policy.reread.as_ref();
+    let reread = reread.map(|Reread { schedule, within }| format!("all in {within:#}: {schedule}"));
+    let drill = policy.drill.as_ref().map(|drill| format!("drill: {drill}"));
+    let proofs: Vec<String> = after.into_iter().chain(reread).chain(drill).collect();
+    proofs.join("; ")
 }
 
 fn times(policy: &Policy) -> String {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::broker::{Broker, RabbitBroker};
 use crate::config::{self, Config, Environment};
 use crate::daemon::{self, Client, Settings, Setup};
-use crate::job::{JobContext, JobError, JobResult, StagingRoot};
+use crate::job::{JobContext, JobError, JobResult, Staging, StagingRoot};
 use crate::storage::Access;
 
 use super::{ExitStatus, policy, session, staging};
@@ -45,6 +45,10 @@ impl Setup for Files {
         context: &JobContext,
     ) -> JobResult<Option<StagingRoot>> {
         staging::staging_root(config, context, Access::WriteExisting).await
+    }
+
+    async fn drill_staging(&self, config: &Config, context: &JobContext) -> JobResult<Staging> {
+        staging::staging(config, context).await
     }
 }
 

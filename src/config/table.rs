@@ -334,7 +334,7 @@ const OTHERS: &[Key] = &[
     Key {
         path: "metrics.textfile",
         kind: Kind::Path,
-        help: "a `.prom` file for the textfile collector of node_exporter, rewritten after each backup, restore, verify and prune",
+        help: "a `.prom` file for the textfile collector of node_exporter, rewritten after each backup, restore, drill, verify and prune",
         fallback: Fallback::Described("none"),
     },
     Key {

@@ -15,6 +15,7 @@ use super::{status, systemd};
 use crate::job::{Active, JobError, JobId, JobResult};
 use crate::metrics::RunProgress;
 use crate::model::{ErrorKind, RunKind};
+use crate::transfer::Stage;
 
 /// Between two words to systemd.
 const PULSE: Duration = Duration::from_secs(1);
@@ -104,9 +105,10 @@ impl Agent {
                 expected_bytes: (found.total_bytes > 0).then_some(found.total_bytes),
                 moved_at: moved.at(run, found.moves, now),
             };
-            // A verification is part of its backup's run; without one at work this says nothing.
-            for kind in [RunKind::Backup, RunKind::Verify] {
-                self.metrics.run_progressed(&run.job.policy, kind, progress);
+            self.metrics.run_progressed(&run.job.policy, RunKind::Backup, progress);
+            // A verification may be part of its backup's run. A scheduled one tells of itself.
+            if found.stage == Stage::Verify {
+                self.metrics.run_progressed(&run.job.policy, RunKind::Verify, progress);
             }
         }
         let world = self.worlds.now();

@@ -15,6 +15,15 @@
 //! repository can be written; else they stay in the queue. What commands, prunes and
 //! verifications tell comes by a folder into the same outbox.
 //!
+//! # Proofs
+//!
+//! What `verify` of the policies wants, readings and drills, is done by one loop, one run after
+//! the other and the oldest slot first, and never while a backup of the same policy is at work.
+//! Backups do not wait for it. A slot counts as dealt with when its run has ended, however; what
+//! failed is tried at the next. What was stopped with the agent, or killed, is made up for once
+//! when it is back; a reading goes on where it was. How the last ones ended is in the
+//! repository, and the metrics tell it before the agent is ready.
+//!
 //! # Reload
 //!
 //! SIGHUP reads configuration and policies again. If anything is wrong with them, everything
@@ -26,9 +35,9 @@
 //!
 //! SIGTERM and SIGINT drain, in this order, each step with a limit: no slot is looked at any
 //! more; runs write a checkpoint, give their leases and the pause of garbage collection back,
-//! and end (20 s, then they are dropped); uploads that were dropped are taken back; the
-//! listeners go last, so that one can look on. A second signal waits for nothing. Jobs that
-//! were at work go on when the agent is back.
+//! and end (20 s, then they are dropped), as do drills and readings; uploads that were dropped
+//! are taken back; the listeners go last, so that one can look on. A second signal waits for
+//! nothing. Jobs that were at work go on when the agent is back.
 //!
 //! # Watchdog
 //!
@@ -39,18 +48,26 @@ mod agent;
 mod besides;
 mod catalog;
 mod connection;
+mod driller;
 mod memory;
 mod messages;
 mod observe;
 mod preflight;
+mod proof;
+mod proven;
+mod proving;
 mod pruned;
 mod pruning;
 mod reload;
 mod settings;
 mod shutdown;
+mod slots;
 mod spooled;
 mod status;
 mod systemd;
+#[cfg(test)]
+mod tests;
+mod watched;
 mod wiring;
 mod work;
 mod world;

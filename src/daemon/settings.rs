@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::broker::Broker;
 use crate::config::Config;
-use crate::job::{JobContext, JobResult, StagingRoot};
+use crate::job::{JobContext, JobResult, Staging, StagingRoot};
 use crate::model::ClusterName;
 use crate::policy::PolicySet;
 
@@ -47,4 +47,7 @@ pub trait Setup: Debug + Send + Sync + 'static {
         config: &Config,
         context: &JobContext,
     ) -> JobResult<Option<StagingRoot>>;
+
+    /// Where drills stage files for Milvus to read, made if need be.
+    async fn drill_staging(&self, config: &Config, context: &JobContext) -> JobResult<Staging>;
 }

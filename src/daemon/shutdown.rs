@@ -23,6 +23,7 @@ impl Agent {
         step("schedules", SHORT, self.ended("schedules")).await;
         step("word to the runs", SHORT, self.runner.drain()).await;
         step("runs", DRAINED, self.ended("runner")).await;
+        step("drills and readings", DRAINED, self.ended("proving")).await;
         self.stop.cancel();
         step("catalog", SHORT, self.ended("catalog")).await;
         let world = self.worlds.now();
@@ -38,9 +39,11 @@ impl Agent {
 
     /// Waits for a loop, by its name. One that ended before is not waited for.
     async fn ended(&mut self, name: &'static str) {
-        while let Some(ended) = self.tasks.join_next().await {
-            if ended.is_ok_and(|ended| ended == name) {
-                return;
+        while !self.ended.contains(name) {
+            match self.tasks.join_next().await {
+                Some(Ok(ended)) => drop(self.ended.insert(ended)),
+                Some(Err(_)) => {}
+                None => return,
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Everything that an agent consists of, made once, in the order of the layers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +12,16 @@ use tokio_util::sync::CancellationToken;
 use super::besides::Besides;
 use super::catalog::Reading;
 use super::connection::BrokerState;
+use super::driller::Drills;
 use super::memory::{announce, open_journal, remember, unusable};
 use super::messages::Messages;
 use super::observe::{Events, Telling};
 use super::preflight::{self, Signs};
+use super::proven::Proven;
+use super::proving::Proving;
 use super::pruning::{Due, Pruning};
 use super::settings::{Client, Setup};
+use super::slots::Slots;
 use super::spooled::Spooled;
 use super::systemd::Status;
 use super::work::AgentWork;
@@ -57,6 +62,8 @@ pub(super) struct Agent {
     pub(super) broker: Option<watch::Receiver<BrokerState>>,
     /// Ends the listeners: the last.
     pub(super) stop_listening: CancellationToken,
+    /// The loops that have ended.
+    pub(super) ended: BTreeSet<&'static str>,
 }
 
 impl Agent {
@@ -104,6 +111,7 @@ impl Agent {
             stop_schedules: CancellationToken::new(),
             stop_telling: CancellationToken::new(),
             stop_listening: CancellationToken::new(),
+            ended: BTreeSet::new(),
             broker: None,
         };
         this.begin(runner, looked, (changed, sees_due), (broker, besides, posted)).await?;
@@ -125,6 +133,8 @@ impl Agent {
         self.status.is("reading the repository");
         let reading = Reading::new(self.worlds.clone(), self.metrics.clone());
         let read = reading.once().await;
+        let mut proving = self.proving(&besides, &changed);
+        proving.tell().await;
         self.tasks.spawn(async move {
             runner.run().await;
             "runner"
@@ -135,6 +145,10 @@ impl Agent {
         }
         self.keep_looking(readiness, Arc::clone(&changed), (reading, read));
         self.keep_pruning(besides, due, changed);
+        self.tasks.spawn(async move {
+            proving.go_on().await;
+            "proving"
+        });
         Ok(())
     }
 
@@ -233,6 +247,21 @@ impl Agent {
             messages.go_on().await;
             "broker"
         });
+    }
+
+    /// Drills and scheduled verifications.
+    fn proving(&self, besides: &Besides, changed: &Arc<Notify>) -> Proving {
+        Proving {
+            worlds: self.worlds.clone(),
+            metrics: self.metrics.clone(),
+            besides: besides.clone(),
+            runner: self.runner.clone(),
+            driller: Arc::new(Drills(Arc::clone(&self.setup))),
+            slots: Slots::new(self.journal.clone(), Arc::clone(&self.clock)),
+            proven: Proven::default(),
+            changed: Arc::clone(changed),
+            stop: self.stop_schedules.clone(),
+        }
     }
 
     /// Retention, after each good backup; and what else is left.

@@ -13,8 +13,8 @@ use crate::plan;
 use crate::schema::minimal_schema;
 use crate::storage::probe_conditional_put;
 
+use super::filling::{Staging, StagingArea, probe};
 use super::privileges;
-use super::restore::{Staging, StagingArea, probe};
 use super::settle::Settling;
 use super::{JobContext, JobError, JobResult};
 
@@ -184,7 +184,7 @@ async fn readable(context: &JobContext, staging: &Staging) -> JobResult<String> 
         properties: Vec::new(),
     };
     context.milvus.create_collection(&spec).await?;
-    let area = StagingArea::new(staging, &id, context);
+    let area = StagingArea::new(staging, &format!("restore-{id}"), context);
     let seen = probe(&*context.milvus, &area, &namespace, "_default").await;
     let cleared = area.clear_all().await;
     context.milvus.drop_collection(&namespace).await?;

@@ -9,7 +9,8 @@
 //! Garbage collection in Milvus is paused during a backup where the server can, and resumed
 //! however the backup ends. The context's token ends a workflow at its next await. A backup
 //! records the end in its attempt and gives its lease back; a restore drops what is
-//! half-filled, and keeps its ledger if anything else is left to finish. A process that is
+//! half-filled, and keeps its ledger if anything else is left to finish; a drill drops all that it
+//! made. A process that is
 //! killed does neither, and loses nothing by it: the essay of [`crate::catalog`] says what
 //! the next reader sees.
 //!
@@ -37,10 +38,12 @@ mod beyond;
 mod check;
 mod context;
 mod copying;
+mod drill;
 mod ending;
 mod error;
 mod events;
 mod export;
+mod filling;
 mod gather;
 mod held;
 mod list;
@@ -48,11 +51,13 @@ mod once;
 mod overview;
 mod pause;
 mod privileges;
+mod proofs;
 mod prune;
 mod rbac;
 mod reading;
 mod report;
 mod requests;
+mod reread;
 mod restore;
 mod runner;
 mod settle;
@@ -64,15 +69,20 @@ pub use crate::catalog::Reserved;
 pub use backup::{BackupRequest, plan_only, run_backup};
 pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
+pub use drill::{
+    DrillOptions, DrillReport, DrilledCollection, clean_drills, have_drills_left, run_drill,
+};
 pub use error::{JobError, JobResult};
 pub use events::{
     AtWork, Collected, EventEnd, EventFacts, EventFailure, EventRun, EventSource, EventWord,
     JobChange, RefusedRequest, RunEvents, RunsAgain, Spool, job_letters,
 };
 pub use export::{ExportOptions, run_export};
+pub use filling::Staging;
 pub use list::{ListRow, Sizes, run_list};
 pub use once::{Made, make_once};
 pub use overview::run_overview;
+pub use proofs::{Proofs, ProofsWanted, run_proofs};
 pub use prune::{
     DeleteReport, PinReport, Prune, PruneReport, PruneRequest, Removal, StagingRoot, Sweeping,
     VerdictRow, run_delete, run_pin, run_prune, run_undelete, run_unpin,
@@ -82,8 +92,9 @@ pub use report::{
     RestoreReport, RestoredCollection, VerifyReport,
 };
 pub use requests::{can_reserve, reserve_request};
+pub use reread::{RereadReport, run_scheduled_verify};
 pub use restore::{
-    LostReinserts, RestoreOptions, Staging, Wanted, plan_only as plan_restore_only, run_restore,
+    LostReinserts, RestoreOptions, Wanted, plan_only as plan_restore_only, run_restore,
 };
 pub use runner::{
     Active, Busy, Cause, Change, Done, IllegalTransition, JobEvent, JobId, JobRecord, JobRequest,

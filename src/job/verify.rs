@@ -70,17 +70,21 @@ async fn remember(
         (bad, _) => {
             let (at, by) = (context.clock.now(), catalog::this_process().host);
             let first = report.missing.iter().chain(&report.damaged).next();
-            let first = first.map(String::as_str).unwrap_or_default();
-            let reason = match bad {
-                1 => format!("a verification found damage: {first}"),
-                _ => format!("a verification found damage in {bad} places, the first: {first}"),
-            };
+            let reason = suspicion(bad, first.map(String::as_str).unwrap_or_default());
             let doubt = Doubt { version: 1, at, by, reason };
             catalog::put_doubt(cluster, lease, (name, &doubt)).await
         }
     };
     if let Err(error) = written {
         tracing::warn!(%name, %error, "what the verification found cannot be written down");
+    }
+}
+
+/// Why a backup is suspect that has damage in so many places.
+pub(super) fn suspicion(places: usize, first: &str) -> String {
+    match places {
+        1 => format!("a verification found damage: {first}"),
+        _ => format!("a verification found damage in {places} places, the first: {first}"),
     }
 }
 
@@ -136,7 +140,10 @@ async fn verify(
 }
 
 /// A list, or what is wrong with it.
-async fn load_list(backup: &Readable, digest: &str) -> JobResult<Result<FileList, String>> {
+pub(super) async fn load_list(
+    backup: &Readable,
+    digest: &str,
+) -> JobResult<Result<FileList, String>> {
     match backup.list(digest).await {
         Ok(list) => Ok(Ok(list)),
         Err(error) => damage(error.into()).map(Err),
@@ -144,7 +151,7 @@ async fn load_list(backup: &Readable, digest: &str) -> JobResult<Result<FileList
 }
 
 /// What is wrong with a document; an error if that is not the document's fault.
-fn damage(error: JobError) -> JobResult<String> {
+pub(super) fn damage(error: JobError) -> JobResult<String> {
     let damage = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged);
     if damage { Ok(error.chain()) } else { Err(error) }
 }

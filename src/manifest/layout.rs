@@ -79,9 +79,24 @@ impl ClusterLayout {
         self.root.join("_retention").key(format_args!("{policy}.json"))
     }
 
+    /// All ledgers of drills.
+    pub fn drills(&self) -> KeyPrefix {
+        self.root.join("_drills")
+    }
+
+    /// One drill's ledger.
+    pub fn drill(&self, id: &str) -> ObjectKey {
+        self.drills().key(format_args!("{id}.json"))
+    }
+
     /// How drills of a policy's backups ended.
     pub fn drill_proof(&self, policy: &PolicyName) -> ObjectKey {
         self.root.join("_proofs").join(policy).key("drill.json")
+    }
+
+    /// When the files of a policy's backups were read again.
+    pub fn reading_proof(&self, policy: &PolicyName) -> ObjectKey {
+        self.root.join("_proofs").join(policy).key("verify.json")
     }
 
     /// All leases.
@@ -250,7 +265,9 @@ mod tests {
             (layout.lease("run-x").key("1.json").to_string(), "m1/_leases/run-x/1.json"),
             (layout.restore("x").to_string(), "m1/_restores/x.json"),
             (layout.retention(&policy).to_string(), "m1/_retention/nightly.json"),
+            (layout.drill("x").to_string(), "m1/_drills/x.json"),
             (layout.drill_proof(&policy).to_string(), "m1/_proofs/nightly/drill.json"),
+            (layout.reading_proof(&policy).to_string(), "m1/_proofs/nightly/verify.json"),
             (layout.request(&request).to_string(), "m1/_requests/load:42+1.json"),
             (layout.sightings().to_string(), "m1/_sweep.jsonl.zst"),
             (layout.staging().to_string(), "m1/_staging/"),

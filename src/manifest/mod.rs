@@ -9,10 +9,12 @@
 //! <root>/<cluster>/_lists/<digest>.jsonl.zst     files of one collection
 //! <root>/<cluster>/_leases/<name>/<n>.json       who is at work; n is the fencing token
 //! <root>/<cluster>/_restores/<id>.json           what a restore made and has to clean up
+//! <root>/<cluster>/_drills/<id>.json             what a drill makes and has to drop
 //! <root>/<cluster>/_sweep.jsonl.zst              files seen to be in no backup, since when
 //! <root>/<cluster>/_retention/<policy>.json       the rules that the last prune of a policy went by
 //! <root>/<cluster>/_requests/<request id>.json    a request that came as a message, and whose it is, for a day
 //! <root>/<cluster>/_proofs/<policy>/drill.json    how drills of its backups ended
+//! <root>/<cluster>/_proofs/<policy>/verify.json   when each part of its backups' files was last read again
 //! <root>/<cluster>/<backup>/attempt.json         reserves the name
 //! <root>/<cluster>/<backup>/plan.jsonl.zst       what a run is about to refer to
 //! <root>/<cluster>/<backup>/checkpoint.jsonl.zst what a run has copied so far of what backups share
@@ -39,6 +41,7 @@
 //! its manifest. `tests/fixtures` holds a golden document per version.
 
 mod document;
+mod drill;
 mod file;
 mod layout;
 mod list;
@@ -46,6 +49,7 @@ mod marks;
 mod placement;
 mod proofs;
 mod rbac;
+mod readings;
 mod remarks;
 mod sightings;
 mod tree;
@@ -54,6 +58,7 @@ pub use document::{
     Boundary, CollectionContent, CollectionOutcome, CollectionRecord, DeletesComplete, Manifest,
     ManifestOutcome,
 };
+pub use drill::DrillLedger;
 pub use file::{FileEntry, FileId, LogKind};
 pub use layout::{BackupLayout, ClusterLayout, REPOSITORY_MARK, SINGLE_AGENT_MARK};
 pub use list::{EncodedList, FieldFiles, FileList, SegmentFiles, read_plan};
@@ -65,6 +70,7 @@ pub use marks::{
 pub use placement::Placement;
 pub use proofs::{DrillEnd, DrillProof};
 pub use rbac::{EncodedRbac, RbacRecord, decode_rbac, encode_rbac};
+pub use readings::{PARTS, ReadingEnd, ReadingProof};
 pub use remarks::{AllowedGuard, Doubt, Pin, RetentionMark, suspicion};
 pub use sightings::{Sighting, SightingsWriter, read_sightings};
 pub use tree::{Tree, TreeDocument, TreeDocuments, TreeSource, read_tree, tree_documents};

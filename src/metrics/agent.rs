@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::handle::{seconds, set, unset};
 use super::{
-    Check, CodeClass, Direction, GcCall, GcScope, LeaseScope, Metrics, PruneFacts, Side,
-    StorageCall, VerifyFacts, VerifyLevel, VerifyResult,
+    Check, CodeClass, Direction, GcCall, GcScope, LeaseScope, Metrics, PruneFacts, RereadFacts,
+    Side, StorageCall, VerifyFacts, VerifyLevel, VerifyResult,
 };
 
 impl Metrics {
@@ -88,6 +88,25 @@ impl Metrics {
         let state = self.state();
         if found.missing + found.damaged == 0 && state.knows(policy) {
             let labels = &[policy, found.level.as_str()];
+            set(&self.families().last_verified_timestamp_seconds, labels, seconds(at));
+        }
+    }
+
+    /// A share of what a policy's backups have was read again. All of it exists with its size,
+    /// if nothing was wrong.
+    pub fn reread(&self, policy: &str, found: RereadFacts, at: Timestamp) {
+        let counter = &self.families().verify_objects_total;
+        for (result, files) in [
+            (VerifyResult::Ok, found.good),
+            (VerifyResult::Missing, found.missing),
+            (VerifyResult::Size, found.wrong_size),
+            (VerifyResult::Checksum, found.wrong_content),
+        ] {
+            counter.with_label_values(&[result.as_str()]).inc_by(files);
+        }
+        let state = self.state();
+        if !found.damaged && state.knows(policy) {
+            let labels = &[policy, VerifyLevel::Size.as_str()];
             set(&self.families().last_verified_timestamp_seconds, labels, seconds(at));
         }
     }

@@ -150,6 +150,21 @@ pub struct PruneFacts {
     pub refused: Vec<Guard>,
 }
 
+/// What a scheduled verification found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RereadFacts {
+    /// Files that were read and are as they were written.
+    pub good: u64,
+    /// Files that are not there.
+    pub missing: u64,
+    /// Files with another size.
+    pub wrong_size: u64,
+    /// Files with other bytes.
+    pub wrong_content: u64,
+    /// Whether anything was wrong, files or documents.
+    pub damaged: bool,
+}
+
 /// What a verification found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerifyFacts {

@@ -191,7 +191,7 @@ families! {
 
     /// Files that verifications read: `ok`, `missing`, `size` or `checksum`.
     verify_objects_total: Counter[result];
-    /// When a verification last found a backup of the policy good, by how deep it looked: `size` or `content`.
+    /// When a verification last found a backup of the policy good, by how deep it looked: `size` or `content`. A scheduled one counts as `size`, as it reads a share.
     last_verified_timestamp_seconds: Gauge[policy, level];
 
     /// When every byte of the policy's backups had been read again, or scheduled verification began.
@@ -251,7 +251,7 @@ families! {
     /// 1 while the broker takes no events, for want of memory or disk space, else 0.
     amqp_publishing_blocked: Gauge[];
 
-    /// Leases of the repository that this process holds: `prune`, `sweep`, `run` or `restore`.
+    /// Leases of the repository that this process holds: `prune`, `sweep`, `run`, `restore` or `drill`.
     lease_held: Gauge[scope];
     /// Leases that were taken over from a holder that had died.
     lease_takeovers_total: Counter[];

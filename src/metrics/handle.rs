@@ -14,8 +14,8 @@ use super::state::State;
 use super::{Direction, GcCall, LeaseScope, PruneFailure, TriggerSource, VerifyResult};
 
 /// What runs outside any policy do.
-const WITHOUT_POLICY: [RunKind; 4] =
-    [RunKind::Backup, RunKind::Prune, RunKind::Verify, RunKind::Restore];
+const WITHOUT_POLICY: [RunKind; 5] =
+    [RunKind::Backup, RunKind::Prune, RunKind::Verify, RunKind::Drill, RunKind::Restore];
 
 /// The metrics of one process; clones are the same metrics.
 #[derive(Debug, Clone)]

@@ -109,6 +109,8 @@ words! {
         Run = "run",
         /// To restore one.
         Restore = "restore",
+        /// To restore one under generated names, compare and drop it.
+        Drill = "drill",
     }
 }
 

@@ -42,7 +42,7 @@ mod textfile;
 
 pub use facts::{
     BackupFigures, CatalogFacts, DrillFacts, PolicyCatalog, PolicyFacts, PruneFacts, ReadingFacts,
-    RunFacts, RunProgress, VerifyFacts,
+    RereadFacts, RunFacts, RunProgress, VerifyFacts,
 };
 pub use families::{FAMILIES, Family};
 pub use handle::Metrics;

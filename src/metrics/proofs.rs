@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::handle::{seconds, set_if_any, unset};
 use super::{DrillFacts, Metrics, ReadingFacts};
+use crate::model::RunKind;
 
 impl Metrics {
     /// What is known of a policy's drills.
@@ -11,6 +12,9 @@ impl Metrics {
         let state = self.state();
         if !state.knows(policy) {
             return;
+        }
+        if facts.max_age.is_some() {
+            self.count_from_zero(policy, RunKind::Drill);
         }
         let (families, labels) = (self.families(), &[policy]);
         set_if_any(&families.drill_next_run_timestamp_seconds, labels, facts.next_run.map(seconds));
@@ -32,6 +36,9 @@ impl Metrics {
         let state = self.state();
         if !state.knows(policy) {
             return;
+        }
+        if facts.max_age.is_some() {
+            self.count_from_zero(policy, RunKind::Verify);
         }
         let (families, labels) = (self.families(), &[policy]);
         let next = facts.next_run.map(seconds);

@@ -65,6 +65,23 @@ impl Metrics {
         }
     }
 
+    /// How a run ended before this process began, where no more is known.
+    pub fn run_proven(&self, policy: &str, kind: RunKind, (outcome, at): (RunOutcome, Timestamp)) {
+        let mut state = self.state();
+        if !state.knows(policy) {
+            return;
+        }
+        let ended = state.ended.entry((policy.to_owned(), kind)).or_default();
+        if ended.is_newest(at) {
+            ended.completion = Some((at, outcome));
+        }
+        if outcome == RunOutcome::Complete {
+            ended.success = ended.success.max(Some(at));
+        }
+        let ended = *ended;
+        self.show_ended(policy, kind, (ended, true));
+    }
+
     /// One run fewer is at work.
     fn at_rest(&self, state: &mut State, policy: &str, kind: RunKind) {
         let key = (policy.to_owned(), kind);

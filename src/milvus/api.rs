@@ -87,6 +87,9 @@ pub trait MilvusApi: Debug + Send + Sync + 'static {
     /// Makes a database. Before 2.4 there are no properties.
     async fn create_database(&self, database: &str, properties: &[KeyValue]) -> MilvusResult<()>;
 
+    /// Drops a database; an absent one is fine. One that has a collection stays, with an error.
+    async fn drop_database(&self, database: &str) -> MilvusResult<()>;
+
     /// Makes a collection; [`super::MilvusErrorKind::AlreadyExists`] when the name is taken, by
     /// an alias too.
     async fn create_collection(&self, spec: &CollectionSpec) -> MilvusResult<()>;

@@ -11,6 +11,7 @@ mod import;
 mod jobs;
 mod prune;
 mod rbac;
+mod reread;
 mod restore;
 mod retention;
 mod reuse;
@@ -27,13 +28,14 @@ pub use boundary::{
 pub use import::{Batch, BatchLimit, Lying, Reads, in_import_order, next_batch};
 pub use jobs::{JobBatch, JobKind, JobLimits, has_deltas, import_jobs, unreadable};
 pub use prune::{
-    BackupFacts, Found, Judgement, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts,
+    BackupFacts, DrillFacts, Found, Judgement, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts,
     StagingOwner, Subject, Verdict, goes_at, judge_backup, plan_prune,
 };
 pub use rbac::{RbacPlan, plan_rbac};
+pub use reread::{PartSizes, Turn, choose_parts, part_of, read_since};
 pub use restore::{
     CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
-    check_request, database_properties, plan_restore, targets,
+    check_request, database_properties, plan_drill, plan_restore, targets,
 };
 pub use retention::{
     NOT_LOOKED_AT, PolicyRules, Refusal, RetentionPlan, RetentionTerms, keep, plan_retention,
@@ -41,5 +43,5 @@ pub use retention::{
 pub use reuse::Known;
 pub use suspicion::sharp_fall;
 pub use sweep::{Obstacle, Planned, References, Sieve, is_due, references};
-pub use temporary::{check_name, is_temporary};
+pub use temporary::{check_name, is_of_drill, is_temporary};
 pub use verify::{Damage, VerifyDepth, compare_listing};

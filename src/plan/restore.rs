@@ -6,7 +6,7 @@ use crate::manifest::{CollectionContent, CollectionRecord, Manifest};
 use crate::model::{KeyValue, Namespace};
 use crate::policy::CollectionSelector;
 
-use super::temporary::{MAX_NAME, restoring_name};
+use super::temporary::{MAX_NAME, drill_name, restoring_name};
 
 /// What someone wants back.
 #[derive(Debug, Clone)]
@@ -161,6 +161,34 @@ pub fn plan_restore(
         });
     }
     Ok(plan)
+}
+
+/// Plans a drill: everything, under names that only the drill of this id gives.
+pub fn plan_drill(manifest: &Manifest, id: &str) -> RestorePlan {
+    let mut plan =
+        RestorePlan { databases: BTreeSet::new(), collections: Vec::new(), absent: Vec::new() };
+    let mut given: HashSet<Namespace> = HashSet::new();
+    for record in &manifest.collections {
+        let from = record.namespace();
+        let Some(content) = &record.content else {
+            plan.absent.push((from, record.error.clone().unwrap_or_default()));
+            continue;
+        };
+        let name =
+            |number| Namespace::new(&from.database, drill_name(&from.collection, number, id));
+        let to = (0..).map(name).find(|name| !given.contains(name));
+        let to = to.expect("there are more numbers than collections");
+        given.insert(to.clone());
+        plan.databases.insert(to.database.clone());
+        plan.collections.push(CollectionRestore {
+            restoring: to.clone(),
+            replaces: None,
+            content: content.clone(),
+            from,
+            to,
+        });
+    }
+    plan
 }
 
 /// The properties of the database that a target's collections come from, for one that is made

@@ -6,14 +6,35 @@ pub(super) const MAX_NAME: usize = 255;
 
 const RESTORING: &str = "__restoring_";
 
+const DRILL: &str = "__drill_";
+
 const CHECK: &str = "__mba_check_";
 
-/// Digits of a restore's id.
+/// Digits of the id of a restore or a drill.
 const ID_DIGITS: usize = 8;
 
 /// `<name>__restoring_<id>`, cut to the server's limit; the ledger has the full name.
 pub(super) fn restoring_name(name: &str, id: &str) -> String {
-    let mark = format!("{RESTORING}{id}");
+    marked(name, &format!("{RESTORING}{id}"))
+}
+
+/// `<name>__drill_<id>`, cut to the server's limit. Of names that are the same as far as that goes,
+/// those after the first have their number before the mark.
+pub(super) fn drill_name(name: &str, number: usize, id: &str) -> String {
+    let number = if number == 0 { String::new() } else { format!("_{number}") };
+    marked(name, &format!("{number}{DRILL}{id}"))
+}
+
+/// Whether this is a name that the drill of this id may have given, and no user's.
+pub fn is_of_drill(name: &str, id: &str) -> bool {
+    is_id(id) && name.rsplit_once(DRILL).is_some_and(|(_, of)| of == id)
+}
+
+fn is_id(id: &str) -> bool {
+    id.len() == ID_DIGITS && id.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+fn marked(name: &str, mark: &str) -> String {
     let kept = name.len().min(MAX_NAME - mark.len());
     format!("{}{mark}", &name[..kept])
 }
@@ -25,15 +46,13 @@ pub fn check_name(id: &str) -> String {
 
 /// Whether a collection is one of the agent's own.
 pub fn is_temporary(name: &str) -> bool {
-    let restoring = name.rsplit_once(RESTORING).is_some_and(|(_, id)| {
-        id.len() == ID_DIGITS && id.bytes().all(|digit| digit.is_ascii_hexdigit())
-    });
-    restoring || name.starts_with(CHECK)
+    let marked = |mark| name.rsplit_once(mark).is_some_and(|(_, id)| is_id(id));
+    marked(RESTORING) || marked(DRILL) || name.starts_with(CHECK)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{check_name, is_temporary, restoring_name};
+    use super::{check_name, drill_name, is_of_drill, is_temporary, restoring_name};
 
     #[test]
     fn the_name_that_is_filled_fits_the_server() {
@@ -44,11 +63,37 @@ mod tests {
     }
 
     #[test]
+    fn a_drill_knows_its_own_names_and_no_others() {
+        assert_eq!(drill_name("films", 0, "0123abcd"), "films__drill_0123abcd");
+        let long = drill_name(&"f".repeat(255), 1, "0123abcd");
+        assert_eq!(long.len(), 255);
+        assert!(long.ends_with("f_1__drill_0123abcd"));
+        assert!(is_of_drill(&long, "0123abcd"));
+        for (name, id) in [
+            ("films__drill_0123abcd", "0123abce"),
+            ("films__drill_0123abcd_", "0123abcd"),
+            ("films", "0123abcd"),
+            ("films__drill_", ""),
+            ("films__restoring_0123abcd", "0123abcd"),
+        ] {
+            assert!(!is_of_drill(name, id), "{name} {id}");
+        }
+    }
+
+    #[test]
     fn a_backup_knows_what_is_only_there_for_a_while() {
         assert!(is_temporary(&restoring_name("films", "0123abcd")));
         assert!(is_temporary(&restoring_name(&"f".repeat(255), "0123abcd")));
         assert!(is_temporary(&check_name("x")));
-        for name in ["films", "films__restoring_", "films__restoring_now", "restoring_0123abcd"] {
+        assert!(is_temporary(&drill_name(&"f".repeat(255), 12, "0123abcd")));
+        for name in [
+            "films",
+            "films__drill_0123abc",
+            "films__drill_of_june",
+            "films__restoring_",
+            "films__restoring_now",
+            "restoring_0123abcd",
+        ] {
             assert!(!is_temporary(name), "{name}");
         }
     }

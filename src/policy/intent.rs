@@ -10,6 +10,7 @@ use super::retention::{self, Retention};
 use super::schedule::{self, Schedule};
 use super::selector::CollectionSelector;
 use super::settings::{AfterBackup, Flush, Retry, Trigger};
+use super::verify::{self, Reread};
 use crate::model::{ClusterName, Diagnostic, Invalid, Layout, PolicyName, word};
 
 /// What one file intends. It cannot be wrong; two that are equal need no reload.
@@ -43,6 +44,10 @@ pub struct Policy {
     pub retry: Retry,
     /// How deep a new backup is verified.
     pub after_backup: AfterBackup,
+    /// When a backup is restored for a test.
+    pub drill: Option<Schedule>,
+    /// When a share of what its backups have is read again.
+    pub reread: Option<Reread>,
     /// Whether only the command line starts it.
     pub paused: bool,
 }
@@ -89,7 +94,8 @@ pub(super) fn read(
     // Without a name there is no policy in the end, but problems there are all the same.
     let seed = name.clone().or_else(|| PolicyName::new("unnamed").ok())?;
     let collections = collections(reader);
-    let schedule = schedule::read(reader, cluster, &seed);
+    let zone = schedule::read_zone(reader);
+    let schedule = schedule::read(reader, (cluster, &seed), zone.as_ref());
     let triggers = triggers(reader);
     let layout = reader.word("layout", Layout::ALL);
     let flush = reader.word("flush", Flush::ALL);
@@ -101,6 +107,8 @@ pub(super) fn read(
     let attempts = reader.nonzero("retry.attempts");
     let backoff = reader.duration("retry.backoff");
     let after_backup = reader.word("verify.after_backup", AfterBackup::ALL);
+    let drill = schedule::read_cron(reader, "verify.drill", zone.as_ref());
+    let reread = verify::read(reader, zone.as_ref());
     let paused = reader.switch("paused");
     refuse_what_is_to_come(reader, flush);
     if !reader.document.is_good() {
@@ -121,6 +129,8 @@ pub(super) fn read(
         stall_timeout: stall_timeout?.unsigned_abs(),
         retry: Retry { attempts: attempts?, backoff: backoff?.unsigned_abs() },
         after_backup: after_backup?,
+        drill,
+        reread,
         paused: paused?,
     })
 }
@@ -156,14 +166,5 @@ fn refuse_what_is_to_come(reader: &mut Reader<'_>, flush: Option<Flush>) {
     };
     if let Some(flush @ (Flush::BestEffort | Flush::Skip)) = flush {
         refuse("flush", flush.as_str(), "write `required`, or remove the line");
-    }
-    let drill = reader.get("verify.drill", |text| match text {
-        "none" => Ok(None),
-        pattern => schedule::check_cron(pattern).map(|()| Some(pattern.to_owned())),
-    });
-    if drill.flatten().is_some() {
-        let problem = Diagnostic::new("`verify.drill` is not supported yet");
-        let hint = "remove the line; `restore --suffix` restores a backup beside what is live";
-        reader.refuse("verify.drill", problem.hint(hint));
     }
 }

@@ -149,7 +149,7 @@ pub const POLICY_KEYS: &[PolicyKey] = &[
         "schedule.timezone",
         PolicyKind::Zone,
         Fallback::Value("UTC"),
-        "whose wall clock `cron` means",
+        "whose wall clock `cron` means, here and in `verify`",
     ),
     PolicyKey::new(
         "schedule.jitter",
@@ -286,7 +286,7 @@ pub const POLICY_KEYS: &[PolicyKey] = &[
         "verify.drill",
         PolicyKind::Cron,
         Fallback::Value("none"),
-        "when a backup is restored for a test (not yet)",
+        "when the newest complete backup is restored for a test, compared, and dropped again; in `schedule.timezone`",
     )
     .but(Special::OrNone),
     PolicyKey::new(
@@ -301,6 +301,20 @@ pub const POLICY_KEYS: &[PolicyKey] = &[
         Fallback::Value("false"),
         "whether a backup holds users with password hashes, roles, grants and privilege groups; Milvus 2.5 and later",
     ),
+    PolicyKey::new(
+        "verify.schedule",
+        PolicyKind::Cron,
+        Fallback::Value("none"),
+        "when a share of the bytes of all its backups is read again; in `schedule.timezone`",
+    )
+    .but(Special::OrNone),
+    PolicyKey::new(
+        "verify.read_all_within",
+        PolicyKind::Duration,
+        Fallback::Value("30d"),
+        "with `verify.schedule`: in this time every byte is read again; at least the longest gap between two slots",
+    )
+    .but(Special::NoZero("it cannot be at once; to read nothing again, remove `verify.schedule`")),
 ];
 
 const fn keep(path: &'static str, help: &'static str, way_out: &'static str) -> PolicyKey {

@@ -27,6 +27,7 @@ mod set;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use intent::Policy;
 pub use keys::{POLICY_KEYS, PolicyKey, PolicyKind};
@@ -36,3 +37,4 @@ pub use schema::schema;
 pub use selector::{CollectionSelector, InvalidPattern};
 pub use set::PolicySet;
 pub use settings::{AfterBackup, Flush, Retry, Trigger};
+pub use verify::Reread;

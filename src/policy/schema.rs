@@ -23,7 +23,8 @@ pub fn schema() -> Value {
         keys.insert(word.to_owned(), of(key));
     }
     let only = |key: &str| json!({"required": [key]});
-    properties["schedule"]["oneOf"] = json!([only("cron"), only("every")]);
+    let zone = json!({"required": ["timezone"], "maxProperties": 1});
+    properties["schedule"]["oneOf"] = json!([only("cron"), only("every"), zone]);
     properties["retention"]["minProperties"] = json!(1);
     let mut root = object(&properties);
     root["$schema"] = json!("http://json-schema.org/draft-07/schema#");

@@ -8,11 +8,13 @@
 //! back; what that tool does not know is lost in its trees, never in our own manifests.
 
 mod added;
+mod difference;
 mod json;
 mod rebuilt;
 mod summary;
 pub(crate) mod wire;
 
 pub use added::split_added;
+pub use difference::differences;
 pub(crate) use json::{JsonPair, JsonSchema, is_zero};
 pub use summary::{FieldSummary, SchemaError, SchemaSummary, minimal_schema, rename_and_strip};

@@ -22,7 +22,7 @@ const TIMESTAMP: i64 = 1;
 const FIRST_FIELD: i64 = 100;
 
 /// Number of `name` in `CollectionSchema`.
-const NAME: u32 = 1;
+pub(super) const NAME: u32 = 1;
 
 /// Number of `fields` in `CollectionSchema`.
 pub(super) const FIELDS: u32 = 4;
@@ -52,6 +52,13 @@ pub struct FieldSummary {
     pub dynamic: bool,
     /// Whether rows may have no value of it, as all that were there before it was added.
     pub nullable: bool,
+}
+
+impl FieldSummary {
+    /// Whether it holds vectors, without an index of which nothing can be loaded.
+    pub fn is_vector(&self) -> bool {
+        (100..=105).contains(&self.data_type)
+    }
 }
 
 /// A schema, as far as a plan needs it.

@@ -42,7 +42,7 @@ impl Throttle {
     }
 
     /// The same bytes, no faster than the rate.
-    pub(super) fn slow(self: &Arc<Self>, body: ByteStream) -> ByteStream {
+    pub fn slow(self: &Arc<Self>, body: ByteStream) -> ByteStream {
         if self.0.is_none() {
             return body;
         }

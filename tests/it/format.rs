@@ -11,13 +11,13 @@ use std::time::Duration;
 use milvus_backup_agent::job::run_backup;
 use milvus_backup_agent::manifest::{
     Attempt, AttemptEnd, Boundary, ClusterMark, CollectionContent, CollectionOutcome,
-    CollectionRecord, DeletesComplete, DocumentError, FileEntry, FileList, Holder, LeaseRecord,
-    LogKind, Manifest, ManifestOutcome, RbacRecord, RepositoryMark, RequestMark, RestoreItem,
-    RestoreLedger, RestoreStep, SegmentFiles, SingleAgentMark, Tombstone, decode, decode_rbac,
-    encode, encode_rbac,
+    CollectionRecord, DeletesComplete, DocumentError, DrillEnd, DrillLedger, DrillProof, FileEntry,
+    FileList, Holder, LeaseRecord, LogKind, Manifest, ManifestOutcome, RbacRecord, RepositoryMark,
+    RequestMark, RestoreItem, RestoreLedger, RestoreStep, SegmentFiles, SingleAgentMark, Tombstone,
+    decode, decode_rbac, encode, encode_rbac,
 };
 use milvus_backup_agent::milvus::{IndexDescription, KeyValue, LoadState, Partition};
-use milvus_backup_agent::model::{ClusterName, CollectionOrigin, Layout, RequestId};
+use milvus_backup_agent::model::{ClusterName, CollectionOrigin, Layout, RequestId, RunOutcome};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -261,6 +261,39 @@ fn leases_and_ledgers_are_written_as_ever() {
         ],
     };
     assert_golden("ledger.json", &ledger);
+}
+
+#[test]
+fn what_drills_write_is_written_as_ever() {
+    let ledger = DrillLedger {
+        version: 1,
+        id: "0123abcd".to_owned(),
+        backup: attempt().name,
+        of: ClusterName::new("db1").expect("a name"),
+        target: "http://127.0.0.1:19530".to_owned(),
+        lease: "drill-0123abcd".to_owned(),
+        reading: "drill-nightly_20261123_020000-5f0c1d7e".to_owned(),
+        started_at: time("2026-11-24T02:00:00Z"),
+        staging: vec!["/backups/db1/_staging/drill-0123abcd/".to_owned()],
+        databases: vec!["archive".to_owned()],
+        collections: vec![namespace("archive.films__drill_0123abcd")],
+        emptied: true,
+    };
+    assert_golden("drill.json", &ledger);
+    let end = |outcome, detail: Option<&str>| DrillEnd {
+        at: time("2026-11-24T02:05:00Z"),
+        backup: attempt().name.to_string(),
+        outcome,
+        rto_seconds: 12.5,
+        detail: detail.map(str::to_owned),
+    };
+    let proof = DrillProof {
+        version: 1,
+        since: Some(time("2026-11-20T00:00:00Z")),
+        last: Some(end(RunOutcome::Failed, Some("default.films: partition `old` is not there"))),
+        last_success: Some(end(RunOutcome::Complete, None)),
+    };
+    assert_golden("drill-proof.json", &proof);
 }
 
 fn entry(log: i64, copy: &str, crc: &str) -> FileEntry {

@@ -73,7 +73,7 @@ fn the_shipped_policies_are_good() {
         let later: String = text
             .lines()
             .filter(|line| !line.contains("keep_all: true"))
-            .map(|line| line.replace("  # keep_", "  keep_") + "\n")
+            .map(|line| line.replace("  # keep_", "  keep_").replace("  # drill", "  drill") + "\n")
             .collect();
         let later = [(file.clone(), Ok(later.into_bytes()))];
         let later = PolicySet::parse(&later, &ClusterName::new("c1").expect("a name"));
@@ -182,17 +182,21 @@ fn policies_are_checked_listed_and_foretold() {
     assert_eq!(listed[0]["name"], "before-deploy", "{listed}");
     assert_eq!((&listed[0]["schedule"], &listed[0]["next"]), (&Value::Null, &Value::Null));
     assert_eq!(listed[2]["schedule"], "0 2 * * *");
+    assert_eq!((&listed[2]["verify"], &listed[2]["drill"]), (&"0 5 * * *".into(), &Value::Null));
+    assert!(run(&["policy", "list"]).out.contains("size; all in 720h: 0 5 * * *"));
     assert_eq!(listed[2]["max_age_seconds"], 30 * 3600);
     assert!(run(&["policy", "list"]).out.contains("on request"));
 
     let next = run(&["policy", "next", "-n", "3", "--output", "json"]).json();
     let next = next.as_array().expect("a list");
-    assert_eq!(next.len(), 6, "{next:?}");
+    assert_eq!(next.len(), 9, "{next:?}");
+    let kinds = ["backup", "verify"].map(|kind| next.iter().filter(move |it| it["kind"] == kind));
+    assert_eq!(kinds.map(Iterator::count), [6, 3], "{next:?}");
     assert!(
         next.iter().all(|fire| fire["local"].as_str().is_some_and(|at| at.ends_with("+00:00")))
     );
     let only = run(&["policy", "next", "nightly"]);
-    assert_eq!(only.out.lines().count(), 6, "{}", only.out);
+    assert_eq!(only.out.lines().count(), 11, "{}", only.out);
     let none = run(&["policy", "next", "nigthly"]);
     assert!(none.code == 2 && none.err.contains("did you mean `nightly`?"), "{}", none.err);
 }

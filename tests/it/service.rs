@@ -11,12 +11,25 @@ use crate::lab::{Agent, Running, nowhere};
 const OFTEN: &str = "schedule: {every: 2s}\nretention: {keep_all: true}\n";
 const RARELY: &str = "schedule: {cron: \"0 3 * * *\"}\nretention: {keep_all: true}\n";
 
+const PROVED: &str = "schedule: {cron: \"0 3 * * *\"}\nretention: {keep_all: true}\n\
+                      verify: {schedule: \"0 4 * * *\", drill: \"0 5 * * 0\"}\n";
+
 #[test]
 fn an_agent_without_milvus_starts_says_so_and_stops() {
     let (_data, server) = nowhere();
     let agent = Agent::new(&server, "alone");
-    agent.serve(&[("often", OFTEN), ("rarely", RARELY)]);
+    agent.serve(&[("often", OFTEN), ("proved", PROVED), ("rarely", RARELY)]);
     let mut running = Running::start(&agent);
+    // What is known of proofs is told from the first moment on.
+    let proved = |name: &str| running.metric(&format!("{name}{{policy=\"proved\"}}"));
+    let next = proved("verify_next_run_timestamp_seconds");
+    assert!(next.is_some_and(|next| next % 86_400 == 14_400), "{next:?}");
+    assert!(proved("verify_read_since_timestamp_seconds").is_some());
+    assert!(proved("drill_since_timestamp_seconds").is_some_and(|since| since > 0));
+    assert_eq!(proved("last_drill_success_timestamp_seconds"), Some(0));
+    assert_eq!(proved("drill_max_age_seconds"), Some(14 * 86_400));
+    let never = "runs_total{kind=\"drill\",outcome=\"failed\",policy=\"proved\"}";
+    assert_eq!(running.metric(never), Some(0));
     running.until("failed runs", |running| running.runs("often", "failed") >= 2);
     assert!(running.log().contains("check that Milvus runs"), "{}", running.log());
     running

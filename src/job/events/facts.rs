@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::data::{cut, page, texts};
 use crate::job::{
-    BackupReport, CollectionReport, PruneReport, RestoreReport, RestoredCollection, VerifyReport,
+    BackupReport, CollectionReport, DrillReport, DrilledCollection, PruneReport, RereadReport,
+    RestoreReport, RestoredCollection, VerifyReport,
 };
 use crate::model::{ErrorKind, RunOutcome};
 use crate::plan::{Verdict, VerifyDepth};
@@ -40,6 +41,13 @@ enum Figures {
         deleted: Vec<String>,
         errors_count: usize,
         errors: Vec<String>,
+    },
+    Drill {
+        rows: u64,
+        rto_seconds: f64,
+        differs: bool,
+        collections_count: usize,
+        collections: Vec<Drilled>,
     },
     Restore {
         rows: u64,
@@ -81,15 +89,32 @@ struct Restored {
     error: Option<String>,
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Drilled {
+    database: String,
+    name: String,
+    rows: u64,
+    keys_checked: u64,
+    deleted_keys_checked: u64,
+    restore_seconds: f64,
+    outcome: RunOutcome,
+    problems_count: usize,
+    problems: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
 impl EventFacts {
     /// What kind of failure they are of, where they tell of one.
     pub(super) fn failure(&self) -> Option<ErrorKind> {
         match &self.0 {
             Figures::Prune { refused: Some(_), .. } => Some(ErrorKind::Refused),
-            Figures::Verify { missing_count: 1.., .. }
+            Figures::Drill { differs: true, .. }
+            | Figures::Verify { missing_count: 1.., .. }
             | Figures::Verify { damaged_count: 1.., .. } => Some(ErrorKind::Damaged),
             Figures::Backup { .. }
             | Figures::Prune { .. }
+            | Figures::Drill { .. }
             | Figures::Restore { .. }
             | Figures::Verify { .. } => None,
         }
@@ -138,6 +163,30 @@ impl From<&PruneReport> for EventFacts {
     }
 }
 
+impl From<&DrillReport> for EventFacts {
+    fn from(report: &DrillReport) -> Self {
+        let failed = |one: &DrilledCollection| one.outcome != RunOutcome::Complete;
+        Self(Figures::Drill {
+            rows: report.collections.iter().map(|one| one.rows).sum(),
+            rto_seconds: report.rto_seconds,
+            differs: report.differs(),
+            collections_count: report.collections.len(),
+            collections: cut(&report.collections, failed, |one| Drilled {
+                database: one.database.clone(),
+                name: one.name.clone(),
+                rows: one.rows,
+                keys_checked: one.keys_checked,
+                deleted_keys_checked: one.deleted_keys_checked,
+                restore_seconds: one.restore_seconds,
+                outcome: one.outcome,
+                problems_count: one.problems.len(),
+                problems: texts(&one.problems),
+                error: one.error.as_deref().map(page),
+            }),
+        })
+    }
+}
+
 impl From<&RestoreReport> for EventFacts {
     fn from(report: &RestoreReport) -> Self {
         let failed = |one: &RestoredCollection| one.outcome != RunOutcome::Complete;
@@ -163,6 +212,21 @@ impl From<&VerifyReport> for EventFacts {
             depth: report.depth,
             files: report.files,
             bytes: report.bytes,
+            unchecked: report.unchecked,
+            missing_count: report.missing.len(),
+            missing: texts(&report.missing),
+            damaged_count: report.damaged.len(),
+            damaged: texts(&report.damaged),
+        })
+    }
+}
+
+impl From<&RereadReport> for EventFacts {
+    fn from(report: &RereadReport) -> Self {
+        Self(Figures::Verify {
+            depth: VerifyDepth::Content,
+            files: report.files_read,
+            bytes: report.bytes_read,
             unchecked: report.unchecked,
             missing_count: report.missing.len(),
             missing: texts(&report.missing),

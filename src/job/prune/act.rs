@@ -11,6 +11,7 @@ use crate::plan::{BackupFacts, Judgement, PruneFacts, Subject};
 use crate::storage::{ObjectStore, ObjectStoreExt};
 
 use super::report::StagingRoot;
+use crate::job::drill::{Cleaned, clean};
 use crate::job::{JobContext, JobResult};
 
 /// Keys deleted at once.
@@ -56,6 +57,18 @@ pub(super) async fn delete(
             Some(root) => clear(lease, &root.store, folder).boxed().await,
             None => Ok(Deleted::Files(0, 0)),
         },
+        Subject::Drill(id) => {
+            let store = staging.map(|root| &root.store);
+            Ok(match clean(context, (cluster, id), store).boxed().await? {
+                Cleaned::Done { files: (files, bytes), dropped } => {
+                    tracing::info!(drill = id, ?dropped, "cleaned up after an interrupted drill");
+                    Deleted::Files(files, bytes)
+                }
+                Cleaned::Gone => Deleted::Files(0, 0),
+                Cleaned::AtWork => Deleted::No("it is at work after all".to_owned()),
+                Cleaned::Elsewhere(target) => Deleted::No(format!("it is of {target}")),
+            })
+        }
         Subject::Restore(_) => Ok(Deleted::No("ledgers are for a restore to remove".to_owned())),
     }
 }

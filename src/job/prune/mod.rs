@@ -9,7 +9,7 @@
 //!
 //! A restore puts its ledger and then looks for a tombstone; a delete puts its tombstone and
 //! then looks for ledgers. So at least one sees the other: the restore ends, or the delete
-//! waits for a later prune. `verify`, `export`, `pin` and `unpin` hold a lease in the place of a
+//! waits for a later prune. `verify`, `export`, a drill, `pin` and `unpin` hold a lease in the place of a
 //! ledger, under which they write what they have to say: late, beside a backup that is gone, it would
 //! stay for ever. On a read-only repository `verify` does without: it looks again when it finds
 //! damage, and says that the backup was deleted.

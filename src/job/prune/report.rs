@@ -130,6 +130,7 @@ pub(super) fn row(judgement: Judgement) -> VerdictRow {
     let name = match judgement.subject {
         Subject::Backup(name) => name.to_string(),
         Subject::Restore(id) => format!("_restores/{id}.json"),
+        Subject::Drill(id) => format!("_drills/{id}.json"),
         Subject::Lease(name) => format!("_leases/{name}"),
         Subject::Staging(folder) => format!("staging/{folder}"),
     };

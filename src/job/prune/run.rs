@@ -83,7 +83,8 @@ pub(super) async fn look(
 ) -> JobResult<(PruneFacts, RetentionPlan)> {
     // What is found may be a minute younger: leases are watched meanwhile.
     let now = context.clock.now();
-    let facts = survey(cluster, staging, request.prune).boxed().await?;
+    let facts =
+        survey(cluster, (staging, &context.identity.server()), request.prune).boxed().await?;
     let mut policies = request.policies.clone();
     for policy in &mut policies {
         let read = catalog::retention_mark(cluster, &policy.name).await.map_err(JobError::from);

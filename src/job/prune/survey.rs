@@ -8,7 +8,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::catalog::{self, CatalogResult, Cluster, Liveness, PRUNE, SWEEP};
 use crate::model::{BackupName, KeyPrefix};
 use crate::plan::{
-    BackupFacts, Found, LeaseFacts, Planned, PruneFacts, RestoreFacts, StagingFacts, StagingOwner,
+    BackupFacts, DrillFacts, Found, LeaseFacts, Planned, PruneFacts, RestoreFacts, StagingFacts,
+    StagingOwner,
 };
 use crate::storage::{ObjectStore, ObjectStoreExt};
 
@@ -24,22 +25,23 @@ const WATCHERS: usize = 64;
 /// see the module's essay. A sweep looks for itself at what plans name; its preview does not.
 pub(super) async fn survey(
     cluster: &Cluster,
-    staging: Option<&StagingRoot>,
+    (staging, target): (Option<&StagingRoot>, &str),
     prune: Prune,
 ) -> JobResult<PruneFacts> {
     let mut planned = Planned::default();
     let wanted = (prune == Prune::Plan).then_some(&mut planned);
     let mut backups = catalog::examine_all(cluster, wanted).await?;
     let restores = restores(cluster).await?;
+    let drills = drills(cluster, target).await?;
     let leases = leases(cluster).await?;
     for backup in &mut backups {
         backup.readers = readers((&restores, &leases), &backup.name);
     }
     let staging = match staging {
-        Some(root) => staged(cluster, root, (&restores, &leases)).await?,
+        Some(root) => staged(cluster, root, (&restores, &drills, &leases)).await?,
         None => Vec::new(),
     };
-    Ok(PruneFacts { backups, planned, restores, leases, staging })
+    Ok(PruneFacts { backups, planned, restores, drills, leases, staging })
 }
 
 /// One backup with those who read it.
@@ -78,6 +80,17 @@ async fn restores(cluster: &Cluster) -> CatalogResult<Vec<RestoreFacts>> {
     stream::iter(watched).buffered(WATCHERS).try_collect().await
 }
 
+/// The drills of this cluster's agents; those into `target` can be cleaned up after here.
+async fn drills(cluster: &Cluster, target: &str) -> CatalogResult<Vec<DrillFacts>> {
+    let all = catalog::drills(cluster).await?;
+    let watched = all.into_iter().map(|(id, ledger)| async move {
+        let alive = is_alive(cluster, &format!("drill-{id}")).await?;
+        let here = ledger.read().is_some_and(|ledger| ledger.target == target);
+        Ok(DrillFacts { id, ledger, alive, here })
+    });
+    stream::iter(watched).buffered(WATCHERS).try_collect().await
+}
+
 async fn leases(cluster: &Cluster) -> CatalogResult<Vec<LeaseFacts>> {
     let names = catalog::lease_names(cluster).await?;
     let once = names.into_iter().filter(|name| ![PRUNE, SWEEP].contains(&name.as_str()));
@@ -93,11 +106,11 @@ async fn is_alive(cluster: &Cluster, lease: &str) -> CatalogResult<bool> {
 }
 
 /// The folders of staged files. A restore stages in its own cluster's folder, and has ledger
-/// and lease in the folder of the cluster that its backup is of.
+/// and lease in the folder of the cluster that its backup is of. A drill has them where it stages.
 async fn staged(
     own: &Cluster,
     root: &StagingRoot,
-    (restores, leases): (&[RestoreFacts], &[LeaseFacts]),
+    (restores, drills, leases): (&[RestoreFacts], &[DrillFacts], &[LeaseFacts]),
 ) -> JobResult<Vec<StagingFacts>> {
     let folders = root.store.list_folders(&KeyPrefix::root()).await?;
     if folders.is_empty() {
@@ -108,12 +121,18 @@ async fn staged(
     for one in restores {
         know(format!("restore-{}", one.id), one.alive);
     }
+    for one in drills {
+        know(format!("drill-{}", one.id), one.alive);
+    }
     for one in leases {
         know(one.name.clone(), one.alive);
     }
     for other in own.repository.clusters().await?.iter().filter(|other| other.name != own.name) {
         for one in self::restores(other).await? {
             know(format!("restore-{}", one.id), one.alive);
+        }
+        for one in self::drills(other, "").await? {
+            know(format!("drill-{}", one.id), one.alive);
         }
         for one in self::leases(other).await? {
             know(one.name, one.alive);

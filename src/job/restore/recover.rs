@@ -5,9 +5,8 @@ use crate::manifest::{RestoreItem, RestoreLedger, RestoreStep};
 use crate::metrics::LeaseScope;
 use crate::model::{BackupName, ErrorKind};
 
-use super::session::Staging;
-use super::staging::StagingArea;
 use super::swap::{Swapped, swap};
+use crate::job::filling::{Staging, StagingArea};
 use crate::job::held::Held;
 use crate::job::{JobContext, JobError, JobResult};
 
@@ -115,7 +114,7 @@ async fn finish(
 }
 
 async fn clear(ledger: &RestoreLedger, staging: &Staging, context: &JobContext) -> JobResult<()> {
-    let area = StagingArea::new(staging, &ledger.id, context);
+    let area = StagingArea::new(staging, &format!("restore-{}", ledger.id), context);
     for place in &ledger.staging {
         if *place != area.place() {
             tracing::warn!(%place, "an earlier restore staged files elsewhere; remove that folder");

@@ -28,12 +28,11 @@ pub enum LostReinserts {
     Accept,
 }
 
-/// The collections of a plan that may lose rows in this server, or the refusal.
-pub(super) async fn look(
+/// The collections of a plan that may lose rows in this server.
+pub(in crate::job) async fn may_lose(
     backup: &Readable,
     version: &MilvusVersion,
     plan: &RestorePlan,
-    reinserts: LostReinserts,
 ) -> JobResult<BTreeSet<Namespace>> {
     let mut found = BTreeSet::new();
     if !version.imports_lose_reinserts() {
@@ -45,6 +44,17 @@ pub(super) async fn look(
             found.insert(collection.to.clone());
         }
     }
+    Ok(found)
+}
+
+/// The same, or the refusal.
+pub(super) async fn look(
+    backup: &Readable,
+    version: &MilvusVersion,
+    plan: &RestorePlan,
+    reinserts: LostReinserts,
+) -> JobResult<BTreeSet<Namespace>> {
+    let found = may_lose(backup, version, plan).await?;
     if found.is_empty() || reinserts == LostReinserts::Accept {
         return Ok(found);
     }

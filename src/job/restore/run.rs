@@ -1,10 +1,9 @@
 //! A restore from its request to its report.
 
 use std::collections::HashSet;
-use std::sync::atomic::AtomicBool;
 
 use futures::FutureExt;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -13,7 +12,7 @@ use crate::manifest::{Manifest, RestoreItem, RestoreLedger, RestoreStep};
 use crate::metrics::LeaseScope;
 use crate::model::{BackupName, ClusterName, ErrorKind};
 use crate::plan::{
-    BatchLimit, Existing, RbacPlan, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
+    Existing, RbacPlan, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
     check_request, database_properties, plan_restore, targets,
 };
 use crate::transfer::Stage;
@@ -21,10 +20,10 @@ use crate::transfer::Stage;
 use super::collection::restore;
 use super::recover::{Recovered, recover};
 use super::reinserts::{self, LostReinserts};
-use super::session::{Session, Staging, Wanted};
-use super::staging::StagingArea;
+use super::session::{Session, Wanted};
 use super::swap::find;
 use super::told::{done_before, failed, not_in_backup, outcome};
+use crate::job::filling::{Filling, Staging, ends_run};
 use crate::job::held::Held;
 use crate::job::report::PlannedCollection;
 use crate::job::verify::{readable, still_there};
@@ -214,21 +213,15 @@ async fn begin<'a>(
     plan.collections.retain(|collection| !done.iter().any(|item| item.to == collection.to));
     let lossy = reinserts::look(&backup, &version, &plan, options.lost_reinserts).await?;
     let lease = Lease::take(from, &format!("restore-{id}")).await?;
-    let area = StagingArea::new(staging, &id, context);
-    let ledger = ledger(context, manifest, &plan, (&id, &lease, &area, &done));
+    let folder = format!("restore-{id}");
+    let filling = Filling::new(context, (backup, version), (staging, &folder));
+    let ledger = ledger(&filling, &plan, (&id, &lease, &done));
     let session = Session {
-        context,
-        backup,
-        version,
-        staging: area,
-        repository_seen: staging.repository_seen.clone(),
-        repository_unseen: AtomicBool::new(false),
+        filling,
         indexes: options.indexes,
         load: options.load,
         lossy,
-        limit: Mutex::new(BatchLimit::first()),
         ledger: Mutex::new(ledger),
-        readable: OnceCell::new(),
         lease,
     };
     let mut held = recovered.held;
@@ -239,14 +232,15 @@ async fn begin<'a>(
 /// Fills everything under a ledger, which takes over those of earlier restores.
 async fn work(begun: &Begun<'_>) -> JobResult<Vec<RestoredCollection>> {
     let Begun { session, plan, rbac, taken_over, .. } = begun;
-    let from = &session.backup.cluster;
+    let Filling { context, backup, .. } = &session.filling;
+    let from = &backup.cluster;
     catalog::put_ledger(from, &*session.ledger.lock().await).await?;
     // A delete puts its tombstone and then looks for ledgers: one of both sees the other.
-    still_there(&session.backup).boxed().await?;
+    still_there(backup).boxed().await?;
     for (old, fence) in taken_over {
         catalog::delete_ledger(from, fence, old).await?;
     }
-    rbac::put_back(session.context, rbac.as_ref()).await?;
+    rbac::put_back(context, rbac.as_ref()).await?;
     fill_all(session, plan).await
 }
 
@@ -273,11 +267,11 @@ fn already_done(
 }
 
 fn ledger(
-    context: &JobContext,
-    manifest: &Manifest,
+    filling: &Filling<'_>,
     plan: &RestorePlan,
-    (id, lease, area, done): (&str, &Lease, &StagingArea, &[RestoreItem]),
+    (id, lease, done): (&str, &Lease, &[RestoreItem]),
 ) -> RestoreLedger {
+    let context = filling.context;
     let fresh = plan.collections.iter().map(|collection| RestoreItem {
         from: collection.from.clone(),
         to: collection.to.clone(),
@@ -291,18 +285,18 @@ fn ledger(
     RestoreLedger {
         version: 1,
         id: id.to_owned(),
-        backup: manifest.name.clone(),
+        backup: filling.backup.manifest.name.clone(),
         target: context.identity.server(),
         lease: lease.name().to_owned(),
         started_at: context.clock.now(),
-        staging: vec![area.place()],
+        staging: vec![filling.staging.place()],
         items: done.iter().cloned().chain(fresh).collect(),
     }
 }
 
 /// One collection after the other; one that fails costs only itself.
 async fn fill_all(session: &Session<'_>, plan: &RestorePlan) -> JobResult<Vec<RestoredCollection>> {
-    let context = session.context;
+    let context = session.filling.context;
     make_databases(session, plan).await?;
     let bytes = plan.collections.iter().map(|collection| collection.content.bytes).sum();
     context.progress.enter(Stage::Import, bytes);
@@ -328,19 +322,12 @@ async fn fill_all(session: &Session<'_>, plan: &RestorePlan) -> JobResult<Vec<Re
     Ok(report)
 }
 
-fn ends_run(error: &JobError) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Unreachable | ErrorKind::NotAuthorised | ErrorKind::Cancelled | ErrorKind::Usage
-    )
-}
-
 async fn make_databases(session: &Session<'_>, plan: &RestorePlan) -> JobResult<()> {
-    let milvus = &session.context.milvus;
+    let milvus = &session.filling.context.milvus;
     let present: HashSet<String> = milvus.databases().await?.into_iter().collect();
     for database in plan.databases.iter().filter(|database| !present.contains(*database)) {
-        let properties = if session.version.dialect().database_properties {
-            database_properties(&session.backup.manifest, plan, database)
+        let properties = if session.filling.version.dialect().database_properties {
+            database_properties(&session.filling.backup.manifest, plan, database)
         } else {
             Vec::new()
         };

@@ -26,7 +26,7 @@ pub(super) async fn look(
     session: &Session<'_>,
     collection: &CollectionRestore,
 ) -> JobResult<Option<TargetCollection>> {
-    let found = find(&*session.context.milvus, &collection.to).await?;
+    let found = find(&*session.filling.context.milvus, &collection.to).await?;
     let planned = collection.replaces.as_ref().map(|old| old.id);
     if found.as_ref().map(|found| found.id) != planned {
         let message = format!("{} was made, dropped or replaced meanwhile", collection.to);

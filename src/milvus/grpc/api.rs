@@ -193,13 +193,11 @@ impl MilvusApi for GrpcMilvus {
     }
 
     async fn create_database(&self, database: &str, properties: &[KeyValue]) -> MilvusResult<()> {
-        let message = milvus::CreateDatabaseRequest {
-            db_name: database.to_owned(),
-            properties: pairs(properties),
-        };
-        let operation = format!("create database {database}");
-        let ask = ask(Kind::Once, operation, DEFAULT_DATABASE, message);
-        self.call(ask, rpc!(create_database)).await.map(done)
+        self.make_database(database, properties).await
+    }
+
+    async fn drop_database(&self, database: &str) -> MilvusResult<()> {
+        self.remove_database(database).await
     }
 
     async fn create_collection(&self, spec: &CollectionSpec) -> MilvusResult<()> {

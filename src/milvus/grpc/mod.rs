@@ -28,6 +28,7 @@ mod api;
 mod call;
 mod client;
 mod convert;
+mod database;
 mod fault;
 mod later;
 mod load;

@@ -212,6 +212,11 @@ impl MilvusApi for FakeMilvus {
         Ok(())
     }
 
+    async fn drop_database(&self, database: &str) -> MilvusResult<()> {
+        self.enter(MilvusCall::DropDatabase)?;
+        self.cluster().drop_database(database)
+    }
+
     async fn create_collection(&self, spec: &CollectionSpec) -> MilvusResult<()> {
         self.enter(MilvusCall::CreateCollection)?;
         let schema = SchemaSummary::parse(&spec.schema)
@@ -318,7 +323,9 @@ impl MilvusApi for FakeMilvus {
 
     async fn load(&self, namespace: &Namespace, state: &LoadState) -> MilvusResult<()> {
         self.enter(MilvusCall::Load)?;
-        self.with(namespace, |collection| collection.load = state.clone())
+        self.with(namespace, |collection| collection.load = state.clone())?;
+        let spoils = self.script().spoils(&namespace.collection);
+        self.with(namespace, |collection| spoils.iter().for_each(|spoil| spoil.of(collection)))
     }
 
     async fn load_percent(&self, namespace: &Namespace, _state: &LoadState) -> MilvusResult<i64> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::milvus::{CollectionSpec, ImportState};
+use crate::milvus::{CollectionSpec, ImportState, MilvusError, MilvusErrorKind, MilvusResult};
 use crate::model::Namespace;
 use crate::model::{FlushAnswer, LoadState, Rbac};
 use crate::schema::SchemaSummary;
@@ -124,6 +124,16 @@ impl Cluster {
             compactions: 0,
         };
         self.databases.entry(database).or_default().insert(collection, made);
+    }
+
+    /// As 2.3.5: what has a collection stays.
+    pub(super) fn drop_database(&mut self, database: &str) -> MilvusResult<()> {
+        if self.databases.get(database).is_some_and(|found| !found.is_empty()) {
+            let message = "database not empty, must drop all collections before drop database";
+            return Err(MilvusError::new("drop", MilvusErrorKind::Other, message));
+        }
+        self.databases.remove(database);
+        Ok(())
     }
 
     pub(super) fn rows_now(&mut self, keys: impl IntoIterator<Item = String>) -> Vec<Row> {

@@ -12,6 +12,7 @@ use super::cluster::Cluster;
 use super::collection::PartitionState;
 use super::logs::{File, Place};
 use super::script::{ImportScript, MilvusCall, Script};
+use super::spoil::Spoil;
 
 /// How often a 2.2 writes deletes down.
 const SYNC_PERIOD: Duration = Duration::from_mins(10);
@@ -183,6 +184,11 @@ impl FakeMilvus {
     /// Decides how the next import that has no script yet goes.
     pub fn script_import(&self, script: ImportScript) {
         self.script().imports.push_back(script);
+    }
+
+    /// Does this to the next collection that is loaded under a name with this beginning.
+    pub fn spoil(&self, beginning: &str, spoil: Spoil) {
+        self.script().spoilt.push((beginning.to_owned(), spoil));
     }
 
     /// How often a call was made.

@@ -36,7 +36,9 @@ mod logs;
 mod rbac;
 mod schema;
 mod script;
+mod spoil;
 
 pub use fake::FakeMilvus;
 pub use schema::SchemaDraft;
 pub use script::{ImportScript, MilvusCall};
+pub use spoil::Spoil;

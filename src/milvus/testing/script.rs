@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::milvus::{MilvusError, MilvusErrorKind, MilvusResult};
 
+use super::spoil::Spoil;
+
 /// A call of [`crate::milvus::MilvusApi`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each is the method of that name")]
@@ -19,6 +21,7 @@ pub enum MilvusCall {
     IsFlushed,
     PersistentSegments,
     CreateDatabase,
+    DropDatabase,
     CreateCollection,
     CreatePartition,
     CreateIndex,
@@ -50,6 +53,7 @@ pub(super) struct Script {
     pub(super) imports: VecDeque<ImportScript>,
     counts: BTreeMap<MilvusCall, usize>,
     faults: Vec<(MilvusCall, usize, MilvusErrorKind)>,
+    pub(super) spoilt: Vec<(String, Spoil)>,
 }
 
 impl Script {
@@ -60,6 +64,12 @@ impl Script {
 
     pub(super) fn count(&self, call: MilvusCall) -> usize {
         self.counts.get(&call).copied().unwrap_or(0)
+    }
+
+    /// What happens to a collection that is loaded under this name.
+    pub(super) fn spoils(&mut self, name: &str) -> Vec<Spoil> {
+        let these = |(beginning, _): &mut (String, Spoil)| name.starts_with(&*beginning);
+        self.spoilt.extract_if(.., these).map(|(_, spoil)| spoil).collect()
     }
 
     /// Every call goes through here first.

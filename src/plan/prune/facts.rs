@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::manifest::{Attempt, Doubt, Manifest, Pin, RestoreLedger, Tombstone};
+use crate::manifest::{Attempt, Doubt, DrillLedger, Manifest, Pin, RestoreLedger, Tombstone};
 use crate::model::BackupName;
 use crate::plan::Planned;
 
@@ -118,6 +118,19 @@ pub struct RestoreFacts {
     pub alive: bool,
 }
 
+/// One drill's ledger.
+#[derive(Debug, Clone)]
+pub struct DrillFacts {
+    /// The drill.
+    pub id: String,
+    /// Its ledger.
+    pub ledger: Found<DrillLedger>,
+    /// Whether it still beats.
+    pub alive: bool,
+    /// Whether what it made is in the configured Milvus.
+    pub here: bool,
+}
+
 /// One folder of leases.
 #[derive(Debug, Clone)]
 pub struct LeaseFacts {
@@ -138,7 +151,7 @@ pub struct StagingFacts {
     pub newest: Option<Timestamp>,
 }
 
-/// What is known of the restore that staged files.
+/// What is known of the restore or drill that staged files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StagingOwner {
     /// It is at work.
@@ -160,6 +173,8 @@ pub struct PruneFacts {
     pub planned: Planned,
     /// The restores.
     pub restores: Vec<RestoreFacts>,
+    /// The drills.
+    pub drills: Vec<DrillFacts>,
     /// The leases.
     pub leases: Vec<LeaseFacts>,
     /// The staging folders.
@@ -196,6 +211,8 @@ pub enum Subject {
     Backup(BackupName),
     /// A restore's ledger.
     Restore(String),
+    /// A drill that left something in Milvus, and its ledger.
+    Drill(String),
     /// A lease whose name is used once.
     Lease(String),
     /// A folder of staged files.

@@ -8,7 +8,7 @@ use crate::model::BackupName;
 use crate::plan::RetentionPlan;
 
 use super::{
-    BackupFacts, Found, Judgement, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts,
+    BackupFacts, DrillFacts, Found, Judgement, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts,
     StagingOwner, Subject, Verdict,
 };
 
@@ -43,6 +43,15 @@ pub fn plan_prune(
         .iter()
         .map(|restore| of(Subject::Restore(restore.id.clone()), judge_restore(restore, &goes)))
         .collect();
+    let drills: Vec<Judgement> = facts
+        .drills
+        .iter()
+        .map(|drill| of(Subject::Drill(drill.id.clone()), judge_drill(drill)))
+        .collect();
+    let stays = |id: &str| {
+        let of_id = |one: &&Judgement| one.subject == Subject::Drill(id.to_owned());
+        drills.iter().find(of_id).is_some_and(|one| one.verdict != Verdict::Delete)
+    };
     let needed = |name: &str| {
         let of_run = |backup: &&BackupFacts| {
             let named = backup.attempt.read().is_some_and(|attempt| attempt.lease == name);
@@ -53,8 +62,15 @@ pub fn plan_prune(
             Found::Unreadable(_) | Found::TooNew(_) => true,
             Found::Absent => false,
         };
+        let of_drill = |drill: &&DrillFacts| match &drill.ledger {
+            Found::Read(ledger) => [&ledger.lease, &ledger.reading].contains(&&name.to_owned()),
+            Found::Unreadable(_) | Found::TooNew(_) => true,
+            Found::Absent => false,
+        };
         let run = facts.backups.iter().find(of_run).map(|backup| backup.name.to_string());
-        run.or_else(|| facts.restores.iter().find(of_restore).map(|one| one.id.clone()))
+        let restore = || facts.restores.iter().find(of_restore).map(|one| one.id.clone());
+        let mut drills = facts.drills.iter().filter(|drill| stays(&drill.id));
+        run.or_else(restore).or_else(|| drills.find(of_drill).map(|one| one.id.clone()))
     };
     let leases: Vec<Judgement> = facts
         .leases
@@ -62,6 +78,7 @@ pub fn plan_prune(
         .map(|lease| of(Subject::Lease(lease.name.clone()), judge_lease(lease, &needed)))
         .collect();
     all.extend(restores);
+    all.extend(drills);
     all.extend(leases);
     for staging in &facts.staging {
         let subject = Subject::Staging(staging.folder.clone());
@@ -178,8 +195,31 @@ fn judge_restore(facts: &RestoreFacts, is_gone: &impl Fn(&BackupName) -> bool) -
     leave(format!("{what} was interrupted and left {left}; {remedy}"))
 }
 
+fn judge_drill(facts: &DrillFacts) -> Judged {
+    let ledger = match &facts.ledger {
+        Found::Absent => return (Verdict::Keep, "it ended meanwhile".to_owned()),
+        Found::Read(ledger) => ledger,
+        Found::Unreadable(why) | Found::TooNew(why) => return leave(why.clone()),
+    };
+    let what = format!("drill of `{}` into {}", ledger.backup, ledger.target);
+    if facts.alive {
+        return (Verdict::Keep, format!("{what} is at work"));
+    }
+    if !facts.here {
+        return leave(format!(
+            "{what} was interrupted: `prune --apply` of that Milvus's agent drops what it left"
+        ));
+    }
+    let made = match ledger.collections.len() {
+        1 => "its collection".to_owned(),
+        count => format!("its {count} collections"),
+    };
+    let made = format!("{made}, `…__drill_{}`, as far as they are left in Milvus", facts.id);
+    (Verdict::Delete, format!("{what} was interrupted; with it go {made}"))
+}
+
 fn judge_lease(facts: &LeaseFacts, needed: &impl Fn(&str) -> Option<String>) -> Judged {
-    let once = ["run-", "restore-", "heir-", "verify-", "export-"]
+    let once = ["run-", "restore-", "heir-", "verify-", "export-", "drill-"]
         .iter()
         .any(|kind| facts.name.starts_with(kind));
     match needed(&facts.name) {
@@ -191,19 +231,21 @@ fn judge_lease(facts: &LeaseFacts, needed: &impl Fn(&str) -> Option<String>) -> 
 }
 
 fn judge_staging(facts: &StagingFacts, grace: SignedDuration, now: Timestamp) -> Judged {
-    if !facts.folder.starts_with("restore-") {
-        return leave("not a folder of this agent's");
-    }
+    let what = match facts.folder.split_once('-') {
+        Some(("restore", _)) => "restore",
+        Some(("drill", _)) => "drill",
+        _ => return leave("not a folder of this agent's"),
+    };
     match facts.owner {
-        StagingOwner::Alive => (Verdict::Keep, "its restore is at work".to_owned()),
-        StagingOwner::Dead => (Verdict::Delete, "its restore was interrupted".to_owned()),
-        StagingOwner::Foreign => {
-            leave("no restore of this repository: another agent's, else remove the folder by hand")
-        }
+        StagingOwner::Alive => (Verdict::Keep, format!("its {what} is at work")),
+        StagingOwner::Dead => (Verdict::Delete, format!("its {what} was interrupted")),
+        StagingOwner::Foreign => leave(format!(
+            "no {what} of this repository: another agent's, else remove the folder by hand"
+        )),
         StagingOwner::Unknown => match facts.newest.map(|newest| due(newest, grace, now)) {
-            None | Some(Due::Now) => (Verdict::Delete, "it is of no restore".to_owned()),
-            Some(Due::Future) => leave("it is of no restore, and from the future"),
-            Some(Due::At(at)) => leave(format!("it is of no restore; goes after {at}")),
+            None | Some(Due::Now) => (Verdict::Delete, format!("it is of no {what}")),
+            Some(Due::Future) => leave(format!("it is of no {what}, and from the future")),
+            Some(Due::At(at)) => leave(format!("it is of no {what}; goes after {at}")),
         },
     }
 }

@@ -7,7 +7,7 @@ mod facts;
 mod judge;
 
 pub use facts::{
-    BackupFacts, Found, Judgement, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts,
+    BackupFacts, DrillFacts, Found, Judgement, LeaseFacts, PruneFacts, RestoreFacts, StagingFacts,
     StagingOwner, Subject, Verdict,
 };
 pub use judge::{goes_at, judge_backup, plan_prune};

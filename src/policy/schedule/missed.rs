@@ -63,7 +63,7 @@ impl Schedule {
 
     /// The newest slot after `last` and not after `now`. The search starts near `now`, so that
     /// a year of missed minutes costs nothing.
-    pub(super) fn newest(&self, last: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    pub(in crate::policy) fn newest(&self, last: Timestamp, now: Timestamp) -> Option<Timestamp> {
         let mut back = SignedDuration::from_mins(1);
         loop {
             let start = now.checked_sub(back).unwrap_or(last).max(last);

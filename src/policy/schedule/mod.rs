@@ -18,7 +18,15 @@
 //! [`Schedule::missed`] asks for at most one run, for the newest slot, and only while it is
 //! worth it; a machine that was off for a week does not run seven backups.
 
+//!
+//! # Of `verify`
+//!
+//! Drills and readings have patterns of their own, in the same zone. They are never late on
+//! purpose, and the newest missed slot is made up for, however old it is: the next one has not
+//! come, so it is no older than one interval.
+
 mod cron;
+mod gaps;
 mod jitter;
 mod missed;
 mod read;
@@ -29,5 +37,5 @@ mod zone;
 mod zoned;
 
 pub use missed::Missed;
-pub(super) use read::{check_cron, read};
+pub(super) use read::{read, read_cron, read_zone};
 pub use timing::{CatchUp, Overlap, Schedule};

@@ -1,6 +1,7 @@
 //! `schedule` of a policy → its type.
 
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 
 use super::cron::Pattern;
 use super::jitter;
@@ -15,14 +16,14 @@ const JITTER_PART: i32 = 10;
 /// Reads `schedule`, if there is one.
 pub(in crate::policy) fn read(
     reader: &mut Reader<'_>,
-    cluster: &ClusterName,
-    policy: &PolicyName,
+    (cluster, policy): (&ClusterName, &PolicyName),
+    zone: Option<&TimeZone>,
 ) -> Option<Schedule> {
     let (cron, every) = (reader.has("schedule.cron"), reader.has("schedule.every"));
-    if !reader.document.sections.contains_key("schedule") {
+    if !reader.document.sections.contains_key("schedule") || is_zone_of_verify(reader) {
         return None;
     }
-    let timing = timing(reader);
+    let timing = timing(reader, zone);
     match (cron, every) {
         (true, true) => {
             let problem = Diagnostic::new("`schedule.cron` and `schedule.every` are both set");
@@ -44,23 +45,55 @@ pub(in crate::policy) fn read(
     Some(Schedule { timing: timing?, jitter, delay, catch_up, overlap })
 }
 
-/// Whether a text is a pattern.
-pub(in crate::policy) fn check_cron(text: &str) -> Result<(), Invalid> {
-    Pattern::parse(text).map(drop)
+/// Reads the zone of all patterns of a policy.
+pub(in crate::policy) fn read_zone(reader: &mut Reader<'_>) -> Option<TimeZone> {
+    reader.get("schedule.timezone", zone::parse)
 }
 
-fn timing(reader: &mut Reader<'_>) -> Option<Timing> {
+/// Reads a pattern of `verify`; none if there is to be none.
+pub(in crate::policy) fn read_cron(
+    reader: &mut Reader<'_>,
+    path: &str,
+    zone: Option<&TimeZone>,
+) -> Option<Schedule> {
+    let pattern = reader.get(path, |text| match text {
+        "none" => Ok(None),
+        pattern => Pattern::parse(pattern).map(Some),
+    });
+    Some(Schedule {
+        timing: Timing::Cron { pattern: Box::new(pattern.flatten()?), zone: zone?.clone() },
+        jitter: SignedDuration::ZERO,
+        delay: SignedDuration::ZERO,
+        catch_up: CatchUp::Within(SignedDuration::MAX),
+        overlap: Overlap::Skip,
+    })
+}
+
+/// The patterns that have the zone of `schedule` and are not in it.
+const OF_VERIFY: [&str; 2] = ["verify.schedule", "verify.drill"];
+
+/// Whether all that `schedule` says is the zone of the patterns of `verify`.
+fn is_zone_of_verify(reader: &Reader<'_>) -> bool {
+    let mut written = reader.document.values.keys().filter(|path| path.starts_with("schedule."));
+    let zone = written.next() == Some(&"schedule.timezone") && written.next().is_none();
+    zone && !reader.is_spoiled("schedule") && OF_VERIFY.iter().any(|path| reader.has(path))
+}
+
+fn timing(reader: &mut Reader<'_>, zone: Option<&TimeZone>) -> Option<Timing> {
     let pattern = reader.get("schedule.cron", Pattern::parse);
     let every = reader.get("schedule.every", every);
-    let zone = reader.get("schedule.timezone", zone::parse);
     let zone_beside_every = reader.has("schedule.timezone") && reader.has("schedule.every");
-    if zone_beside_every && !reader.has("schedule.cron") {
+    let means_something =
+        reader.has("schedule.cron") || OF_VERIFY.iter().any(|path| reader.has(path));
+    if zone_beside_every && !means_something {
         let problem = Diagnostic::new("`schedule.timezone` means nothing beside `schedule.every`");
         let hint = "`every` counts in UTC; for a time of day write `cron: \"0 2 * * *\"`";
         reader.refuse("schedule.timezone", problem.hint(hint));
     }
     match (pattern, every) {
-        (Some(pattern), _) => Some(Timing::Cron { pattern: Box::new(pattern), zone: zone? }),
+        (Some(pattern), _) => {
+            Some(Timing::Cron { pattern: Box::new(pattern), zone: zone?.clone() })
+        }
         (None, every) => every,
     }
 }

@@ -88,7 +88,7 @@ error: `verify` is empty
   |
 8 | verify:
   | ^
-  = hint: remove it, or give it a key; the keys are after_backup, drill
+  = hint: remove it, or give it a key; the keys are after_backup, drill, schedule, read_all_within
 
 error: `triggers`: expected a list
  --> /policies/wrong.yaml:9:11
@@ -264,9 +264,37 @@ const BESIDE: &[(&str, &str, &str)] = &[
     ("flush: best_effort", "error: `flush`: `best_effort` is not supported yet", ""),
     ("layout: full", "error: `layout`: expected one of incremental, standalone", ""),
     (
-        "verify: {drill: 0 4 * * 0}",
-        "error: `verify.drill` is not supported yet",
-        "restore --suffix",
+        "verify: {read_all_within: 7d}",
+        "error: `verify.read_all_within` means nothing without `verify.schedule`",
+        "write when",
+    ),
+    (
+        "verify: {schedule: 0 4 * * 0, read_all_within: 6d}",
+        "error: `verify.read_all_within` (144h) must be at least the longest gap of \
+         `verify.schedule` (168h)",
+        "write at least 168h",
+    ),
+    (
+        "verify: {schedule: 0 4 1 * *}",
+        "error: `verify.read_all_within` (720h) must be at least",
+        "(744h)",
+    ),
+    (
+        "verify: {schedule: 0 4 * * *, read_all_within: 0d}",
+        "error: `verify.read_all_within`: must be longer than nothing",
+        "remove `verify.schedule`",
+    ),
+    ("verify: {schedule: every night}", "error: `verify.schedule`: expected five fields", ""),
+    ("schedule: {timezone: UTC}", "error: `schedule` does not say when", "remove `schedule`"),
+    (
+        "schedule: {timezone: Asia/Tokio}\nverify: {drill: 0 4 * * 0, schedule: 0 5 * * *}",
+        "error: `schedule.timezone`: expected an IANA time zone",
+        "Asia/Tokyo",
+    ),
+    (
+        "schedule: {timezone: UTC, jitter: 5m}\nverify: {drill: 0 4 * * 0}",
+        "error: `schedule` does not say when",
+        "",
     ),
     ("verify: {drill: 0 4 * *}", "error: `verify.drill`: expected five fields", ""),
     (

@@ -10,7 +10,7 @@ use crate::policy::{
     AfterBackup, CatchUp, Flush, Overlap, Retention, Trigger, keys::POLICY_KEYS, schema,
 };
 
-/// The example of the contract, without what is refused so far.
+/// The example of the contract, without what is refused so far, and with what came later.
 const NIGHTLY: &str = r#"
 name: nightly
 collections: ["*.*", "!default.tmp_*"]
@@ -24,7 +24,7 @@ max_age: 26h
 timeout: 4h
 stall_timeout: 20m
 retry: {attempts: 3, backoff: 2m}
-verify: {after_backup: content, drill: none}
+verify: {after_backup: content, drill: 0 4 * * 0, schedule: 0 5 * * *, read_all_within: 14d}
 paused: true
 "#;
 
@@ -53,6 +53,13 @@ fn every_key_can_be_written() {
     assert_eq!(policy.stall_timeout, Duration::from_mins(20));
     assert_eq!((policy.retry.attempts.get(), policy.retry.backoff.as_secs()), (3, 120));
     assert_eq!(policy.after_backup, AfterBackup::Content);
+    let drill = policy.drill.as_ref().unwrap();
+    assert_eq!((drill.to_string().as_str(), drill.zone_name()), ("0 4 * * 0", "Asia/Shanghai"));
+    let reread = policy.reread.as_ref().unwrap();
+    assert_eq!((reread.schedule.zone_name(), reread.within.as_hours()), ("Asia/Shanghai", 336));
+    assert_eq!(reread.schedule.delay(), SignedDuration::ZERO, "jitter is for backups");
+    let now = "2026-11-26T00:00Z".parse().unwrap();
+    assert_eq!(reread.max_age_at(now), SignedDuration::from_hours((14 + 2) * 24));
     assert!(policy.paused && !policy.accepts(Trigger::Api));
     for key in POLICY_KEYS {
         let word = key.path.rsplit('.').next().unwrap();
@@ -76,8 +83,26 @@ fn nothing_written_means_the_defaults() {
     assert_eq!(policy.stall_timeout, Duration::from_mins(15));
     assert_eq!((policy.retry.attempts.get(), policy.retry.backoff.as_secs()), (1, 60));
     assert_eq!(policy.after_backup, AfterBackup::Size);
+    assert!(policy.drill.is_none() && policy.reread.is_none());
     assert_eq!(set.nearest("before_deplyo"), Some("before-deploy"));
     assert!(set.get("before_deploy").is_none() && set.len() == 1);
+}
+
+#[test]
+fn a_policy_without_a_schedule_may_have_those_of_verify_in_a_zone() {
+    let keeps = "retention: {keep_last: 3}\n";
+    let zone = "schedule: {timezone: Asia/Tokyo}\nverify: {drill: 0 4 * * 0}\n";
+    let manual = policy(&format!("{zone}{keeps}"));
+    assert!(manual.schedule.is_none());
+    assert_eq!(manual.drill.unwrap().zone_name(), "Asia/Tokyo");
+    let every = "schedule: {every: 1h, timezone: Asia/Tokyo}\nverify: {schedule: 0 4 * * *}\n";
+    let every = policy(&format!("{every}{keeps}"));
+    assert_eq!(every.schedule.unwrap().zone_name(), "UTC");
+    let reread = every.reread.unwrap();
+    assert_eq!((reread.schedule.zone_name(), reread.within.as_hours()), ("Asia/Tokyo", 720));
+    let off = "verify: {schedule: none, drill: none, read_all_within: 7d}\n";
+    let off = policy(&format!("{off}{keeps}"));
+    assert!(off.drill.is_none() && off.reread.is_none());
 }
 
 #[test]
@@ -104,6 +129,8 @@ fn a_change_is_a_difference() {
         "timeout: 1h",
         "collections: [a.b]",
         "verify: {after_backup: none}",
+        "verify: {drill: 0 4 * * 0}",
+        "verify: {schedule: 0 4 * * *}",
     ] {
         assert_ne!(policy(text), policy(&format!("{text}{other}\n")), "{other}");
     }

@@ -134,6 +134,16 @@ fn usable(policy: &Policy) {
         missed(schedule);
         written_again(schedule);
     }
+    let reread = policy.reread.as_ref();
+    for schedule in policy.drill.iter().chain(reread.map(|reread| &reread.schedule)) {
+        due(schedule);
+        missed(schedule);
+        written_again(schedule);
+    }
+    if let Some(reread) = reread {
+        let gap = reread.schedule.longest_gap(at(TODAY)).expect("it is due more than once");
+        assert!(reread.within.is_positive() && reread.max_age_at(at(TODAY)) >= gap);
+    }
     let age = policy.max_age_at(at(TODAY));
     assert!(age.is_none_or(|age| age.is_positive()), "max_age {age:?}");
     assert!(age.is_some() || policy.schedule.is_none(), "a schedule without a max_age");

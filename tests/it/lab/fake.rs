@@ -13,11 +13,11 @@ use milvus_backup_agent::broker::{Broker, RabbitBroker};
 use milvus_backup_agent::catalog::ClusterIdentity;
 use milvus_backup_agent::config::{self, Config, Environment, Place};
 use milvus_backup_agent::daemon::{self, Client, Settings, Setup};
-use milvus_backup_agent::job::{JobContext, JobResult, StagingRoot};
+use milvus_backup_agent::job::{JobContext, JobError, JobResult, Staging, StagingRoot};
 use milvus_backup_agent::metrics::Metrics;
 use milvus_backup_agent::milvus::MilvusApi;
 use milvus_backup_agent::milvus::testing::{FakeMilvus, SchemaDraft};
-use milvus_backup_agent::model::{Clock, Namespace, ReadFile, SystemClock};
+use milvus_backup_agent::model::{Clock, ErrorKind, Namespace, ReadFile, SystemClock};
 use milvus_backup_agent::policy::PolicySet;
 use milvus_backup_agent::storage::{LocalStore, MemoryStore, ObjectStore};
 use milvus_backup_agent::transfer::{CheckpointPace, Progress, Throttle};
@@ -145,5 +145,9 @@ impl Setup for Fake {
 
     async fn staging(&self, _: &Config, _: &JobContext) -> JobResult<Option<StagingRoot>> {
         Ok(None)
+    }
+
+    async fn drill_staging(&self, _: &Config, _: &JobContext) -> JobResult<Staging> {
+        Err(JobError::new(ErrorKind::Usage, "this Milvus reads no folder"))
     }
 }

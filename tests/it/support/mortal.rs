@@ -305,6 +305,7 @@ pass_on! {
     segment_logs(database: [&str], collection: [i64], segments: [&[i64]]) -> [Vec<SegmentLogs>];
     describe_database(database: [&str]) -> [DatabaseDescription];
     create_database(database: [&str], properties: [&[KeyValue]]) -> [()];
+    drop_database(database: [&str]) -> [()];
     create_collection(spec: [&CollectionSpec]) -> [()];
     add_field(namespace: [&Namespace], field: [&[u8]]) -> [()];
     alter_properties(namespace: [&Namespace], properties: [&[KeyValue]]) -> [()];

@@ -26,7 +26,7 @@ fn cluster() -> ClusterName {
     ClusterName::new("milvus-1").unwrap()
 }
 
-fn later(seconds: i64) -> Timestamp {
+pub(super) fn later(seconds: i64) -> Timestamp {
     start() + SignedDuration::from_secs(seconds)
 }
 
@@ -45,7 +45,7 @@ fn read(letter: &Letter) -> (String, Value) {
 }
 
 #[track_caller]
-fn assert_is(letter: &Letter, key: &str, golden: &str) {
+pub(super) fn assert_is(letter: &Letter, key: &str, golden: &str) {
     let (found, body) = read(letter);
     let expected: Value = serde_json::from_str(golden).unwrap();
     assert_eq!((found.as_str(), &body), (key, &expected), "\n{}", letter.body);
@@ -241,7 +241,7 @@ fn the_same_change_is_told_in_the_same_words() {
     assert_eq!((tell(), tell().len()), (tell(), 2));
 }
 
-fn run(kind: RunKind, policy: &str, backup: Option<&str>) -> EventRun {
+pub(super) fn run(kind: RunKind, policy: &str, backup: Option<&str>) -> EventRun {
     EventRun {
         source: EventSource::host(cluster(), "db-7"),
         id: "0193570e-8a3b-7c4d-9e5f-0a1b2c3d4e5f".to_owned(),

@@ -13,7 +13,7 @@ use super::import::{Ended, import, partition_name};
 use super::in_place::{InPlace, import_in_place, look};
 use super::jobs::import_all;
 use super::probe::probe;
-use super::session::Session;
+use super::state::Filling;
 use crate::job::{JobError, JobResult};
 
 /// How often a collection is filled with smaller imports after a time-out.
@@ -21,13 +21,13 @@ const REFILLS: u32 = 4;
 
 /// How a collection was filled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Filled {
-    pub(super) stored: u64,
-    pub(super) imported: u64,
+pub(in crate::job) struct Filled {
+    pub(in crate::job) stored: u64,
+    pub(in crate::job) imported: u64,
     /// Bytes that were staged for it.
-    pub(super) staged: u64,
+    pub(in crate::job) staged: u64,
     /// Why it had to be filled anew.
-    pub(super) notes: Vec<String>,
+    pub(in crate::job) notes: Vec<String>,
 }
 
 /// How one pass over a collection ended.
@@ -49,26 +49,26 @@ enum Ways {
 }
 
 /// Makes the collection and fills it; after a time-out anew, with smaller imports.
-pub(super) async fn fill(
-    session: &Session<'_>,
+pub(in crate::job) async fn fill(
+    filling: &Filling<'_>,
     collection: &CollectionRestore,
 ) -> JobResult<Filled> {
     let (mut timeouts, mut ways, mut filled) = (0, Ways::All, Filled::default());
     loop {
-        create(session, collection).await?;
+        create(filling, collection).await?;
         (filled.stored, filled.imported) = (0, 0);
-        if session.version.dialect().import_jobs {
-            import_all(session, collection, &mut filled).await?;
+        if filling.version.dialect().import_jobs {
+            import_all(filling, collection, &mut filled).await?;
             return Ok(filled);
         }
-        match pass(session, collection, ways, &mut filled).await? {
+        match pass(filling, collection, ways, &mut filled).await? {
             Pass::Whole => return Ok(filled),
             Pass::TimedOut => {
                 timeouts += 1;
                 if timeouts == REFILLS {
                     break;
                 }
-                let mut limit = session.limit.lock().await;
+                let mut limit = filling.limit.lock().await;
                 *limit = limit.halved();
                 tracing::warn!(
                     collection = %collection.to,
@@ -86,7 +86,7 @@ pub(super) async fn fill(
                 filled.notes.push(format!("filled anew from staged files: {why}"));
             }
         }
-        session.context.milvus.drop_collection(&collection.restoring).await?;
+        filling.context.milvus.drop_collection(&collection.restoring).await?;
     }
     Err(JobError::new(
         ErrorKind::Failed,
@@ -96,13 +96,13 @@ pub(super) async fn fill(
 }
 
 async fn pass(
-    session: &Session<'_>,
+    filling: &Filling<'_>,
     collection: &CollectionRestore,
     mut ways: Ways,
     filled: &mut Filled,
 ) -> JobResult<Pass> {
-    let list = session.backup.list(&collection.content.list).await?;
-    check_readable(session, collection, list.segments())?;
+    let list = filling.backup.list(&collection.content.list).await?;
+    check_readable(filling, collection, list.segments())?;
     let segments = in_import_order(list.segments());
     let mut rest = segments.as_slice();
     let mut number = 0;
@@ -111,16 +111,16 @@ async fn pass(
         let partition = (first.collection, first.partition);
         let lying = match seen.take() {
             Some((of, lying)) if of == partition => lying,
-            _ => look(session, partition).await?,
+            _ => look(filling, partition).await?,
         };
-        let limit = *session.limit.lock().await;
+        let limit = *filling.limit.lock().await;
         let usable = lying.as_ref().filter(|_| ways == Ways::All);
         let Some(batch) = next_batch(rest, limit, usable) else { break };
         seen = Some((partition, lying));
         number += 1;
-        let rows = match (batch.reads, session.repository()) {
+        let rows = match (batch.reads, filling.repository()) {
             (Reads::Partition | Reads::Segment, Some(repository)) => {
-                match import_in_place(session, collection, &batch, repository).await? {
+                match import_in_place(filling, collection, &batch, repository).await? {
                     InPlace::Rows(rows) => rows,
                     // Staged, it shows which of both it is.
                     InPlace::Nothing => {
@@ -133,42 +133,42 @@ async fn pass(
             }
             (Reads::Staged | Reads::Partition | Reads::Segment, _) => {
                 filled.staged += batch.bytes();
-                match import_staged(session, collection, &batch, number).await? {
+                match import_staged(filling, collection, &batch, number).await? {
                     Some(rows) => rows,
                     None => return Ok(Pass::TimedOut),
                 }
             }
         };
         if ways == Ways::Doubtful && rows > 0 {
-            session.repository_unseen.store(true, Ordering::Relaxed);
+            filling.repository_unseen.store(true, Ordering::Relaxed);
         }
         check_rows(collection, &batch, rows)?;
         rest = &rest[batch.segments.len()..];
         filled.stored += batch.rows();
         filled.imported += rows;
-        session.context.progress.advance(batch.bytes());
+        filling.context.progress.advance(batch.bytes());
     }
     Ok(Pass::Whole)
 }
 
 /// Stages and imports one batch; `None` if it ran out of time.
 async fn import_staged(
-    session: &Session<'_>,
+    filling: &Filling<'_>,
     collection: &CollectionRestore,
     batch: &Batch,
     number: usize,
 ) -> JobResult<Option<u64>> {
     let partition = partition_name(collection, batch)?;
-    let milvus = &*session.context.milvus;
-    let probed = || probe(milvus, &session.staging, &collection.restoring, &partition);
-    session.readable.get_or_try_init(probed).await?;
-    let folders = session.staging.stage(&session.backup, batch, number).await?;
-    let mut ended = import(session, collection, batch, folders).await;
+    let milvus = &*filling.context.milvus;
+    let probed = || probe(milvus, &filling.staging, &collection.restoring, &partition);
+    filling.readable.get_or_try_init(probed).await?;
+    let folders = filling.staging.stage(&filling.backup, batch, number).await?;
+    let mut ended = import(filling, collection, batch, folders).await;
     if matches!(ended, Ok(Ended::Rows(imported)) if imported < batch.rows()) {
         // A folder that Milvus no longer sees imports fewer rows, too.
         ended = probed().await.and(ended);
     }
-    session.staging.clear(number).await?;
+    filling.staging.clear(number).await?;
     match ended? {
         Ended::Rows(rows) => Ok(Some(rows)),
         Ended::TimedOut => Ok(None),
@@ -178,17 +178,17 @@ async fn import_staged(
 
 /// Refuses segments that only newer servers read.
 pub(super) fn check_readable(
-    session: &Session<'_>,
+    filling: &Filling<'_>,
     collection: &CollectionRestore,
     list: &[SegmentFiles],
 ) -> JobResult<()> {
-    let dialect = session.version.dialect();
+    let dialect = filling.version.dialect();
     let Some(why) = unreadable(list, dialect.l0_segments, dialect.storage_version) else {
         return Ok(());
     };
-    let (from, version) = (&collection.from, &session.version);
+    let (from, version) = (&collection.from, &filling.version);
     let message = format!("Milvus {version} cannot read {from}: {why}");
-    let source = &session.backup.manifest.milvus_version;
+    let source = &filling.backup.manifest.milvus_version;
     Err(JobError::new(ErrorKind::Refused, message)
         .hint(format!("restore into a Milvus no older than {source}")))
 }

@@ -18,7 +18,7 @@ use crate::plan::{CollectionRestore, JobBatch, JobKind, JobLimits, has_deltas, i
 
 use super::fill::{Filled, check_readable};
 use super::import::partition_named;
-use super::session::Session;
+use super::state::Filling;
 use crate::job::{JobError, JobResult};
 
 /// Between the first two looks at a job, and how long it grows: a small job ends soon.
@@ -30,23 +30,23 @@ const STALL: Duration = Duration::from_mins(30);
 
 /// Fills the collection, job by job.
 pub(super) async fn import_all(
-    session: &Session<'_>,
+    filling: &Filling<'_>,
     collection: &CollectionRestore,
     filled: &mut Filled,
 ) -> JobResult<()> {
-    let list = session.backup.list(&collection.content.list).await?;
-    check_readable(session, collection, list.segments())?;
-    let deletes = session.version.dialect().deletes_per_job;
+    let list = filling.backup.list(&collection.content.list).await?;
+    check_readable(filling, collection, list.segments())?;
+    let deletes = filling.version.dialect().deletes_per_job;
     let jobs = import_jobs(list.segments(), JobLimits { rows: FOLDERS_PER_JOB, deletes });
     for (batch, number) in jobs.iter().zip(1..) {
         filled.staged += batch.bytes();
-        let rows = import(session, collection, batch, number).await?;
+        let rows = import(filling, collection, batch, number).await?;
         if batch.kind == JobKind::Rows {
-            check_rows(collection, batch, (rows, bound(session, collection)))?;
+            check_rows(collection, batch, (rows, bound(filling, collection)))?;
             filled.stored += batch.rows();
             filled.imported += rows;
         }
-        session.context.progress.advance(batch.bytes());
+        filling.context.progress.advance(batch.bytes());
     }
     if filled.stored > 0 && filled.imported == 0 {
         return Err(nothing_came(collection, filled.stored));
@@ -55,13 +55,13 @@ pub(super) async fn import_all(
 }
 
 async fn import(
-    session: &Session<'_>,
+    filling: &Filling<'_>,
     collection: &CollectionRestore,
     batch: &JobBatch,
     number: usize,
 ) -> JobResult<u64> {
     let partition = batch.partition.map(|id| partition_named(collection, id)).transpose()?;
-    let staged = session.staging.stage_segments(&session.backup, &batch.segments, number).await?;
+    let staged = filling.staging.stage_segments(&filling.backup, &batch.segments, number).await?;
     let folders = batch.segments.iter().zip(staged);
     let content = match batch.kind {
         JobKind::Rows => JobContent::Rows(
@@ -79,10 +79,10 @@ async fn import(
         partition,
         content,
         storage_version: batch.storage_version,
-        end_ts: end_ts(session, collection),
+        end_ts: end_ts(filling, collection),
     };
-    let ended = watch(session, &request).await;
-    session.staging.clear(number).await?;
+    let ended = watch(filling, &request).await;
+    filling.staging.clear(number).await?;
     ended
 }
 
@@ -93,21 +93,21 @@ enum Bound {
     NotTold,
 }
 
-fn bound(session: &Session<'_>, collection: &CollectionRestore) -> Bound {
-    match end_ts(session, collection) {
+fn bound(filling: &Filling<'_>, collection: &CollectionRestore) -> Bound {
+    match end_ts(filling, collection) {
         Some(_) => Bound::Told,
         None => Bound::NotTold,
     }
 }
 
-fn end_ts(session: &Session<'_>, collection: &CollectionRestore) -> Option<u64> {
+fn end_ts(filling: &Filling<'_>, collection: &CollectionRestore) -> Option<u64> {
     let boundary = collection.content.boundary?;
-    session.version.import_end_ts(boundary.timestamp)
+    filling.version.import_end_ts(boundary.timestamp)
 }
 
 /// Starts a job and waits for its end: its rows.
-async fn watch(session: &Session<'_>, request: &JobRequest) -> JobResult<u64> {
-    let milvus = &session.context.milvus;
+async fn watch(filling: &Filling<'_>, request: &JobRequest) -> JobResult<u64> {
+    let milvus = &filling.context.milvus;
     let job = milvus.import_job(request).await?;
     let failed = |how: String| {
         let message = format!("import job {} into {} {how}", job.id, request.namespace);

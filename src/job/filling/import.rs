@@ -8,7 +8,7 @@ use crate::milvus::{ImportRequest, ImportState, MilvusErrorKind};
 use crate::model::ErrorKind;
 use crate::plan::{Batch, BatchLimit, CollectionRestore};
 
-use super::session::Session;
+use super::state::Filling;
 use crate::job::{JobError, JobResult};
 
 /// Between two looks at an import.
@@ -37,7 +37,7 @@ pub(super) enum Ended {
 
 /// Imports what lies in the folders into the batch's partition.
 pub(super) async fn import(
-    session: &Session<'_>,
+    filling: &Filling<'_>,
     collection: &CollectionRestore,
     batch: &Batch,
     folders: Folders,
@@ -50,24 +50,24 @@ pub(super) async fn import(
         end_ts: collection
             .content
             .boundary
-            .and_then(|boundary| session.version.import_end_ts(boundary.timestamp)),
+            .and_then(|boundary| filling.version.import_end_ts(boundary.timestamp)),
     };
     let started = Instant::now();
-    let ended = watch(session, &request, started).await?;
+    let ended = watch(filling, &request, started).await?;
     // An import that found nothing says nothing of how fast the server is.
     if matches!(ended, Ended::Rows(rows) if rows > 0) {
-        let mut limit = session.limit.lock().await;
+        let mut limit = filling.limit.lock().await;
         *limit = limit.after(batch.bytes(), started.elapsed());
     }
     Ok(ended)
 }
 
 async fn watch(
-    session: &Session<'_>,
+    filling: &Filling<'_>,
     request: &ImportRequest,
     started: Instant,
 ) -> JobResult<Ended> {
-    let milvus = &session.context.milvus;
+    let milvus = &filling.context.milvus;
     let task = milvus.import(request).await?;
     loop {
         let state = match milvus.import_state(task).await {

@@ -12,7 +12,7 @@ use crate::plan::{Batch, CollectionRestore, Lying, Reads};
 
 use super::import::{Ended, Folders, import};
 use super::proof::prove_all;
-use super::session::Session;
+use super::state::Filling;
 use crate::job::JobResult;
 
 /// How an import in place ended.
@@ -31,17 +31,17 @@ pub(super) enum InPlace {
 
 /// What lies in the repository's folders of a partition; `None` where Milvus does not see them.
 pub(super) async fn look(
-    session: &Session<'_>,
+    filling: &Filling<'_>,
     (collection, partition): (i64, i64),
 ) -> JobResult<Option<Lying>> {
-    if session.repository().is_none() {
+    if filling.repository().is_none() {
         return Ok(None);
     }
-    let placement = &session.backup.placement;
+    let placement = &filling.backup.placement;
     let folders = placement.partition_folders(collection, partition);
-    let mut lying = listed(session, folders).await?;
+    let mut lying = listed(filling, folders).await?;
     // Milvus 2.2 and 2.3 look for segments at any depth, later ones right below the folder.
-    let deep = matches!(session.version.line(), Some(ServerLine::V2_2 | ServerLine::V2_3));
+    let deep = matches!(filling.version.line(), Some(ServerLine::V2_2 | ServerLine::V2_3));
     if placement.has_groups() && !deep {
         lying = lying.without(Reads::Partition);
     }
@@ -51,11 +51,11 @@ pub(super) async fn look(
     Ok(Some(lying))
 }
 
-async fn listed(session: &Session<'_>, folders: [KeyPrefix; 2]) -> JobResult<Lying> {
-    let placement = &session.backup.placement;
+async fn listed(filling: &Filling<'_>, folders: [KeyPrefix; 2]) -> JobResult<Lying> {
+    let placement = &filling.backup.placement;
     let mut files = Vec::new();
     for folder in folders {
-        let mut listing = session.backup.cluster.repository.store().list(&folder);
+        let mut listing = filling.backup.cluster.repository.store().list(&folder);
         while let Some(meta) = listing.try_next().await? {
             // What is no segment file is in the way, under whatever name.
             let file = placement.parse(&meta.key);
@@ -67,18 +67,18 @@ async fn listed(session: &Session<'_>, folders: [KeyPrefix; 2]) -> JobResult<Lyi
 
 /// Proves the batch's files, lets Milvus import their folder, and looks at it again.
 pub(super) async fn import_in_place(
-    session: &Session<'_>,
+    filling: &Filling<'_>,
     collection: &CollectionRestore,
     batch: &Batch,
     repository: &str,
 ) -> JobResult<InPlace> {
-    prove_all(session.context, &session.backup, batch.files()).await?;
-    let folders = folders(session, batch);
+    prove_all(filling.context, &filling.backup, batch.files()).await?;
+    let folders = folders(filling, batch);
     let [insert, delta] =
         folders.each_ref().map(|folder| format!("{}/{folder}", repository.trim_end_matches('/')));
     let seen = Folders { insert, delta: batch.has_deltas().then_some(delta) };
-    let ended = import(session, collection, batch, seen).await?;
-    if !listed(session, folders).await?.are(&batch.segments, batch.reads) {
+    let ended = import(filling, collection, batch, seen).await?;
+    if !listed(filling, folders).await?.are(&batch.segments, batch.reads) {
         let why = "the folder got other files while it was imported";
         return Ok(InPlace::Unknown(why.to_owned()));
     }
@@ -95,9 +95,9 @@ pub(super) async fn import_in_place(
 }
 
 /// The folders that a batch reads, in the repository.
-fn folders(session: &Session<'_>, batch: &Batch) -> [KeyPrefix; 2] {
+fn folders(filling: &Filling<'_>, batch: &Batch) -> [KeyPrefix; 2] {
     let (collection, partition) = batch.source;
-    let placement = &session.backup.placement;
+    let placement = &filling.backup.placement;
     match (batch.reads, batch.segments.as_slice()) {
         (Reads::Segment, [segment, ..]) => {
             placement.segment_folders((collection, partition, segment.segment))

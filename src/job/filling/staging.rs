@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::catalog::Readable;
 use crate::job::{JobContext, JobResult};
@@ -18,7 +18,7 @@ use crate::transfer::{ServerSide, SpaceGuard, retrying};
 
 use super::import::Folders;
 use super::proof::prove;
-use super::session::Staging;
+use super::state::Staging;
 
 /// The name of the folder that no import can read. Milvus says it when it has seen it.
 pub(super) const PROBE: &str = "probe";
@@ -26,7 +26,7 @@ pub(super) const PROBE: &str = "probe";
 /// Keys deleted at once.
 const DELETE_BATCH: usize = 1000;
 
-/// The staging folder of one restore.
+/// The staging folder of one restore or drill.
 #[derive(Debug, Clone)]
 pub(crate) struct StagingArea {
     store: Arc<dyn ObjectStore>,
@@ -40,11 +40,11 @@ pub(crate) struct StagingArea {
 }
 
 impl StagingArea {
-    pub(crate) fn new(staging: &Staging, restore: &str, context: &JobContext) -> Self {
+    pub(crate) fn new(staging: &Staging, folder: &str, context: &JobContext) -> Self {
         Self {
             store: Arc::clone(&staging.store),
             seen_by_milvus: staging.seen_by_milvus.clone(),
-            folder: KeyPrefix::root().join(format_args!("restore-{restore}")),
+            folder: KeyPrefix::root().join(folder),
             concurrency: context.concurrency,
             retries: context.retries,
             server_side: Arc::default(),
@@ -71,9 +71,10 @@ impl StagingArea {
     ) -> JobResult<Folders> {
         let folder = self.folder.join(number);
         let files: Vec<(FileId, &FileEntry)> = batch.files().collect();
-        let copies = files
+        let copies: Vec<_> = files
             .into_iter()
-            .map(|(id, entry)| self.stage_one(backup, folder.key(id.tail()), id, entry));
+            .map(|(id, entry)| self.stage_one(backup, folder.key(id.tail()), id, entry).boxed())
+            .collect();
         stream::iter(copies).buffer_unordered(self.concurrency).try_collect::<()>().await?;
         let (collection, partition) = batch.source;
         let seen = |kind: &str| self.seen(&format!("{number}/{kind}/{collection}/{partition}/"));
@@ -94,9 +95,10 @@ impl StagingArea {
         let placement = Placement::own(self.folder.join(number));
         let files: Vec<(FileId, &FileEntry)> =
             segments.iter().flat_map(SegmentFiles::files).collect();
-        let copies = files
+        let copies: Vec<_> = files
             .into_iter()
-            .map(|(id, entry)| self.stage_one(backup, placement.key(&id), id, entry));
+            .map(|(id, entry)| self.stage_one(backup, placement.key(&id), id, entry).boxed())
+            .collect();
         stream::iter(copies).buffer_unordered(self.concurrency).try_collect::<()>().await?;
         let root = self.seen_by_milvus.trim_end_matches('/');
         let folders = |segment: &SegmentFiles| {
@@ -172,20 +174,29 @@ impl StagingArea {
         self.remove(&self.folder.join(number)).await
     }
 
-    /// Removes everything that this restore staged.
+    /// Removes everything that was staged.
     pub(crate) async fn clear_all(&self) -> StoreResult<()> {
         self.remove(&self.folder).await
     }
 
     async fn remove(&self, folder: &KeyPrefix) -> StoreResult<()> {
-        let keys: Vec<ObjectKey> =
-            self.store.list_all(folder).await?.into_iter().map(|meta| meta.key).collect();
-        for batch in keys.chunks(DELETE_BATCH) {
-            let report = self.store.delete(batch).await?;
-            if let Some((_, error)) = report.failed.into_iter().next() {
-                return Err(error);
-            }
-        }
-        Ok(())
+        remove(&*self.store, folder).await.map(drop)
     }
+}
+
+/// Removes a folder of staged files; how many they were, and their bytes.
+pub(in crate::job) async fn remove(
+    store: &dyn ObjectStore,
+    folder: &KeyPrefix,
+) -> StoreResult<(u64, u64)> {
+    let files = store.list_all(folder).await?;
+    let bytes = files.iter().map(|meta| meta.size).sum();
+    let keys: Vec<ObjectKey> = files.into_iter().map(|meta| meta.key).collect();
+    for batch in keys.chunks(DELETE_BATCH) {
+        let report = store.delete(batch).await?;
+        if let Some((_, error)) = report.failed.into_iter().next() {
+            return Err(error);
+        }
+    }
+    Ok((keys.len() as u64, bytes))
 }

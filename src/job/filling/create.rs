@@ -7,18 +7,18 @@ use crate::model::{ErrorKind, KeyValue};
 use crate::plan::CollectionRestore;
 use crate::schema::{SchemaError, SchemaSummary, rename_and_strip, split_added};
 
-use super::session::Session;
+use super::state::Filling;
 use crate::job::{JobError, JobResult};
 
 /// The property that keeps Milvus from trying functions, which may need a model that is not
 /// reachable now.
-const UNTRIED: &str = "disable_func_runtime_check";
+pub(in crate::job) const UNTRIED: &str = "disable_func_runtime_check";
 
 /// Makes the empty collection with its partitions.
-pub(super) async fn create(session: &Session<'_>, collection: &CollectionRestore) -> JobResult<()> {
-    let milvus = &session.context.milvus;
+pub(super) async fn create(filling: &Filling<'_>, collection: &CollectionRestore) -> JobResult<()> {
+    let milvus = &filling.context.milvus;
     let content = &collection.content;
-    let dialect = session.version.dialect();
+    let dialect = filling.version.dialect();
     let unreadable = |error: SchemaError| {
         let message = format!("the schema of {} in the backup: {error}", collection.from);
         JobError::new(ErrorKind::Damaged, message)

@@ -1,7 +1,7 @@
 //! That a file is what was written, proved before Milvus reads it: it would take a flipped
 //! byte in a vector for a vector.
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::catalog::Readable;
 use crate::job::{JobContext, JobError, JobResult};
@@ -36,6 +36,7 @@ pub(super) async fn prove_all(
     backup: &Readable,
     files: impl IntoIterator<Item = (FileId, &FileEntry)>,
 ) -> JobResult<()> {
-    let proofs = files.into_iter().map(|(id, entry)| prove(backup, context.retries, id, entry));
+    let prove = |(id, entry)| prove(backup, context.retries, id, entry).boxed();
+    let proofs: Vec<_> = files.into_iter().map(prove).collect();
     stream::iter(proofs).buffer_unordered(context.concurrency).try_collect().await
 }

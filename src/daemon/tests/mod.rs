@@ -1,0 +1,4 @@
+//! What the agent does besides backups, in time that a test moves.
+
+mod lab;
+mod proving;

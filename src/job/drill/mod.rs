@@ -1,0 +1,49 @@
+//! A drill: one backup restored for a test, compared, and dropped.
+//!
+//! One collection after the other is filled as `<name>__drill_<id>` in its own database, indexed,
+//! loaded, compared with the backup and dropped, so that Milvus holds one copy more at most.
+//! Aliases, users and roles are not touched, and nothing that is live is: whatever a drill drops is
+//! named in its ledger, and carries the drill's id besides. How long its collections took to be
+//! there again is the drill's RTO.
+//!
+//! A drill is in nobody's way. It has a lease of its own and takes none that a backup, a restore or
+//! another drill wants; a second lease, in the folder of the backup's cluster, keeps the backup
+//! there meanwhile.
+//!
+//! # What is left when it is killed
+//!
+//! `_drills/<id>.json` says what a drill makes before it makes anything. A later drill, the agent
+//! and `prune --apply` clean up after one whose lease is dead (`clean`), in the Milvus that it
+//! filled. Who does it takes the next number of the lease first, so one does.
+//!
+//! | step | killed after it, there is | who cleans it up |
+//! | --- | --- | --- |
+//! | 1 lease `drill-<backup>-<n>`, which keeps the backup | a lease without a ledger | `clean`; where the backup is another cluster's, a prune there |
+//! | 2 lease `drill-<id>` | two leases without a ledger | the same |
+//! | 3 ledger | the ledger, which names both leases | `clean` |
+//! | 4 databases that are missing made | and empty databases | `clean` |
+//! | 5 for each collection: made, filled from staged files, indexed, loaded, compared | and the collection, staged files | `clean` |
+//! | 6 the collection dropped | as after 4 | `clean` |
+//! | 7 staging cleared; the ledger says `emptied` | and empty databases | `clean` |
+//! | 8 databases dropped that are empty and that no other drill needs | as after 3 | `clean` |
+//! | 9 ledger deleted, then the lease `drill-<id>` | leases without a ledger | `clean` |
+//! | 10 `_proofs/<policy>/drill.json` | the same; before it, nobody knows of the drill | `clean` |
+//! | 11 the first lease released | nothing | – |
+//!
+//! `clean` goes the way of 6 to 9 and may be killed at any step of it, too: each may be repeated.
+//! Of drills that need the same database the last one drops it: each says first that it does no
+//! longer, and then looks who still does.
+
+mod clean;
+mod collection;
+mod compare;
+mod keys;
+mod proof;
+mod report;
+mod run;
+mod session;
+
+pub(super) use clean::{Cleaned, clean};
+pub use clean::{clean_drills, have_drills_left};
+pub use report::{DrillReport, DrilledCollection};
+pub use run::{DrillOptions, run_drill};
