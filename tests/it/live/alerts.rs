@@ -62,8 +62,11 @@ fn what_breaks_is_told_and_clears_when_it_is_put_right() {
         };
         ended("backup") >= 3 && ended("verify") >= 1 && ended("drill") >= 1
     });
-    prometheus.until("the catalog is counted", |prometheus| {
-        !prometheus.query("milvus_backup_repository_bytes").is_empty()
+    // What is told a moment after the run, or with the next look at the repository.
+    prometheus.until("all of it is told", |prometheus| {
+        ["repository_bytes", "last_drill_rto_seconds", "last_verified_timestamp_seconds"]
+            .iter()
+            .all(|name| !prometheus.query(&format!("milvus_backup_{name}")).is_empty())
     });
     assert_eq!(prometheus.firing(), [""; 0], "all is well");
     assert_rules_work(&prometheus);
