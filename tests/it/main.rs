@@ -1,5 +1,6 @@
 //! The integration tests, in one binary.
 
+mod alerts;
 mod architecture;
 mod backup;
 mod broker;

@@ -6,26 +6,13 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use crate::lab::{Agent, LabServer, Running};
+use crate::lab::{Agent, Running, nowhere};
 
 const OFTEN: &str = "schedule: {every: 2s}\nretention: {keep_all: true}\n";
 const RARELY: &str = "schedule: {cron: \"0 3 * * *\"}\nretention: {keep_all: true}\n";
 
 const PROVED: &str = "schedule: {cron: \"0 3 * * *\"}\nretention: {keep_all: true}\n\
                       verify: {schedule: \"0 4 * * *\", drill: \"0 5 * * 0\"}\n";
-
-/// A Milvus that nobody started, with a storage folder that is there.
-fn nowhere() -> (tempfile::TempDir, LabServer) {
-    let data = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-    let server = LabServer {
-        address: "http://127.0.0.1:9".to_owned(),
-        management: "http://127.0.0.1:9".to_owned(),
-        data: data.path().to_owned(),
-        bucket: None,
-        environment: Vec::new(),
-    };
-    (data, server)
-}
 
 #[test]
 fn an_agent_without_milvus_starts_says_so_and_stops() {

@@ -3,7 +3,7 @@
 # `milvus-2.2` one with an older server alone, for `milvus.py start --version 2.2.16`, or with
 # argument `s3` the one with moto's S3 server, with `grafana` and `grafana-11` those with
 # Grafana's foundation SDK; their requirements do not fit together. With
-# argument `rabbitmq` one with a client, and Debian's rabbitmq-server. With argument `promtool`,
+# argument `rabbitmq` one with a client, and Debian's rabbitmq-server. With argument `promtool`, `prometheus`,
 # `systemd-analyze`, `chromium` or `g++` it sees to that program. Safe to call any
 # number of times and from several processes; prints the path of its python, or the program's.
 set -euo pipefail
@@ -24,8 +24,8 @@ lock() {
     flock 9
 }
 
-unpack_promtool() { # out of its package, which when installed would start a Prometheus
-    local found="$lab/promtool/usr/bin/promtool" new="$lab/promtool.new"
+unpack_prometheus() { # a program out of its package, which when installed would start a Prometheus
+    local found="$lab/promtool/usr/bin/$1" new="$lab/promtool.new"
     if [[ ! -x "$found" ]]; then
         rm -rf "$new" "$lab/promtool" && mkdir -p "$new" && cd "$new"
         apt_get prometheus download -q -o APT::Sandbox::User=root prometheus
@@ -47,7 +47,7 @@ install_idle() { (
 ) }
 
 case "${1:-milvus}" in
-    promtool) command -v promtool || { lock; unpack_promtool; }; exit ;;
+    promtool | prometheus) command -v "$1" || { lock; unpack_prometheus "$1"; }; exit ;;
     systemd-analyze)
         command -v systemd-analyze && exit
         lock

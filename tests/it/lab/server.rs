@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use milvus_backup_agent::config::MilvusAccess;
 use milvus_backup_agent::milvus::GrpcMilvus;
+use tempfile::TempDir;
 
 use super::{Bucket, printed};
 
@@ -37,6 +38,19 @@ pub(crate) fn milvus_2_2() -> LabServer {
     let settings = settings.into_iter().flat_map(|setting| ["--set", setting]);
     let options: Vec<&str> = ["--version", "2.2.16"].into_iter().chain(settings).collect();
     SERVER.get_or_init(|| LabServer::start_with("shared-2.2", &options)).clone()
+}
+
+/// A Milvus that nobody started, with a storage folder that is there.
+pub(crate) fn nowhere() -> (TempDir, LabServer) {
+    let data = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let server = LabServer {
+        address: "http://127.0.0.1:9".to_owned(),
+        management: "http://127.0.0.1:9".to_owned(),
+        data: data.path().to_owned(),
+        bucket: None,
+        environment: Vec::new(),
+    };
+    (data, server)
 }
 
 impl LabServer {

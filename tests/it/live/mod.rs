@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
 
 mod agent;
+mod alerts;
 mod alias;
 mod foreign;
 mod incremental;
