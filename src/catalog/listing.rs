@@ -204,8 +204,14 @@ pub async fn known_files(
     }
     let listing = files_of(cluster, placement, collection).await?.into_iter();
     let listing = listing.map(|(id, found)| (id, found.size, found.etag));
+    let doubts = records.iter().filter_map(|record| record.doubt.as_ref());
+    let damaged = match placement {
+        Placement::Shared(_) => doubts.flat_map(Doubt::damaged).collect(),
+        Placement::Own { .. } => Vec::new(),
+    };
     Ok(Known::new(&committed.unwrap_or_default(), listing)
-        .with_checkpoints(checkpointed.cloned().unwrap_or_default()))
+        .with_checkpoints(checkpointed.cloned().unwrap_or_default())
+        .doubting(damaged))
 }
 
 async fn newest_list(

@@ -3,7 +3,7 @@
 use crate::manifest::{Doubt, Pin, RetentionMark};
 use crate::model::{BackupName, PolicyName};
 use crate::plan::Found;
-use crate::storage::{ObjectStoreExt, PutMode};
+use crate::storage::PutMode;
 
 use super::removal::found;
 use super::{CatalogResult, Cluster, Lease};
@@ -24,15 +24,22 @@ pub async fn pin(cluster: &Cluster, name: &BackupName) -> CatalogResult<Found<Pi
     found(cluster.repository.read("pin", &key).await)
 }
 
-/// Writes down that something is wrong with a backup. What was written first stays.
+/// Writes down that something is wrong with a backup. What was written first stays; damaged
+/// files are added to it.
 pub async fn put_doubt(
     cluster: &Cluster,
     lease: &Lease,
     (name, doubt): (&BackupName, &Doubt),
 ) -> CatalogResult<()> {
     let key = cluster.layout.backup(name).doubt();
-    if cluster.repository.store().find_bytes(&key).await?.is_none() {
-        lease.write(&key, doubt, PutMode::Overwrite).await?;
+    let doubt = match found(cluster.repository.read::<Doubt>("doubt", &key).await)? {
+        Found::Absent => Some(doubt.clone()),
+        Found::Read(before) => before.and(doubt),
+        // Whatever it says, there is one.
+        Found::Unreadable(_) | Found::TooNew(_) => None,
+    };
+    if let Some(doubt) = doubt {
+        lease.write(&key, &doubt, PutMode::Overwrite).await?;
     }
     Ok(())
 }

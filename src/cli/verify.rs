@@ -53,8 +53,8 @@ fn text(report: &VerifyReport) -> String {
         report.unchecked
     );
     let remedy = (!report.missing.is_empty() || !report.damaged.is_empty()).then(|| {
-        "hint: of a damaged segment file, delete the file: the next backup copies it anew, if Milvus \
-         still has it, and mends older backups too; a file under `binlogs/` is of a standalone backup, \
+        "hint: the next backup writes a damaged segment file again, if Milvus still has it, and \
+         mends older backups too: make one, and `verify --depth content` this one again; a file under `binlogs/` is of a standalone backup, \
          which nothing mends. A manifest.json or a list has to be put back from a copy; without one, `delete` the backup with --now"
             .to_owned()
     });

@@ -184,7 +184,7 @@ impl Export<'_> {
                     continue;
                 }
                 let SourceFile { id, size, source } = file;
-                survey.items.push(CopyItem { id, size, source });
+                survey.items.push(CopyItem { id, size, source, mends: None });
             }
             survey.lists.push((record.id, list));
         }

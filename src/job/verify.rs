@@ -71,7 +71,13 @@ async fn remember(
             let (at, by) = (context.clock.now(), catalog::this_process().host);
             let first = report.missing.iter().chain(&report.damaged).next();
             let reason = suspicion(bad, first.map(String::as_str).unwrap_or_default());
-            let doubt = Doubt { version: 1, at, by, reason };
+            // `KEY: why` of what is damaged; what is missing is copied anew in any case.
+            let place = |line: &String| {
+                let key = line.split_once(": ").map_or(line.as_str(), |(key, _)| key);
+                cluster.layout.shared_file(key)
+            };
+            let files: Vec<FileId> = report.damaged.iter().filter_map(place).collect();
+            let doubt = Doubt { version: 1, at, by, reason, files: Vec::new() }.with_files(files);
             catalog::put_doubt(cluster, lease, (name, &doubt)).await
         }
     };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::model::{BackupName, ClusterName, KeyPrefix, Layout, ObjectKey, PolicyName, RequestId};
 
-use super::{Placement, TreeDocument};
+use super::{FileId, Placement, TreeDocument};
 
 /// `_single_agent.json`, at the root: present where agents cannot share the repository.
 pub const SINGLE_AGENT_MARK: &str = "_single_agent.json";
@@ -37,6 +37,11 @@ impl ClusterLayout {
     /// `_segments/`, below which Milvus's own path tails follow.
     pub fn segments(&self) -> KeyPrefix {
         self.root.join("_segments")
+    }
+
+    /// The segment file that a key names, if it is one that backups share.
+    pub fn shared_file(&self, key: &str) -> Option<FileId> {
+        key.strip_prefix(self.segments().as_str()).and_then(FileId::parse)
     }
 
     /// Where files that backups share lie.

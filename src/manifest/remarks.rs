@@ -1,9 +1,11 @@
 //! What is known or said of a backup after its commit, and of the policies that keep it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Manifest;
+use super::{FileId, Manifest};
 
 /// `pin.json`: someone wants the backup to stay, or once did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +44,38 @@ pub struct Doubt {
     pub by: String,
     /// What.
     pub reason: String,
+    /// Shared files that are not as they were written, by their paths below `_segments/`, the
+    /// first of very many. No backup takes them over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+}
+
+impl Doubt {
+    /// How many files are remembered.
+    const REMEMBERED: usize = 10_000;
+
+    /// Names damaged files.
+    #[must_use]
+    pub fn with_files(mut self, files: impl IntoIterator<Item = FileId>) -> Self {
+        self.files = files.into_iter().take(Self::REMEMBERED).map(|id| id.tail()).collect();
+        self
+    }
+
+    /// This doubt with the damaged files of another, if that has more.
+    pub fn and(mut self, other: &Self) -> Option<Self> {
+        let known: BTreeSet<&String> = self.files.iter().collect();
+        let new: Vec<String> =
+            other.files.iter().filter(|file| !known.contains(file)).cloned().collect();
+        let room = Self::REMEMBERED.saturating_sub(self.files.len());
+        let more = !new.is_empty() && room > 0;
+        self.files.extend(new.into_iter().take(room));
+        more.then_some(self)
+    }
+
+    /// The files that it names.
+    pub fn damaged(&self) -> impl Iterator<Item = FileId> {
+        self.files.iter().filter_map(|tail| FileId::parse(tail))
+    }
 }
 
 /// Why a backup that is there does not count as a good one, and what to do; `None` if it does.

@@ -19,6 +19,8 @@ pub struct CopyItem {
     pub size: u64,
     /// Its fingerprint, as it was listed.
     pub source: String,
+    /// What lists say of it, if the copy that there is was found damaged.
+    pub mends: Option<Box<FileEntry>>,
 }
 
 #[derive(Debug, Clone)]
@@ -68,6 +70,7 @@ pub fn plan_collection(
                     None => planned.copied.push(CopyItem {
                         id: file.id,
                         size: file.size,
+                        mends: known.mends(&file).cloned().map(Box::new),
                         source: file.source,
                     }),
                 }
@@ -132,6 +135,7 @@ impl CollectionPlan {
                 id: id(kind, entry.log),
                 size: entry.size,
                 source: entry.source,
+                mends: None,
             }));
         }
     }

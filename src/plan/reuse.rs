@@ -1,6 +1,6 @@
 //! Which files need no copy.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::manifest::{FileEntry, FileId, FileList};
 
@@ -16,6 +16,7 @@ pub struct Known {
     committed: HashMap<FileId, FileEntry>,
     checkpointed: HashMap<FileId, FileEntry>,
     present: HashMap<FileId, (u64, Option<String>)>,
+    damaged: HashSet<FileId>,
 }
 
 impl Known {
@@ -28,7 +29,16 @@ impl Known {
             committed: committed.files().map(|(id, entry)| (id, entry.clone())).collect(),
             checkpointed: HashMap::new(),
             present: listing.into_iter().map(|(id, size, etag)| (id, (size, etag))).collect(),
+            damaged: HashSet::new(),
         }
+    }
+
+    /// Names files that were found damaged. They are not reused until they are mended and a
+    /// verification has seen that.
+    #[must_use]
+    pub fn doubting(mut self, damaged: impl IntoIterator<Item = FileId>) -> Self {
+        self.damaged.extend(damaged);
+        self
     }
 
     /// Adds what runs without a manifest copied and made durable before they said so.
@@ -43,8 +53,18 @@ impl Known {
 
     /// The entry of a file that can be used as it is.
     pub fn reusable(&self, file: &SourceFile) -> Option<&FileEntry> {
+        if self.damaged.contains(&file.id) {
+            return None;
+        }
         let entries = [self.committed.get(&file.id), self.checkpointed.get(&file.id)];
         entries.into_iter().flatten().find(|entry| self.fits(file, entry))
+    }
+
+    /// What lists say of a file that was found damaged, if it is the one that the source has:
+    /// as such it may be written again.
+    pub fn mends(&self, file: &SourceFile) -> Option<&FileEntry> {
+        let entry = self.committed.get(&file.id).filter(|_| self.damaged.contains(&file.id));
+        entry.filter(|entry| entry.size == file.size && entry.source == file.source)
     }
 
     fn fits(&self, file: &SourceFile, entry: &FileEntry) -> bool {

@@ -13,6 +13,7 @@ use crate::model::ObjectKey;
 use crate::plan::CopyItem;
 use crate::storage::{ObjectStore, StoreError};
 
+use super::mending::Mending;
 use super::method::{Copied, Copy, CopyFault};
 use super::progress::Flight;
 use super::retrying::pause;
@@ -98,7 +99,7 @@ impl Copier {
         place: impl Fn(&FileId) -> (ObjectKey, ObjectKey) + Send + Sync,
         report: &mut CopyReport,
     ) -> Result<(), TransferError> {
-        let (place, room) = (&place, &Room::new(self.concurrency));
+        let (place, room) = (&place, &(Room::new(self.concurrency), Mending::default()));
         let mut copies = stream::iter(items)
             .map(|item| {
                 async move {
@@ -133,7 +134,7 @@ impl Copier {
         &self,
         item: &CopyItem,
         (from, to): (&ObjectKey, &ObjectKey),
-        room: &Room,
+        (room, mending): &(Room, Mending),
     ) -> Result<Result<Copied, CopyFault>, TransferError> {
         let (source, destination) = (&*self.source, &*self.destination);
         let (throttle, server_side, fence) = (&self.throttle, &*self.server_side, &self.fence);
@@ -146,7 +147,12 @@ impl Copier {
             let copied = match self.space.before(&*self.destination, item.size).await {
                 Err(error) => Err(CopyFault::Destination(error)),
                 Ok(Err(refused)) => return Err(TransferError::Space(refused)),
-                Ok(Ok(())) => copy.run().await,
+                Ok(Ok(())) => match (copy.run().await, &item.mends) {
+                    (Err(fault), Some(listed)) if fault.is_damage() => {
+                        mending.mend(&copy, listed).await
+                    }
+                    (copied, _) => copied,
+                },
             };
             tries += 1;
             match &copied {

@@ -48,6 +48,17 @@ impl CopyFault {
         }
     }
 
+    /// Whether our copy is another one, or cannot be read.
+    pub(super) fn is_damage(&self) -> bool {
+        match self {
+            Self::Conflict => true,
+            Self::Destination(error) => {
+                error.op() == StoreOp::Get && error.kind() == StoreErrorKind::Other
+            }
+            Self::Source(_) | Self::Changed(_) => false,
+        }
+    }
+
     /// Whether Milvus has deleted the file since it was listed.
     pub(super) fn is_vanished(&self) -> bool {
         matches!(self, Self::Source(error) if error.kind() == StoreErrorKind::NotFound)
@@ -125,7 +136,8 @@ impl Copy<'_> {
         let ours = self.destination.head(self.to).await.map_err(CopyFault::Destination)?;
         let source = &self.item.source;
         let equal = ours.size == self.item.size && ours.etag.as_ref() == Some(source);
-        if equal && is_plain(source) {
+        // What was found damaged may well have the fingerprint of what it was.
+        if equal && is_plain(source) && self.item.mends.is_none() {
             return Ok(Copied::Adopted(self.entry(ours.etag, String::new())));
         }
         self.compare().await
@@ -143,7 +155,7 @@ impl Copy<'_> {
         }
     }
 
-    async fn open(&self) -> Result<ObjectStream, CopyFault> {
+    pub(super) async fn open(&self) -> Result<ObjectStream, CopyFault> {
         let object = self.source.get(self.from).await.map_err(CopyFault::Source)?;
         if object.meta.size == self.item.size {
             let flight = Arc::clone(self.flight);
@@ -173,7 +185,7 @@ impl Copy<'_> {
         }
     }
 
-    fn entry(&self, etag: Option<String>, crc: String) -> FileEntry {
+    pub(super) fn entry(&self, etag: Option<String>, crc: String) -> FileEntry {
         let item = self.item;
         let copy = etag.filter(|etag| *etag != item.source).unwrap_or_default();
         FileEntry { log: item.id.log, size: item.size, source: item.source.clone(), copy, crc }

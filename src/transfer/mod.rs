@@ -33,6 +33,7 @@ mod checkpoint;
 mod checksum;
 mod copier;
 mod fence;
+mod mending;
 mod method;
 mod progress;
 mod retrying;

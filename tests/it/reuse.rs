@@ -8,13 +8,15 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use milvus_backup_agent::catalog::BackupState;
-use milvus_backup_agent::job::run_backup;
+use milvus_backup_agent::job::{run_backup, run_verify};
 use milvus_backup_agent::model::{ErrorKind, KeyPrefix, ObjectKey};
+use milvus_backup_agent::plan::VerifyDepth;
 use milvus_backup_agent::storage::{LocalStore, ObjectStore, ObjectStoreExt, PutMode};
 use tempfile::TempDir;
 
 use crate::support::{
-    Lab, PARTITION, assert_sound, assert_verifies, keys, namespace, request, snapshot, state,
+    Lab, PARTITION, assert_sound, assert_verifies, backup_name, keys, namespace, request, snapshot,
+    state,
 };
 
 async fn lab() -> Lab {
@@ -194,4 +196,45 @@ async fn a_copy_that_was_lost_is_copied_again() {
     let second = lab.backup("second").await;
     assert_eq!((second.files_copied, second.files_reused), (1, 9));
     assert_verifies(&lab, "first").await;
+}
+
+/// Changes a byte of a shared file, and lets a verification find that.
+async fn damaged(lab: &Lab) -> ObjectKey {
+    lab.backup("first").await;
+    let all = keys(&lab.repository).await;
+    let file = key(all.iter().find(|key| key.contains("_segments")).expect("a file"));
+    let mut bytes = lab.repository.get_bytes(&file).await.expect("it is there").to_vec();
+    *bytes.last_mut().expect("it is not empty") ^= 1;
+    lab.repository.put(&file, bytes.into(), PutMode::Overwrite).await.expect("it is written");
+    let depth = VerifyDepth::Content;
+    let found = run_verify(&lab.context(), None, &backup_name("first"), depth).await;
+    assert_eq!(found.expect("it is read").damaged.len(), 1);
+    assert_eq!(state(lab, "first").await, Some(BackupState::Suspect));
+    file
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_was_found_damaged_is_written_again_by_the_next_backup() {
+    let lab = lab().await;
+    damaged(&lab).await;
+    let second = lab.backup("second").await;
+    assert_eq!((second.files_copied, second.files_reused), (1, 9));
+    assert_verifies(&lab, "second").await;
+    assert_verifies(&lab, "first").await;
+    assert_eq!(state(&lab, "first").await, Some(BackupState::Complete), "it is good again");
+    assert_eq!(lab.backup("third").await.files_copied, 0, "nobody doubts it any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_file_that_milvus_has_no_more_as_it_was_is_in_no_new_backup() {
+    let lab = lab().await;
+    let file = damaged(&lab).await;
+    let before = lab.repository.get_bytes(&file).await.expect("it is there");
+    let tail = file.as_str().strip_prefix("c1/_segments/").expect("a shared file");
+    let body = Bytes::from(vec![b'x'; before.len()]);
+    lab.source.put(&key(tail), body, PutMode::Overwrite).await.expect("it is written");
+    let error = run_backup(&lab.context(), request("second")).await.expect_err("a conflict");
+    assert!(error.to_string().contains("already holds other content"), "{error}");
+    assert_eq!(lab.repository.get_bytes(&file).await.expect("it is there"), before);
+    assert_eq!(state(&lab, "second").await, Some(BackupState::Failed));
 }

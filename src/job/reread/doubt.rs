@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt;
 
+use super::elsewhere;
 use super::survey::{Survey, Whose, Wrong};
 use crate::catalog::{self, Readable};
 use crate::job::verify::{load_list, suspicion};
 use crate::job::{JobContext, JobResult, reading};
-use crate::manifest::Doubt;
+use crate::manifest::{Doubt, FileId};
 
 /// What is wrong, as far as backups that are still there have it.
 #[derive(Debug, Default)]
@@ -43,12 +44,14 @@ pub(super) async fn settle(context: &JobContext, survey: &Survey) -> JobResult<D
         let first = bad.files.first().map(|whose| text(survey, whose));
         let first = first.or_else(|| bad.others.first().cloned()).unwrap_or_default();
         let count = bad.files.len() + bad.others.len();
-        if doubt(context, backup, &suspicion(count, &first)).boxed().await? {
+        let changed = elsewhere::changed(survey, bad.files.iter());
+        if doubt(context, backup, (&suspicion(count, &first), changed)).boxed().await? {
             told.suspect.push(backup.manifest.name.to_string());
             files.extend(bad.files);
             others.extend(bad.others);
         }
     }
+    told.suspect.extend(settle_elsewhere(context, survey).boxed().await?);
     told.damaged.extend(others);
     for whose in files {
         let text = text(survey, &whose);
@@ -66,6 +69,24 @@ pub(super) async fn settle(context: &JobContext, survey: &Survey) -> JobResult<D
         }
     }
     Ok(told)
+}
+
+/// The same for backups that are none of this policy and share files with it.
+async fn settle_elsewhere(context: &JobContext, survey: &Survey) -> JobResult<Vec<String>> {
+    let damaged = elsewhere::shared(survey);
+    let mut suspect = Vec::new();
+    if damaged.is_empty() {
+        return Ok(suspect);
+    }
+    for (backup, found) in elsewhere::sharing(context, survey, &damaged).boxed().await? {
+        let first = found.first().map(|whose| text(survey, whose)).unwrap_or_default();
+        let changed = elsewhere::changed(survey, found.iter());
+        let reason = suspicion(found.len(), &first);
+        if doubt(context, &backup, (&reason, changed)).boxed().await? {
+            suspect.push(backup.manifest.name.to_string());
+        }
+    }
+    Ok(suspect)
 }
 
 /// The place of a file, and what is wrong with it.
@@ -106,14 +127,19 @@ async fn attribute(survey: &Survey) -> JobResult<BTreeMap<usize, Bad>> {
 
 /// Lets a backup count for nothing any more; whether it is still there. Nobody deletes it
 /// meanwhile.
-async fn doubt(context: &JobContext, backup: &Readable, reason: &str) -> JobResult<bool> {
+async fn doubt(
+    context: &JobContext,
+    backup: &Readable,
+    (reason, files): (&str, Vec<FileId>),
+) -> JobResult<bool> {
     let (cluster, name) = (&backup.cluster, &backup.manifest.name);
     let lease = reading::begin(cluster, name).boxed().await;
     let there = backup.is_still_there().boxed().await;
     if let Some(lease) = lease {
         if matches!(there, Ok(true)) {
             let (at, by) = (context.clock.now(), catalog::this_process().host);
-            let doubt = Doubt { version: 1, at, by, reason: reason.to_owned() };
+            let doubt = Doubt { version: 1, at, by, reason: reason.to_owned(), files: Vec::new() };
+            let doubt = doubt.with_files(files);
             let put = catalog::put_doubt(cluster, &lease, (name, &doubt)).boxed().await;
             if let Err(error) = put {
                 tracing::warn!(%name, %error, "what the verification found cannot be written down");

@@ -27,6 +27,7 @@
 //! that comes to a slot when the other has dealt with it finds its share read.
 
 mod doubt;
+mod elsewhere;
 mod gather;
 mod read;
 mod report;

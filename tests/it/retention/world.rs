@@ -114,6 +114,7 @@ pub(super) fn doubt() -> Found<Doubt> {
         at: time(NOW),
         by: "h".to_owned(),
         reason: "1 file is damaged".to_owned(),
+        files: Vec::new(),
     })
 }
 
