@@ -91,7 +91,10 @@ async fn all_is_read_in_days(lab: &Lab, context: &impl Fn() -> JobContext) {
         }
     }
     let last = proof(&context()).await;
-    assert!(read_since(&last).is_some_and(|read| read >= since && read < lab.clock.now()));
+    assert!(
+        read_since(&last, lab.clock.now())
+            .is_some_and(|read| read >= since && read < lab.clock.now())
+    );
 }
 
 /// The files of a folder and of those in it.

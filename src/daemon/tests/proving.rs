@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::lab::{Deed, Lab};
-use crate::catalog::{drill_proof, put_drill_proof, reading_proof};
+use crate::catalog::{drill_proof, put_drill_proof, put_reading_proof, reading_proof};
 use crate::job::{Busy, Cause, JobRequest, RunOutcome};
-use crate::manifest::{DrillEnd, DrillProof};
+use crate::manifest::{DrillEnd, DrillProof, ReadingProof};
 use crate::model::{BackupName, ClusterName, KeyPrefix, PolicyName};
 use crate::storage::{ObjectStore, ObjectStoreExt, PutMode};
 
@@ -212,5 +212,28 @@ async fn a_new_process_tells_what_the_one_before_has_found() {
     );
     let since = agent.gauge("verify_read_since_timestamp_seconds").unwrap();
     assert!(since >= second("2026-11-23T02:00:00Z") && since <= second("2026-11-23T04:00:00Z"));
+    agent.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_clock_that_ran_ahead_has_written_is_not_told() {
+    let lab = Lab::new().await;
+    lab.backup("first").await;
+    let cluster = lab.opened().await.cluster(&ClusterName::new("c1").unwrap());
+    let at: Timestamp = "2031-01-01T00:00:00Z".parse().unwrap();
+    let (backup, outcome) = ("first".to_owned(), RunOutcome::Complete);
+    let mut record = DrillProof { since: Some(at), ..DrillProof::none() };
+    record.ended(DrillEnd { at, backup, outcome, rto_seconds: 2.5, detail: None });
+    put_drill_proof(&cluster, &policy(), &record).await.unwrap();
+    let reading = ReadingProof { since: Some(at), ..ReadingProof::none() };
+    put_reading_proof(&cluster, &policy(), &reading).await.unwrap();
+
+    let agent = lab.start(DAILY).await;
+    let now = Some(second("2026-11-23T02:00:00Z"));
+    assert_eq!(agent.gauge("drill_since_timestamp_seconds"), now);
+    assert_eq!(agent.gauge("last_drill_success_timestamp_seconds"), Some(0.));
+    assert_eq!(agent.gauge("verify_read_since_timestamp_seconds"), now);
+    lab.until("2026-11-23T03:00:00Z").await;
+    assert_eq!(agent.gauge("verify_read_since_timestamp_seconds"), now, "it grows old");
     agent.stop().await;
 }

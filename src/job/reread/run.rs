@@ -17,7 +17,7 @@ use crate::job::prune::own_cluster;
 use crate::job::{JobContext, JobError, JobResult, RunOutcome};
 use crate::manifest::{DocumentError, ReadingEnd, ReadingProof};
 use crate::model::{ErrorKind, PolicyName};
-use crate::plan::{Turn, choose_parts, part_of, read_since};
+use crate::plan::{Turn, choose_parts, is_credible, part_of, read_since};
 use crate::transfer::Stage;
 
 /// How often what was read is written down, at most.
@@ -61,7 +61,8 @@ pub async fn run_scheduled_verify(
     let (cluster, _) = own_cluster(context).boxed().await?;
     let started_at = context.clock.now();
     let mut proof = known(&cluster, policy).boxed().await?;
-    proof.since.get_or_insert(started_at);
+    let since = proof.since.filter(|since| is_credible(*since, started_at));
+    proof.since = Some(since.unwrap_or(started_at));
     let saved = Instant::now();
     let mut run = Run { context, cluster, policy, turn, started_at, proof, saved };
     let done = context.cancel.run_until_cancelled(run.work().boxed()).await;
@@ -216,7 +217,7 @@ impl Run<'_> {
             unread: survey.unread.why.iter().cloned().collect(),
             unchecked: read.unchecked,
             suspect: damage.suspect,
-            read_since: read_since(&self.proof),
+            read_since: read_since(&self.proof, self.context.clock.now()),
             outcome,
             wrong_size: damage.wrong_size,
             wrong_content: damage.wrong_content,
