@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use milvus_backup_agent::catalog::{BackupState, Repository, put_reading_proof, reading_proof};
 use milvus_backup_agent::job::{
-    JobContext, Removal, RereadReport, RunOutcome, Sizes, run_backup, run_delete, run_list,
-    run_scheduled_verify,
+    JobContext, ProofsWanted, Removal, RereadReport, RunOutcome, Sizes, run_backup, run_delete,
+    run_list, run_proofs, run_scheduled_verify,
 };
 use milvus_backup_agent::manifest::ReadingProof;
 use milvus_backup_agent::model::{Clock, ErrorKind, Layout, ObjectKey, PolicyName};
@@ -371,4 +371,25 @@ async fn without_a_backup_or_with_a_record_that_is_broken_all_is_read_anew() {
     put_reading_proof(&cluster, &nightly(), &newer).await.expect("it is written");
     let refused = run_scheduled_verify(&lab.context(), &nightly(), turn(&lab, 1)).await;
     assert!(refused.expect_err("it is too new").chain().contains('9'));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_can_be_written_what_is_known_is_told_all_the_same() {
+    let lab = Lab::new();
+    lab.fill("a", 0..5).await;
+    backup(&lab, &lab.context(), ("nightly", "first"), Layout::Incremental).await;
+    read(&lab, &lab.context(), 1).await;
+    let known = proof(&lab.context()).await;
+    let read_only = FaultyStore::new(Arc::new(lab.repository.clone()));
+    read_only.make_read_only();
+    let [old, new] = ["nightly", "new"].map(|name| PolicyName::new(name).expect("a name"));
+    let wanted = [&old, &new].map(|policy| ProofsWanted {
+        policy: policy.clone(),
+        drill: true,
+        reread: true,
+    });
+    let told = run_proofs(&lab.context_over(Arc::new(read_only)), &wanted).await;
+    let told = told.unwrap_or_else(|error| panic!("{}", error.chain()));
+    assert_eq!((told[&old].reading.as_ref(), &told[&old].drill), (Some(&known), &None));
+    assert_eq!((&told[&new].reading, &told[&new].drill), (&None, &None));
 }
