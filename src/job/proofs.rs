@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-
 use jiff::Timestamp;
 
 use crate::catalog::{self, CatalogError, CatalogResult, Cluster};
