@@ -75,7 +75,7 @@ async fn drill(
     let mut proof = known.clone().unwrap_or_else(DrillProof::none);
     proof.since = wanted.then_some(now);
     let put = catalog::put_drill_proof(cluster, policy, &proof).await;
-    Ok(if is_written(policy, put) { Some(proof) } else { known })
+    Ok(if is_written(policy, &put) { Some(proof) } else { known })
 }
 
 async fn reading(
@@ -94,7 +94,7 @@ async fn reading(
     let mut proof = known.clone().unwrap_or_else(ReadingProof::none);
     proof.since = wanted.then_some(now);
     let put = catalog::put_reading_proof(cluster, policy, &proof).await;
-    Ok(if is_written(policy, put) { Some(proof) } else { known })
+    Ok(if is_written(policy, &put) { Some(proof) } else { known })
 }
 
 /// Whether a record says what is wanted. A moment to come was written under a clock that ran ahead.
@@ -103,8 +103,8 @@ fn says(since: Option<Timestamp>, wanted: bool, now: Timestamp) -> bool {
 }
 
 /// Whether a record is there now. Where it cannot be written, what there is can be told.
-fn is_written(policy: &PolicyName, put: CatalogResult<()>) -> bool {
-    if let Err(error) = &put {
+fn is_written(policy: &PolicyName, put: &CatalogResult<()>) -> bool {
+    if let Err(error) = put {
         tracing::warn!(%policy, %error, "since when it is wanted cannot be written down");
     }
     put.is_ok()
