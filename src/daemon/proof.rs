@@ -21,7 +21,9 @@ pub(super) fn told(
     match done {
         Ok(Proof::Reread(report)) => {
             reread(policy, report);
-            (report.outcome, EventEnd::reported(report.outcome, ended_at, report.into()))
+            let end = EventEnd::reported(report.outcome, ended_at, report.into());
+            let detail = report.unread.first().cloned();
+            (report.outcome, EventEnd { detail, ..end })
         }
         Ok(Proof::Drill(report)) => {
             drill(policy, report);
@@ -48,6 +50,10 @@ fn reread(policy: &str, report: &RereadReport) {
     let (of_files, of_bytes) = (report.files, report.bytes);
     let since = report.read_since.map(|since| since.to_string()).unwrap_or_default();
     match report.outcome {
+        RunOutcome::Failed if report.suspect.is_empty() => {
+            let why = report.problems().join("; ");
+            tracing::error!(policy, why, files, bytes, "verify could not read everything");
+        }
         RunOutcome::Failed => {
             let (why, suspect) = (report.problems().join("; "), report.suspect.join(", "));
             tracing::error!(

@@ -11,7 +11,7 @@ use crate::job::{self, Proofs, ProofsWanted};
 use crate::manifest::{DrillProof, ReadingProof};
 use crate::metrics::{DrillFacts, Metrics, ReadingFacts};
 use crate::model::{ErrorKind, PolicyName, RunKind};
-use crate::plan::read_since;
+use crate::plan::{is_credible, read_since};
 use crate::policy::{Policy, Schedule};
 
 /// How long reading the records may take.
@@ -68,13 +68,14 @@ impl Proven {
         let since = self.since(policy, RunKind::Drill, now);
         metrics.drills(name, &drill_facts(policy, drill.as_ref(), (since, now)));
         let ends = drill.into_iter().flat_map(|proof| [proof.last_success, proof.last]);
-        for end in ends.flatten() {
+        for end in ends.flatten().filter(|end| is_credible(end.at, now)) {
             metrics.run_proven(name, RunKind::Drill, (end.outcome, end.at));
         }
         let since = self.since(policy, RunKind::Verify, now);
         metrics.readings(name, &reading_facts(policy, reading.as_ref(), (since, now)));
         let wanted = policy.reread.is_some();
-        if let Some(end) = reading.and_then(|proof| proof.last).filter(|_| wanted) {
+        let end = reading.and_then(|proof| proof.last).filter(|_| wanted);
+        if let Some(end) = end.filter(|end| is_credible(end.at, now)) {
             metrics.run_proven(name, RunKind::Verify, (end.outcome, end.at));
         }
     }
@@ -105,9 +106,12 @@ fn drill_facts(
     (first_seen, now): (Option<Timestamp>, Timestamp),
 ) -> DrillFacts {
     let gap = policy.drill.as_ref().and_then(|schedule| schedule.longest_gap(now));
+    // A moment to come was written under a clock that ran ahead.
     let last_success = proof.and_then(|proof| proof.last_success.as_ref());
+    let last_success = last_success.filter(|end| is_credible(end.at, now));
     let rto = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    let since = proof.and_then(|proof| proof.since).or(first_seen);
+    let since = proof.and_then(|proof| proof.since).filter(|since| is_credible(*since, now));
+    let since = since.or(first_seen);
     DrillFacts {
         next_run: next_run(policy, RunKind::Drill, now),
         max_age: gap.map(|gap| gap.saturating_mul(2).unsigned_abs()),
@@ -121,7 +125,7 @@ fn reading_facts(
     proof: Option<&ReadingProof>,
     (first_seen, now): (Option<Timestamp>, Timestamp),
 ) -> ReadingFacts {
-    let since = proof.and_then(read_since).or(first_seen);
+    let since = proof.and_then(|proof| read_since(proof, now)).or(first_seen);
     ReadingFacts {
         next_run: next_run(policy, RunKind::Verify, now),
         max_age: policy.reread.as_ref().map(|reread| reread.max_age_at(now).unsigned_abs()),

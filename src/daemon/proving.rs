@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::Notify;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::besides::{Begun, Besides};
@@ -42,6 +42,9 @@ const CLEAN_AGAIN: Duration = Duration::from_mins(10);
 /// How long a drill may take whose policy has no timeout.
 const LONGEST_DRILL: Duration = Duration::from_hours(24);
 
+/// How long it may take to write down that a drill failed, also when the agent stops.
+const PATIENCE: Duration = Duration::from_secs(8);
+
 /// The kinds of runs, in the order in which they are looked at.
 const KINDS: [RunKind; 2] = [RunKind::Verify, RunKind::Drill];
 
@@ -58,6 +61,17 @@ pub(super) struct Proving {
     /// Told when the repository has changed.
     pub(super) changed: Arc<Notify>,
     pub(super) stop: CancellationToken,
+}
+
+/// What the loop keeps in mind.
+#[derive(Debug)]
+struct Mind {
+    /// Schedules without a backup, which was said.
+    without: HashSet<String>,
+    /// When to look for what drills have left.
+    clean_at: Instant,
+    /// Why slots cannot be looked at, as it was last said.
+    said: Option<String>,
 }
 
 /// A run that is due.
@@ -79,8 +93,9 @@ impl Proving {
         let stop = self.stop.clone();
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut told, mut clean_at) = (Instant::now(), Instant::now() + CLEAN_AFTER);
-        let (mut seen, mut without) = (self.worlds.now(), HashSet::new());
+        let (mut told, clean_at) = (Instant::now(), Instant::now() + CLEAN_AFTER);
+        let mut seen = self.worlds.now();
+        let mut mind = Mind { without: HashSet::new(), clean_at, said: None };
         while stop.run_until_cancelled(looks.tick()).await.is_some() {
             let world = self.worlds.now();
             let is_other = !Arc::ptr_eq(&seen, &world);
@@ -92,11 +107,11 @@ impl Proving {
                 stop.run_until_cancelled(self.tell()).await;
                 told = Instant::now();
             }
-            if Instant::now() >= clean_at {
-                clean_at = Instant::now() + self.clean(&world).boxed().await;
+            if Instant::now() >= mind.clean_at {
+                mind.clean_at = Instant::now() + self.clean(&world).boxed().await;
             }
-            let Some(due) = self.next_due(&world).boxed().await else { continue };
-            if self.see_to(&world, due, &mut without).boxed().await {
+            let Some(due) = self.next_due(&world, &mut mind.said).boxed().await else { continue };
+            if self.see_to(&world, due, &mut mind).boxed().await {
                 self.changed.notify_one();
                 stop.run_until_cancelled(self.tell()).await;
             }
@@ -104,8 +119,8 @@ impl Proving {
     }
 
     /// The oldest slot that is due and in nobody's way.
-    async fn next_due(&mut self, world: &World) -> Option<Due> {
-        let mut found: Option<Due> = None;
+    async fn next_due(&mut self, world: &World, said: &mut Option<String>) -> Option<Due> {
+        let (mut found, mut failed): (Option<Due>, Option<String>) = (None, None);
         for policy in world.settings.policies.iter() {
             for kind in KINDS {
                 let Some(schedule) = schedule(policy, kind) else { continue };
@@ -114,8 +129,7 @@ impl Proving {
                     Ok(Some(slot)) => slot,
                     Ok(None) => continue,
                     Err(error) => {
-                        let error = error.chain();
-                        tracing::error!(policy = %policy.name, error, "a slot cannot be looked at");
+                        failed.get_or_insert_with(|| error.chain());
                         continue;
                     }
                 };
@@ -125,6 +139,10 @@ impl Proving {
                 }
             }
         }
+        if let Some(error) = failed.as_ref().filter(|_| failed != *said) {
+            tracing::error!(error, "slots of drills and verifications cannot be looked at");
+        }
+        *said = failed;
         found
     }
 
@@ -134,19 +152,25 @@ impl Proving {
     }
 
     /// Makes the run of a slot, if there is anything to look at. Whether there was one.
-    async fn see_to(&mut self, world: &World, due: Due, without: &mut HashSet<String>) -> bool {
+    async fn see_to(&mut self, world: &World, due: Due, mind: &mut Mind) -> bool {
         let name = slots_of(&due.policy, due.kind);
         let listing = job::run_list(&world.context, Sizes::Known);
         let stop = self.stop.clone();
         let Some(rows) = stop.run_until_cancelled(listing).await else { return false };
         let target = target(&due, world, rows);
         let has_none = matches!(target, Ok(Target::Nothing));
-        if has_none && without.insert(name.clone()) {
+        if has_none && mind.without.insert(name.clone()) {
             let (policy, kind) = (&due.policy.name, due.kind);
             tracing::info!(%policy, "no {kind} yet: the policy has no backup for one");
         }
-        let is_cancelled =
-            !has_none && self.run(world, &due, target).await == RunOutcome::Cancelled;
+        let mut is_cancelled = false;
+        if !has_none {
+            let (outcome, has_left) = self.run(world, &due, target).await;
+            is_cancelled = outcome == RunOutcome::Cancelled;
+            if has_left {
+                mind.clean_at = mind.clean_at.min(Instant::now() + CLEAN_AFTER);
+            }
+        }
         // What was stopped with the agent is made up for when it is back.
         if !is_cancelled && let Err(error) = self.slots.dealt_with(&name, due.slot.slot).await {
             tracing::error!(policy = %due.policy.name, error = %error.chain(), "a slot is not noted");
@@ -154,8 +178,8 @@ impl Proving {
         !has_none
     }
 
-    /// One run, told of.
-    async fn run(&self, world: &World, due: &Due, target: JobResult<Target>) -> RunOutcome {
+    /// One run, told of, and whether it may have left something.
+    async fn run(&self, world: &World, due: &Due, target: JobResult<Target>) -> (RunOutcome, bool) {
         let (name, kind) = (due.policy.name.as_str(), due.kind);
         let context = JobContext {
             cancel: self.stop.child_token(),
@@ -165,17 +189,19 @@ impl Proving {
         let started_at = context.clock.now();
         self.metrics.run_started(name, kind, started_at);
         let backup = match &target {
-            Ok(Target::One(backup)) => Some(backup.as_str()),
+            Ok(Target::One(backup)) => Some(backup.clone()),
             Ok(Target::Nothing | Target::All) | Err(_) => None,
         };
-        let begun = Begun { kind, policy: name, backup, trigger: "schedule", job: None };
+        let backup_name = backup.as_ref().map(BackupName::as_str);
+        let begun =
+            Begun { kind, policy: name, backup: backup_name, trigger: "schedule", job: None };
         let events = self.besides.begin(begun).await;
-        tracing::info!(policy = name, backup, slot = %due.slot.slot, "{kind} begins");
+        tracing::info!(policy = name, backup = backup_name, slot = %due.slot.slot, "{kind} begins");
         let done = match target {
             Ok(target) => {
                 let limits = Limits::of(&due.policy, kind, LONGEST_DRILL);
                 let work = self.work(world, &context, (due, target)).boxed();
-                watched(work, (&context, limits), |progress| {
+                watched(work, (&context, limits, &self.stop), |progress| {
                     self.metrics.run_progressed(name, kind, progress);
                 })
                 .await
@@ -197,7 +223,15 @@ impl Proving {
             stages: Vec::new(),
             backup: None,
         });
-        outcome
+        let has_left = backup.is_some() && done.is_err();
+        if let (Some(backup), Err(error), RunOutcome::Failed) = (&backup, &done, outcome) {
+            let of = (&due.policy.name, backup);
+            let failed = job::drill_failed(&world.context, of, (started_at, error)).boxed();
+            if timeout(PATIENCE, failed).await.is_err() {
+                tracing::warn!(policy = name, "that the drill failed is not written down in time");
+            }
+        }
+        (outcome, has_left)
     }
 
     async fn work(

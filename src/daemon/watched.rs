@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, interval, sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::job::{JobContext, JobError, JobResult};
 use crate::metrics::RunProgress;
@@ -15,8 +16,11 @@ use crate::transfer::ProgressSnapshot;
 /// How often its progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a run that is to stop may take for that.
-const LAST_MOMENTS: Duration = Duration::from_secs(20);
+/// How long a run that is to stop may take for that, as it drops what it made.
+const LAST_MOMENTS: Duration = Duration::from_mins(3);
+
+/// The same when the agent stops.
+const LAST_OF_AGENT: Duration = Duration::from_secs(20);
 
 /// What a run may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +46,7 @@ impl Limits {
 /// Does some work within its limits. What passes one is told to stop, and has failed.
 pub(super) async fn watched<T>(
     mut work: BoxFuture<'_, JobResult<T>>,
-    (context, limits): (&JobContext, Limits),
+    (context, limits, stop): (&JobContext, Limits, &CancellationToken),
     tell: impl Fn(RunProgress),
 ) -> JobResult<T> {
     let begun = Instant::now();
@@ -70,10 +74,20 @@ pub(super) async fn watched<T>(
         }
     };
     context.cancel.cancel();
-    match timeout(LAST_MOMENTS, work).await {
-        Ok(Err(error)) if error.kind() != ErrorKind::Cancelled => Err(error),
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(_)) | Err(_) => {
+    let agent_stops = async {
+        stop.cancelled().await;
+        sleep(LAST_OF_AGENT).await;
+    };
+    let done = tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = sleep(LAST_MOMENTS) => None,
+        () = agent_stops => None,
+    };
+    match done {
+        Some(Err(error)) if error.kind() != ErrorKind::Cancelled => Err(error),
+        Some(Ok(done)) => Ok(done),
+        Some(Err(_)) | None => {
             Err(JobError::new(ErrorKind::Failed, format!("{why}, and was stopped")))
         }
     }

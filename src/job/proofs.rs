@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 
 use crate::catalog::{self, CatalogError, CatalogResult, Cluster};
 use crate::manifest::{DrillProof, ReadingProof};
 use crate::model::PolicyName;
+use crate::plan::is_credible;
 
 use super::prune::own_cluster;
 use super::{JobContext, JobResult};
@@ -66,13 +68,14 @@ async fn drill(
         Known::Unreadable => return Ok(None),
         Known::Read(known) => known,
     };
-    if *wanted == known.as_ref().is_some_and(|proof| proof.since.is_some()) {
+    let now = context.clock.now();
+    if says(known.as_ref().and_then(|proof| proof.since), *wanted, now) {
         return Ok(known);
     }
-    let mut proof = known.unwrap_or_else(DrillProof::none);
-    proof.since = wanted.then(|| context.clock.now());
-    catalog::put_drill_proof(cluster, policy, &proof).await?;
-    Ok(Some(proof))
+    let mut proof = known.clone().unwrap_or_else(DrillProof::none);
+    proof.since = wanted.then_some(now);
+    let put = catalog::put_drill_proof(cluster, policy, &proof).await;
+    Ok(if is_written(policy, &put) { Some(proof) } else { known })
 }
 
 async fn reading(
@@ -84,13 +87,27 @@ async fn reading(
         Known::Unreadable => return Ok(None),
         Known::Read(known) => known,
     };
-    if *wanted == known.as_ref().is_some_and(|proof| proof.since.is_some()) {
+    let now = context.clock.now();
+    if says(known.as_ref().and_then(|proof| proof.since), *wanted, now) {
         return Ok(known);
     }
-    let mut proof = known.unwrap_or_else(ReadingProof::none);
-    proof.since = wanted.then(|| context.clock.now());
-    catalog::put_reading_proof(cluster, policy, &proof).await?;
-    Ok(Some(proof))
+    let mut proof = known.clone().unwrap_or_else(ReadingProof::none);
+    proof.since = wanted.then_some(now);
+    let put = catalog::put_reading_proof(cluster, policy, &proof).await;
+    Ok(if is_written(policy, &put) { Some(proof) } else { known })
+}
+
+/// Whether a record says what is wanted. A moment to come was written under a clock that ran ahead.
+fn says(since: Option<Timestamp>, wanted: bool, now: Timestamp) -> bool {
+    since.map_or(!wanted, |since| wanted && is_credible(since, now))
+}
+
+/// Whether a record is there now. Where it cannot be written, what there is can be told.
+fn is_written(policy: &PolicyName, put: &CatalogResult<()>) -> bool {
+    if let Err(error) = put {
+        tracing::warn!(%policy, %error, "since when it is wanted cannot be written down");
+    }
+    put.is_ok()
 }
 
 /// A record, if there is one.

@@ -34,7 +34,7 @@ pub use prune::{
     StagingOwner, Subject, Verdict, goes_at, judge_backup, plan_prune,
 };
 pub use rbac::{RbacPlan, plan_rbac};
-pub use reread::{PartSizes, Turn, choose_parts, part_of, read_since};
+pub use reread::{PartSizes, Turn, choose_parts, is_credible, part_of, read_since};
 pub use restore::{
     CollectionRestore, Existing, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
     check_request, database_properties, plan_drill, plan_restore, targets,

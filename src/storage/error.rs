@@ -1,8 +1,11 @@
 //! What a store can answer instead of an object.
 
-use std::fmt;
+use std::{fmt, io};
 
 use crate::model::ErrorKind;
+
+/// The number of `EIO`.
+const EIO: i32 = 5;
 
 /// The result of a store call.
 pub type StoreResult<T> = Result<T, StoreError>;
@@ -116,6 +119,12 @@ impl StoreError {
     /// What the caller can do about it.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
+    }
+
+    /// Whether a disk could not give back what is on it.
+    pub fn is_bad_medium(&self) -> bool {
+        let cause = self.source.downcast_ref::<io::Error>();
+        cause.is_some_and(|cause| cause.raw_os_error() == Some(EIO))
     }
 
     /// The path or URL that the call was about.

@@ -9,13 +9,16 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use milvus_backup_agent::catalog::{BackupState, Repository, put_reading_proof, reading_proof};
 use milvus_backup_agent::job::{
-    JobContext, Removal, RereadReport, RunOutcome, Sizes, run_backup, run_delete, run_list,
-    run_scheduled_verify,
+    JobContext, ProofsWanted, Removal, RereadReport, RunOutcome, Sizes, run_backup, run_delete,
+    run_list, run_proofs, run_scheduled_verify,
 };
 use milvus_backup_agent::manifest::ReadingProof;
 use milvus_backup_agent::model::{Clock, ErrorKind, Layout, ObjectKey, PolicyName};
 use milvus_backup_agent::plan::{Turn, read_since};
-use milvus_backup_agent::storage::{LocalStore, ObjectStore, ObjectStoreExt, PutMode};
+use milvus_backup_agent::storage::testing::{Cut, FaultyStore};
+use milvus_backup_agent::storage::{
+    LocalStore, ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind, StoreOp,
+};
 use milvus_backup_agent::transfer::Throttle;
 use tokio::time::sleep;
 
@@ -88,7 +91,10 @@ async fn all_is_read_in_days(lab: &Lab, context: &impl Fn() -> JobContext) {
         }
     }
     let last = proof(&context()).await;
-    assert!(read_since(&last).is_some_and(|read| read >= since && read < lab.clock.now()));
+    assert!(
+        read_since(&last, lab.clock.now())
+            .is_some_and(|read| read >= since && read < lab.clock.now())
+    );
 }
 
 /// The files of a folder and of those in it.
@@ -241,9 +247,69 @@ async fn the_next_slot_ends_a_run_that_goes_on_there() {
     backup(&lab, &lab.context(), ("nightly", "first"), Layout::Incremental).await;
     let late = Turn { next: lab.clock.now(), ..turn(&lab, 1) };
     let report = run_scheduled_verify(&lab.context(), &nightly(), late).await.expect("a report");
-    assert_eq!((report.outcome, report.files_read), (RunOutcome::Partial, 0));
+    assert_eq!(report.outcome, RunOutcome::Partial, "{report:?}");
+    let first = report.files_read;
+    assert!(first > 0 && first < report.files, "one part, however late it is: {report:?}");
     let report = read(&lab, &lab.context(), 1).await;
-    assert_eq!((report.outcome, report.files_read), (RunOutcome::Complete, report.files));
+    assert_eq!((report.outcome, report.files_read), (RunOutcome::Complete, report.files - first));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_named_and_everything_else_is_read() {
+    let lab = Lab::new();
+    for number in 0..10 {
+        lab.fill(&format!("c{number}"), 0..5).await;
+    }
+    backup(&lab, &lab.context(), ("nightly", "first"), Layout::Incremental).await;
+    let faulty = || FaultyStore::new(Arc::new(lab.repository.clone()));
+    let over = |store: FaultyStore| lab.context_over(Arc::new(store));
+    let segments = files(&lab, "/_segments/").await;
+    let (bad, list) = (segments[3].as_str(), files(&lab, "/_lists/").await[0].clone());
+
+    let refused = faulty();
+    refused.fail(StoreOp::Get, bad, StoreErrorKind::PermissionDenied, u32::MAX);
+    // What fails for a moment is nothing to tell of.
+    refused.fail(StoreOp::Get, segments[5].as_str(), StoreErrorKind::Transient, 2);
+    refused.fail(StoreOp::Get, "/_lists/", StoreErrorKind::Transient, 2);
+    refused.truncate(segments[7].as_str(), 1, Cut::WithError);
+    let report = read(&lab, &over(refused), 1).await;
+    assert_eq!((report.outcome, report.files_read), (RunOutcome::Failed, report.files - 1));
+    let [why] = report.unread.as_slice() else { panic!("{report:?}") };
+    assert!(why.contains(bad) && report.suspect.is_empty(), "{report:?}");
+    assert_eq!(proof(&lab.context()).await.last.expect("it ended").problems, [why.clone()]);
+    assert_eq!(state(&lab.context(), "first").await, BackupState::Complete);
+    // Its part was not read, and others were.
+    let report = read(&lab, &lab.context(), 1).await;
+    assert_eq!(report.outcome, RunOutcome::Complete);
+    assert!(report.files_read > 0 && report.files_read < report.files / 2, "{report:?}");
+
+    lab.clock.advance(DAY);
+    let refused = faulty();
+    refused.fail(StoreOp::Get, list.as_str(), StoreErrorKind::PermissionDenied, u32::MAX);
+    let report = read(&lab, &over(refused), 1).await;
+    assert_eq!((report.outcome, report.suspect.len()), (RunOutcome::Failed, 0), "{report:?}");
+    assert!(report.unread[0].contains(list.as_str()) && report.files_read > 0, "{report:?}");
+
+    // What a disk cannot give back is damage.
+    lab.clock.advance(DAY);
+    let spoilt = faulty();
+    spoilt.spoil(bad, u32::MAX);
+    let report = read(&lab, &over(spoilt), 1).await;
+    assert_eq!(
+        (report.suspect.as_slice(), report.files_read),
+        (&["first".to_owned()][..], report.files)
+    );
+    assert!(report.damaged[0].starts_with(bad) && report.unread.is_empty(), "{report:?}");
+    assert_eq!(state(&lab.context(), "first").await, BackupState::Suspect);
+
+    // Where nothing answers, a run does not ask for every file.
+    lab.clock.advance(DAY);
+    let away = faulty();
+    away.fail(StoreOp::Get, "/_segments/", StoreErrorKind::Transient, u32::MAX);
+    let (context, begun) = (over(away), tokio::time::Instant::now());
+    let ended = run_scheduled_verify(&context, &nightly(), turn(&lab, 1)).await;
+    assert!(ended.expect_err("it gave up").chain().contains("/_segments/"));
+    assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -305,4 +371,25 @@ async fn without_a_backup_or_with_a_record_that_is_broken_all_is_read_anew() {
     put_reading_proof(&cluster, &nightly(), &newer).await.expect("it is written");
     let refused = run_scheduled_verify(&lab.context(), &nightly(), turn(&lab, 1)).await;
     assert!(refused.expect_err("it is too new").chain().contains('9'));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_can_be_written_what_is_known_is_told_all_the_same() {
+    let lab = Lab::new();
+    lab.fill("a", 0..5).await;
+    backup(&lab, &lab.context(), ("nightly", "first"), Layout::Incremental).await;
+    read(&lab, &lab.context(), 1).await;
+    let known = proof(&lab.context()).await;
+    let read_only = FaultyStore::new(Arc::new(lab.repository.clone()));
+    read_only.make_read_only();
+    let [old, new] = ["nightly", "new"].map(|name| PolicyName::new(name).expect("a name"));
+    let wanted = [&old, &new].map(|policy| ProofsWanted {
+        policy: policy.clone(),
+        drill: true,
+        reread: true,
+    });
+    let told = run_proofs(&lab.context_over(Arc::new(read_only)), &wanted).await;
+    let told = told.unwrap_or_else(|error| panic!("{}", error.chain()));
+    assert_eq!((told[&old].reading.as_ref(), &told[&old].drill), (Some(&known), &None));
+    assert_eq!((&told[&new].reading, &told[&new].drill), (&None, &None));
 }

@@ -52,6 +52,8 @@ pub(super) enum Deed {
     Ends(RunOutcome),
     Breaks,
     Hangs,
+    /// The same, and it takes two minutes to drop what it made.
+    Tidies,
 }
 
 /// Makes no drills, and remembers them.
@@ -76,8 +78,11 @@ impl Driller for FakeDriller {
         let outcome = match deed {
             Deed::Ends(outcome) => outcome,
             Deed::Breaks => return Err(JobError::new(ErrorKind::Unreachable, "no Milvus")),
-            Deed::Hangs => {
+            Deed::Hangs | Deed::Tidies => {
                 context.cancel.cancelled().await;
+                if matches!(deed, Deed::Tidies) {
+                    sleep(Duration::from_mins(2)).await;
+                }
                 self.made.lock().unwrap().1 += 1;
                 return Err(JobError::cancelled());
             }

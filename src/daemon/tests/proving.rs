@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::lab::{Deed, Lab};
-use crate::catalog::{drill_proof, put_drill_proof, reading_proof};
+use crate::catalog::{drill_proof, put_drill_proof, put_reading_proof, reading_proof};
 use crate::job::{Busy, Cause, JobRequest, RunOutcome};
-use crate::manifest::{DrillEnd, DrillProof};
+use crate::manifest::{DrillEnd, DrillProof, ReadingProof};
 use crate::model::{BackupName, ClusterName, KeyPrefix, PolicyName};
 use crate::storage::{ObjectStore, ObjectStoreExt, PutMode};
 
@@ -121,6 +121,8 @@ async fn what_failed_or_took_too_long_is_tried_at_the_next_slot() {
         assert_eq!(lab.drills().len() * 4, hour, "{deed:?}");
     }
     assert_eq!(lab.driller.made.lock().unwrap().1, 1, "it was told to stop");
+    // The first time is soon after the start.
+    assert_eq!(*lab.driller.cleaned.lock().unwrap(), 3, "soon after each that broke off");
     // One of those at 13:00 and 14:00 was in the way of the drill that hung.
     assert_eq!(agent.runs("verify", "complete"), Some(12.), "they go on beside");
     agent.stop().await;
@@ -213,4 +215,58 @@ async fn a_new_process_tells_what_the_one_before_has_found() {
     let since = agent.gauge("verify_read_since_timestamp_seconds").unwrap();
     assert!(since >= second("2026-11-23T02:00:00Z") && since <= second("2026-11-23T04:00:00Z"));
     agent.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_clock_that_ran_ahead_has_written_is_not_told() {
+    let lab = Lab::new().await;
+    lab.backup("first").await;
+    let cluster = lab.opened().await.cluster(&ClusterName::new("c1").unwrap());
+    let at: Timestamp = "2031-01-01T00:00:00Z".parse().unwrap();
+    let (backup, outcome) = ("first".to_owned(), RunOutcome::Complete);
+    let mut record = DrillProof { since: Some(at), ..DrillProof::none() };
+    record.ended(DrillEnd { at, backup, outcome, rto_seconds: 2.5, detail: None });
+    put_drill_proof(&cluster, &policy(), &record).await.unwrap();
+    let mut reading = ReadingProof::none();
+    reading.since = Some(at);
+    put_reading_proof(&cluster, &policy(), &reading).await.unwrap();
+
+    let agent = lab.start(DAILY).await;
+    let now = agent.gauge("drill_since_timestamp_seconds");
+    assert!(now.is_some_and(|now| now < second("2026-11-23T02:01:00Z")), "{now:?}");
+    assert_eq!(agent.gauge("last_drill_success_timestamp_seconds"), Some(0.));
+    assert_eq!(agent.gauge("verify_read_since_timestamp_seconds"), now);
+    lab.until("2026-11-23T03:00:00Z").await;
+    assert_eq!(agent.gauge("verify_read_since_timestamp_seconds"), now, "it grows old");
+    agent.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_that_broke_off_or_hung_is_no_secret_of_one_process() {
+    let lab = Lab::new().await;
+    lab.backup("first").await;
+    let cluster = lab.opened().await.cluster(&ClusterName::new("c1").unwrap());
+    let text = format!("timeout: 2h\n{DAILY}");
+    let agent = lab.start(&text).await;
+    let last = async || drill_proof(&cluster, &policy()).await.unwrap().unwrap().last;
+    for (deed, until, why) in [
+        (Deed::Ends(RunOutcome::Complete), "2026-11-23T05:10:00Z", None),
+        (Deed::Breaks, "2026-11-24T05:10:00Z", Some("no Milvus")),
+        (Deed::Tidies, "2026-11-25T07:10:00Z", Some("longer than it may")),
+    ] {
+        *lab.driller.deed.lock().unwrap() = deed;
+        lab.until(until).await;
+        let end = last().await;
+        let told = end.as_ref().map(|end| (end.outcome, end.backup.as_str()));
+        assert_eq!(told, why.map(|_| (RunOutcome::Failed, "first")), "{deed:?}");
+        let detail = end.and_then(|end| end.detail).unwrap_or_default();
+        assert!(detail.contains(why.unwrap_or_default()), "{detail}");
+    }
+    assert_eq!(lab.driller.made.lock().unwrap().1, 1, "it could drop what it made");
+    // Who stops the agent does not wait for that.
+    lab.until("2026-11-26T07:00:30Z").await;
+    let begun = lab.now();
+    agent.stop().await;
+    assert!(lab.now().duration_since(begun).as_secs() <= 21, "{}", lab.now());
+    assert!(last().await.is_some_and(|end| end.at > begun), "it took too long all the same");
 }

@@ -45,5 +45,6 @@ mod session;
 
 pub(super) use clean::{Cleaned, clean};
 pub use clean::{clean_drills, have_drills_left};
+pub use proof::drill_failed;
 pub use report::{DrillReport, DrilledCollection};
 pub use run::{DrillOptions, run_drill};

@@ -1,9 +1,13 @@
 //! What a drill has shown, written down for those who come later.
 
-use crate::catalog::{self, Readable};
+use futures::FutureExt;
+use jiff::Timestamp;
+
+use crate::catalog::{self, Cluster, Readable};
+use crate::job::prune::own_cluster;
 use crate::job::{JobContext, JobError, JobResult, RunOutcome};
 use crate::manifest::{DrillEnd, DrillProof};
-use crate::model::{ErrorKind, PolicyName};
+use crate::model::{BackupName, ErrorKind, PolicyName};
 
 use super::report::DrillReport;
 
@@ -28,15 +32,47 @@ pub(super) async fn remember(
     };
     let name = backup.manifest.name.to_string();
     let end = DrillEnd { at, backup: name, outcome, rto_seconds, detail };
+    let written = write(&backup.cluster, policy, (end, None)).await;
+    if let Err(error) = written {
+        tracing::warn!(%policy, error = error.chain(), "how the drill ended cannot be written down");
+    }
+}
+
+/// Writes down that a drill has failed, unless it has written something down by itself: it ended
+/// before it found its backup, or others ended it.
+pub async fn drill_failed(
+    context: &JobContext,
+    (policy, backup): (&PolicyName, &BackupName),
+    (started_at, why): (Timestamp, &JobError),
+) {
+    let (at, backup) = (context.clock.now(), backup.to_string());
+    let (outcome, detail) = (RunOutcome::Failed, Some(why.chain()));
+    let end = DrillEnd { at, backup, outcome, rto_seconds: 0.0, detail };
     let written = async {
-        let known = catalog::drill_proof(&backup.cluster, policy).await?;
-        let mut proof = known.unwrap_or_else(DrillProof::none);
-        proof.ended(end);
-        catalog::put_drill_proof(&backup.cluster, policy, &proof).await
+        let (cluster, _) = own_cluster(context).boxed().await?;
+        write(&cluster, policy, (end, Some(started_at))).await
     };
     if let Err(error) = written.await {
-        tracing::warn!(%policy, %error, "how the drill ended cannot be written down");
+        tracing::warn!(%policy, error = error.chain(), "that the drill failed cannot be written down");
     }
+}
+
+/// Writes an end down, unless another one came after `unless_since`.
+async fn write(
+    cluster: &Cluster,
+    policy: &PolicyName,
+    (end, unless_since): (DrillEnd, Option<Timestamp>),
+) -> JobResult<()> {
+    let known = catalog::drill_proof(cluster, policy).await?;
+    let mut proof = known.unwrap_or_else(DrillProof::none);
+    let is_known = |since: Timestamp| {
+        proof.last.as_ref().is_some_and(|last| last.at >= since && last.at <= end.at)
+    };
+    if unless_since.is_some_and(is_known) {
+        return Ok(());
+    }
+    proof.ended(end);
+    Ok(catalog::put_drill_proof(cluster, policy, &proof).await?)
 }
 
 fn of_error(error: &JobError) -> RunOutcome {

@@ -6,8 +6,9 @@ use futures::FutureExt;
 
 use super::elsewhere;
 use super::survey::{Survey, Whose, Wrong};
+use super::unread::{Found, again, found};
 use crate::catalog::{self, Readable};
-use crate::job::verify::{load_list, suspicion};
+use crate::job::verify::suspicion;
 use crate::job::{JobContext, JobResult, reading};
 use crate::manifest::{Doubt, FileId};
 
@@ -39,7 +40,7 @@ pub(super) async fn settle(context: &JobContext, survey: &Survey) -> JobResult<D
         return Ok(told);
     }
     let (mut files, mut others) = (BTreeSet::new(), BTreeSet::new());
-    for (index, bad) in attribute(survey).boxed().await? {
+    for (index, bad) in attribute(context, survey).boxed().await? {
         let backup = &survey.backups[index];
         let first = bad.files.first().map(|whose| text(survey, whose));
         let first = first.or_else(|| bad.others.first().cloned()).unwrap_or_default();
@@ -99,7 +100,7 @@ fn text(survey: &Survey, whose: &Whose) -> String {
 }
 
 /// Which backups have what was found, by their numbers.
-async fn attribute(survey: &Survey) -> JobResult<BTreeMap<usize, Bad>> {
+async fn attribute(context: &JobContext, survey: &Survey) -> JobResult<BTreeMap<usize, Bad>> {
     let mut all: BTreeMap<usize, Bad> = BTreeMap::new();
     for (backup, why) in &survey.findings.documents {
         all.entry(*backup).or_default().others.push(why.clone());
@@ -113,7 +114,15 @@ async fn attribute(survey: &Survey) -> JobResult<BTreeMap<usize, Bad>> {
     for index in places {
         for (digest, of) in &survey.places[index].lists {
             let Some(backup) = of.first().map(|backup| &survey.backups[*backup]) else { continue };
-            let Ok(list) = load_list(backup, digest).boxed().await? else { continue };
+            // What it has is not known, and was not looked at.
+            if survey.unread.lists.contains(&(index, digest.clone())) {
+                continue;
+            }
+            let list = match found(context, || backup.list(digest)).boxed().await {
+                Found::Whole(list) => list,
+                Found::Damaged(_) => continue,
+                Found::Unread(error) => return Err(error.into()),
+            };
             let found = list.files().map(|(id, _)| (index, id));
             let found: Vec<Whose> =
                 found.filter(|whose| survey.findings.files.contains_key(whose)).collect();
@@ -134,7 +143,7 @@ async fn doubt(
 ) -> JobResult<bool> {
     let (cluster, name) = (&backup.cluster, &backup.manifest.name);
     let lease = reading::begin(cluster, name).boxed().await;
-    let there = backup.is_still_there().boxed().await;
+    let there = again(context, || backup.is_still_there()).boxed().await;
     if let Some(lease) = lease {
         if matches!(there, Ok(true)) {
             let (at, by) = (context.clock.now(), catalog::this_process().host);

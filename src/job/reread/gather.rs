@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use futures::FutureExt;
 
 use super::survey::{Survey, Whose};
-use crate::job::verify::load_list;
+use super::unread::{Found, found};
 use crate::job::{JobContext, JobResult};
 use crate::manifest::FileEntry;
 use crate::plan::{PartSizes, part_of};
@@ -30,21 +30,35 @@ pub(super) fn next_parts<'p>(parts: &'p [usize], sizes: &PartSizes) -> (&'p [usi
     parts.split_at(fits.count().max(1).min(parts.len()))
 }
 
-/// The files of these parts, by part. A list that cannot be read is passed over: it is known to
-/// be damaged, or has gone with its backups, or the next look finds it.
+/// The files of these parts, by part, and whether these are all of them. A list that cannot be
+/// read is passed over: it is known to be damaged, or has gone with its backups, or the next look
+/// finds it.
 pub(super) async fn gather(
     context: &JobContext,
-    survey: &Survey,
+    survey: &mut Survey,
     parts: &[usize],
-) -> JobResult<HashMap<usize, Vec<Wanted>>> {
+) -> JobResult<(HashMap<usize, Vec<Wanted>>, bool)> {
     let mut gathered: HashMap<usize, Vec<Wanted>> =
         parts.iter().map(|part| (*part, Vec::new())).collect();
+    let mut is_whole = true;
     for (index, place) in survey.places.iter().enumerate() {
         let mut seen = HashSet::new();
         for (digest, of) in &place.lists {
             let Some(backup) = of.first().map(|backup| &survey.backups[*backup]) else { continue };
             context.progress.touch();
-            let Ok(list) = load_list(backup, digest).boxed().await? else { continue };
+            if survey.unread.lists.contains(&(index, digest.clone())) {
+                continue;
+            }
+            let list = match found(context, || backup.list(digest)).boxed().await {
+                Found::Whole(list) => list,
+                Found::Damaged(_) => continue,
+                Found::Unread(error) => {
+                    survey.unread.note(error)?;
+                    is_whole = false;
+                    continue;
+                }
+            };
+            survey.unread.was_read();
             for (id, entry) in list.files() {
                 let Some(files) = gathered.get_mut(&part_of(&id)) else { continue };
                 if seen.insert(id) {
@@ -53,7 +67,7 @@ pub(super) async fn gather(
             }
         }
     }
-    Ok(gathered)
+    Ok((gathered, is_whole))
 }
 
 #[cfg(test)]

@@ -16,6 +16,13 @@
 //! the file is found to be still there, under the lease that keeps deletes away from it; then the
 //! backup becomes suspect. What is new since the run began is looked at by the next one.
 //!
+//! # What cannot be read
+//!
+//! What fails for a moment is tried again. What a disk cannot give back is damage. What a store
+//! refuses, or never answers, says nothing of the content: the run has failed and names it, its
+//! part does not count as read, and everything else is read. Where much fails in a row the store
+//! is away, and the run ends.
+//!
 //! # Memory
 //!
 //! One list, the names of one collection's files, and what is to be read next: up to
@@ -33,6 +40,7 @@ mod read;
 mod report;
 mod run;
 mod survey;
+mod unread;
 
 pub use report::RereadReport;
 pub use run::run_scheduled_verify;

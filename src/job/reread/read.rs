@@ -8,9 +8,11 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 
 use super::gather::Wanted;
 use super::survey::{Survey, Wrong};
+use super::unread::{Found, found};
+use crate::catalog::CatalogResult;
 use crate::job::{JobContext, JobResult};
 use crate::model::ObjectKey;
-use crate::storage::{ObjectStream, StoreErrorKind, StoreResult};
+use crate::storage::{ObjectStream, StoreErrorKind};
 use crate::transfer::{Content, check_content};
 
 /// What was read.
@@ -21,14 +23,22 @@ pub(super) struct Read {
     pub(super) unchecked: u64,
 }
 
-/// Reads the files of a part, and whether all of them are good. What is wrong is in the findings
-/// of the survey.
+/// What became of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PartRead {
+    /// Nothing is wrong with its files.
+    pub(super) is_good: bool,
+    /// All of them could be read, or are damaged.
+    pub(super) is_whole: bool,
+}
+
+/// Reads the files of a part. What is wrong is in the findings of the survey.
 pub(super) async fn read_part(
     context: &JobContext,
     survey: &mut Survey,
     (wanted, read): (Vec<Wanted>, &mut Read),
-) -> JobResult<bool> {
-    let mut good = true;
+) -> JobResult<PartRead> {
+    let mut part = PartRead { is_good: true, is_whole: true };
     let mut wanted = wanted.into_iter();
     let mut reads = FuturesUnordered::new();
     loop {
@@ -37,16 +47,23 @@ pub(super) async fn read_part(
             let (place, id) = one.whose;
             let key = survey.places[place].placement.key(&id);
             let read: BoxFuture<'_, _> =
-                async move { (read_one(context, &key, &one).await, one) }.boxed();
+                async move { (found(context, || read_one(context, &key, &one)).await, one) }
+                    .boxed();
             reads.push(read);
         }
-        let Some((found, Wanted { whose, entry })) = reads.next().await else { return Ok(good) };
+        let Some((found, Wanted { whose, entry })) = reads.next().await else { return Ok(part) };
         context.progress.advance(entry.size);
-        let wrong = match found? {
+        let wrong = match found {
+            Found::Unread(error) => {
+                survey.unread.note(error)?;
+                part.is_whole = false;
+                continue;
+            }
             // The sizes of the survey had it right, or it has gone since.
-            None => Wrong::Missing,
-            Some(found) => {
+            Found::Whole(None) => Wrong::Missing,
+            Found::Whole(Some(found)) => {
                 (read.files, read.bytes) = (read.files + 1, read.bytes + entry.size);
+                survey.unread.was_read();
                 match found {
                     Content::Same => continue,
                     Content::Unchecked => {
@@ -56,8 +73,12 @@ pub(super) async fn read_part(
                     Content::Other(why) => Wrong::Content(why),
                 }
             }
+            Found::Damaged(why) => {
+                read.files += 1;
+                Wrong::Content(why)
+            }
         };
-        good = false;
+        part.is_good = false;
         // A size that is wrong is told as that.
         survey.findings.files.entry(whose).or_insert(wrong);
     }
@@ -68,15 +89,16 @@ async fn read_one(
     context: &JobContext,
     key: &ObjectKey,
     Wanted { entry, .. }: &Wanted,
-) -> StoreResult<Option<Content>> {
-    match context.repository.get(key).await {
+) -> CatalogResult<Option<Content>> {
+    let read = async {
+        let ObjectStream { meta, body } = context.repository.get(key).await?;
+        let progress = Arc::clone(&context.progress);
+        let moved = body.inspect_ok(move |_| progress.touch());
+        let body = context.throttle.slow(moved.boxed());
+        check_content(ObjectStream { meta, body }, entry).await
+    };
+    match read.await {
         Err(error) if error.kind() == StoreErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-        Ok(ObjectStream { meta, body }) => {
-            let progress = Arc::clone(&context.progress);
-            let moved = body.inspect_ok(move |_| progress.touch());
-            let body = context.throttle.slow(moved.boxed());
-            check_content(ObjectStream { meta, body }, entry).await.map(Some)
-        }
+        read => Ok(Some(read?)),
     }
 }

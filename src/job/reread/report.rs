@@ -25,13 +25,15 @@ pub struct RereadReport {
     pub missing: Vec<String>,
     /// Files and documents that are not as they were written, and why.
     pub damaged: Vec<String>,
+    /// Files and documents that could not be read, and why: nobody knows how they are.
+    pub unread: Vec<String>,
     /// Files that were read, and that nothing could be compared with.
     pub unchecked: u64,
     /// Backups that have any of these.
     pub suspect: Vec<String>,
     /// Since when every byte was read, or that was first wanted.
     pub read_since: Option<Timestamp>,
-    /// `complete`, or `failed` if anything is missing or damaged.
+    /// `complete`, or `failed` if anything is missing, damaged or could not be read.
     pub outcome: RunOutcome,
     #[serde(skip)]
     pub(super) wrong_size: u64,
@@ -55,7 +57,8 @@ impl RereadReport {
     pub fn problems(&self) -> Vec<String> {
         const NAMED: usize = 5;
         let missing = self.missing.iter().map(|place| format!("{place} is missing"));
-        let all: Vec<String> = missing.chain(self.damaged.iter().cloned()).collect();
+        let others = self.damaged.iter().chain(&self.unread).cloned();
+        let all: Vec<String> = missing.chain(others).collect();
         let more = all.len().saturating_sub(NAMED);
         let more = (more > 0).then(|| format!("and {more} more"));
         all.into_iter().take(NAMED).chain(more).collect()

@@ -8,15 +8,16 @@ use tokio::time::Instant;
 
 use super::doubt::{Damage, settle};
 use super::gather::{gather, next_parts};
-use super::read::{Read, read_part};
+use super::read::{PartRead, Read, read_part};
 use super::report::RereadReport;
 use super::survey::Survey;
+use super::unread::again;
 use crate::catalog::{self, CatalogError, Cluster};
 use crate::job::prune::own_cluster;
 use crate::job::{JobContext, JobError, JobResult, RunOutcome};
 use crate::manifest::{DocumentError, ReadingEnd, ReadingProof};
 use crate::model::{ErrorKind, PolicyName};
-use crate::plan::{Turn, choose_parts, part_of, read_since};
+use crate::plan::{Turn, choose_parts, is_credible, part_of, read_since};
 use crate::transfer::Stage;
 
 /// How often what was read is written down, at most.
@@ -30,9 +31,12 @@ const SETTLE_EVERY: Duration = Duration::from_mins(1);
 struct Done {
     read: Read,
     damage: Damage,
-    /// Parts with damage that nobody has seen to, and when their reading began.
-    bad: Vec<(usize, Timestamp)>,
+    /// Parts with damage that nobody has seen to, and when their reading began, of those that
+    /// were read as a whole.
+    bad: Vec<(usize, Option<Timestamp>)>,
     settled: Option<Instant>,
+    /// Whether this run has read any.
+    is_begun: bool,
     is_cut_short: bool,
 }
 
@@ -57,7 +61,8 @@ pub async fn run_scheduled_verify(
     let (cluster, _) = own_cluster(context).boxed().await?;
     let started_at = context.clock.now();
     let mut proof = known(&cluster, policy).boxed().await?;
-    proof.since.get_or_insert(started_at);
+    let since = proof.since.filter(|since| is_credible(*since, started_at));
+    proof.since = Some(since.unwrap_or(started_at));
     let saved = Instant::now();
     let mut run = Run { context, cluster, policy, turn, started_at, proof, saved };
     let done = context.cancel.run_until_cancelled(run.work().boxed()).await;
@@ -121,18 +126,22 @@ impl Run<'_> {
         parts: &[usize],
         done: &mut Done,
     ) -> JobResult<()> {
-        let mut gathered = gather(self.context, survey, parts).boxed().await?;
+        let (mut gathered, is_whole) = gather(self.context, survey, parts).boxed().await?;
         for part in parts {
-            if self.is_out_of_time() {
+            if done.is_begun && self.is_out_of_time() {
                 done.is_cut_short = true;
                 return Ok(());
             }
             let begun = self.context.clock.now().max(self.turn.slot);
             let wanted = gathered.remove(part).unwrap_or_default();
-            if read_part(self.context, survey, (wanted, &mut done.read)).boxed().await? {
-                self.was_read(*part, begun);
-            } else {
-                done.bad.push((*part, begun));
+            done.is_begun |= !wanted.is_empty();
+            let read = read_part(self.context, survey, (wanted, &mut done.read)).boxed().await?;
+            let PartRead { is_good, is_whole: is_read } = read;
+            let at = (is_whole && is_read).then_some(begun);
+            match at {
+                _ if !is_good => done.bad.push((*part, at)),
+                Some(at) => self.was_read(*part, at),
+                None => {}
             }
             let is_time = done.settled.is_none_or(|at| at.elapsed() >= SETTLE_EVERY);
             if is_time && !done.bad.is_empty() {
@@ -145,7 +154,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Whether the next slot has come. It goes on where this one has left.
+    /// Whether the next slot has come, which goes on where this one has left.
     fn is_out_of_time(&self) -> bool {
         self.context.clock.now() >= self.turn.next
     }
@@ -164,7 +173,9 @@ impl Run<'_> {
         done.damage = settle(self.context, survey).boxed().await?;
         done.settled = Some(Instant::now());
         for (part, at) in std::mem::take(&mut done.bad) {
-            self.was_read(part, at);
+            if let Some(at) = at {
+                self.was_read(part, at);
+            }
         }
         self.proof.damaged.extend(done.damage.files.iter().map(|(_, id)| part_of(id)));
         Ok(())
@@ -177,7 +188,8 @@ impl Run<'_> {
 
     /// Writes down what was read.
     async fn save(&mut self) -> JobResult<()> {
-        catalog::put_reading_proof(&self.cluster, self.policy, &self.proof).await?;
+        let Self { cluster, policy, proof, .. } = &*self;
+        again(self.context, || catalog::put_reading_proof(cluster, policy, proof)).await?;
         self.saved = Instant::now();
         Ok(())
     }
@@ -187,7 +199,8 @@ impl Run<'_> {
         survey: &Survey,
         Done { read, damage, is_cut_short, .. }: Done,
     ) -> RereadReport {
-        let outcome = match (damage.suspect.is_empty(), is_cut_short) {
+        let is_good = damage.suspect.is_empty() && survey.unread.why.is_empty();
+        let outcome = match (is_good, is_cut_short) {
             (false, _) => RunOutcome::Failed,
             (true, true) => RunOutcome::Partial,
             (true, false) => RunOutcome::Complete,
@@ -201,9 +214,10 @@ impl Run<'_> {
             bytes_read: read.bytes,
             missing: damage.missing,
             damaged: damage.damaged,
+            unread: survey.unread.why.iter().cloned().collect(),
             unchecked: read.unchecked,
             suspect: damage.suspect,
-            read_since: read_since(&self.proof),
+            read_since: read_since(&self.proof, self.context.clock.now()),
             outcome,
             wrong_size: damage.wrong_size,
             wrong_content: damage.wrong_content,

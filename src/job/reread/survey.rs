@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures::FutureExt;
 
+use super::unread::{Found, Unread, again, found};
 use crate::catalog::{self, BackupRecord, Cluster, Readable};
-use crate::job::verify::{damage, load_list};
 use crate::job::{JobContext, JobResult};
 use crate::manifest::{FileId, Placement};
 use crate::model::{BackupName, Layout, PolicyName};
@@ -58,6 +58,7 @@ pub(super) struct Survey {
     pub(super) places: Vec<Place>,
     pub(super) sizes: PartSizes,
     pub(super) findings: Findings,
+    pub(super) unread: Unread,
 }
 
 impl Survey {
@@ -68,7 +69,8 @@ impl Survey {
         policy: &PolicyName,
     ) -> JobResult<Self> {
         context.progress.enter(Stage::Gather, 0);
-        let records = catalog::list_own(cluster, &*context.clock).boxed().await?;
+        let list = || catalog::list_own(cluster, &*context.clock);
+        let records = again(context, list).boxed().await?;
         let of_policy = records.into_iter().filter(BackupRecord::is_committed);
         let manifests = of_policy.filter_map(|record| record.manifest);
         let manifests = manifests.filter(|manifest| manifest.policy == policy.as_str());
@@ -80,50 +82,72 @@ impl Survey {
             backups,
             sizes: PartSizes::default(),
             findings: Findings::default(),
+            unread: Unread::default(),
         };
         for index in 0..survey.backups.len() {
             context.progress.touch();
-            survey.documents(index).boxed().await?;
+            survey.documents(context, index).boxed().await?;
         }
         for place in 0..survey.places.len() {
             context.progress.subject(&survey.places[place].subject);
             context.progress.touch();
-            survey.look(place).boxed().await?;
+            survey.look(context, place).boxed().await?;
         }
         Ok(survey)
     }
 
     /// What a backup has besides its lists.
-    async fn documents(&mut self, index: usize) -> JobResult<()> {
+    async fn documents(&mut self, context: &JobContext, index: usize) -> JobResult<()> {
         let backup = &self.backups[index];
-        let mut wrong = backup.tree_damage().boxed().await?;
-        if let Err(error) = backup.rbac().boxed().await {
-            wrong.push(damage(error.into())?);
+        let mut wrong = Vec::new();
+        match found(context, || backup.tree_damage()).boxed().await {
+            Found::Whole(damage) => wrong.extend(damage),
+            Found::Damaged(why) => wrong.push(why),
+            Found::Unread(error) => self.unread.note(error)?,
+        }
+        match found(context, || backup.rbac()).boxed().await {
+            Found::Whole(_) => {}
+            Found::Damaged(why) => wrong.push(why),
+            Found::Unread(error) => self.unread.note(error)?,
         }
         self.findings.documents.extend(wrong.into_iter().map(|why| (index, why)));
         Ok(())
     }
 
     /// Compares the lists of a place with what lies there.
-    async fn look(&mut self, place: usize) -> JobResult<()> {
+    async fn look(&mut self, context: &JobContext, place: usize) -> JobResult<()> {
         let Place { placement, collection, lists, .. } = &self.places[place];
-        let present = catalog::sizes_of(&self.cluster, placement, *collection).boxed().await?;
+        let list = || catalog::sizes_of(&self.cluster, placement, *collection);
+        let present = match again(context, list).boxed().await {
+            Ok(present) => Some(present),
+            Err(error) => {
+                self.unread.note(error)?;
+                None
+            }
+        };
         let mut seen = HashSet::new();
         for (digest, of) in lists {
             let backup = of.first().map(|index| &self.backups[*index]);
             let Some(backup) = backup else { continue };
-            let list = match load_list(backup, digest).boxed().await? {
-                Ok(list) => list,
-                Err(why) => {
+            let list = match found(context, || backup.list(digest)).boxed().await {
+                Found::Whole(list) => list,
+                Found::Damaged(why) => {
                     self.findings.lists.insert((place, digest.clone()), why);
                     continue;
                 }
+                Found::Unread(error) => {
+                    self.unread.note(error)?;
+                    self.unread.lists.insert((place, digest.clone()));
+                    continue;
+                }
             };
+            self.unread.was_read();
             for (id, entry) in list.files() {
                 if !seen.insert(id) {
                     continue;
                 }
                 self.sizes.add(part_of(&id), entry.size);
+                let Some(present) = &present else { continue };
                 let wrong = match present.get(&id) {
                     Some(size) if *size == entry.size => continue,
                     Some(size) => {

@@ -6,6 +6,14 @@ use crate::manifest::{PARTS, ReadingProof};
 
 use super::PartSizes;
 
+/// A moment this far ahead was written under a clock that was wrong.
+const AHEAD: SignedDuration = SignedDuration::from_mins(10);
+
+/// Whether a moment can be one of the past, as far as clocks agree.
+pub fn is_credible(at: Timestamp, now: Timestamp) -> bool {
+    at.duration_since(now) < AHEAD
+}
+
 /// One turn of the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn {
@@ -27,17 +35,17 @@ pub struct Turn {
 /// slot has of all the time; what was read in this turn before (its run was killed) counts. What
 /// would be too old before the slot after the next comes in, too, as the next may be missed.
 /// Parts that were found damaged are looked at again before others: somebody may have mended them.
+/// What was read later than the next slot was not: the clock ran ahead.
 pub fn choose_parts(proof: &ReadingProof, sizes: &PartSizes, turn: &Turn) -> Vec<usize> {
-    let is_done = |part: &usize| proof.read_at(*part).is_some_and(|at| at >= turn.slot);
+    let counts_from = |part| counts_from(proof, part, turn.next);
+    let is_done = |part: &usize| read_at(proof, *part, turn.next).is_some_and(|at| at >= turn.slot);
     let done: u64 = (0..PARTS).filter(is_done).map(|part| sizes.bytes(part)).sum();
     let mut parts: Vec<usize> = (0..PARTS).filter(|part| !is_done(part)).collect();
-    parts.sort_by_cached_key(|part| {
-        (!proof.damaged.contains(part), counts_from(proof, *part), *part)
-    });
+    parts.sort_by_cached_key(|part| (!proof.damaged.contains(part), counts_from(*part), *part));
     let share = share(sizes.all_bytes(), turn);
     let mut sum = done;
     parts.retain(|part| {
-        let age = turn.after_next.duration_since(counts_from(proof, *part).unwrap_or_default());
+        let age = turn.after_next.duration_since(counts_from(*part).unwrap_or_default());
         let chosen = sizes.files(*part) == 0 || sum < share || age > turn.within;
         if chosen {
             sum = sum.saturating_add(sizes.bytes(*part));
@@ -56,12 +64,19 @@ fn share(bytes: u64, turn: &Turn) -> u64 {
 }
 
 /// From when on the age of a part counts: when it was read, but not before anybody wanted that.
-fn counts_from(proof: &ReadingProof, part: usize) -> Option<Timestamp> {
-    proof.read_at(part).max(proof.since)
+/// What is said to be later than `latest` is not known.
+fn counts_from(proof: &ReadingProof, part: usize, latest: Timestamp) -> Option<Timestamp> {
+    read_at(proof, part, latest).max(proof.since.filter(|since| *since <= latest))
 }
 
-/// Since when every byte was read, or from when on that is to be; none where nobody wants it.
-pub fn read_since(proof: &ReadingProof) -> Option<Timestamp> {
-    proof.since?;
-    (0..PARTS).filter_map(|part| counts_from(proof, part)).min()
+fn read_at(proof: &ReadingProof, part: usize, latest: Timestamp) -> Option<Timestamp> {
+    proof.read_at(part).filter(|at| *at <= latest)
+}
+
+/// Since when every byte was read, or from when on that is to be; none where nobody wants it,
+/// or where a clock that ran ahead has written that somebody will.
+pub fn read_since(proof: &ReadingProof, now: Timestamp) -> Option<Timestamp> {
+    proof.since.filter(|since| is_credible(*since, now))?;
+    let latest = now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
+    (0..PARTS).filter_map(|part| counts_from(proof, part, latest)).min()
 }

@@ -9,5 +9,5 @@ mod part;
 #[cfg(test)]
 mod tests;
 
-pub use choose::{Turn, choose_parts, read_since};
+pub use choose::{Turn, choose_parts, is_credible, read_since};
 pub use part::{PartSizes, part_of};

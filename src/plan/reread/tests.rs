@@ -162,7 +162,7 @@ fn every_byte_is_read_in_time_as_long_as_no_two_slots_in_a_row_are_missed() {
             world.run(index, killed);
             missed = 0;
             // And what is known says so.
-            let since = read_since(&world.proof).unwrap();
+            let since = read_since(&world.proof, at(now)).unwrap();
             let age = now - (since.as_second() - at(0).as_second());
             assert!(age <= world.within, "seed {seed}, slot {index}: {age}");
             assert!(world.oldest(now) <= age, "seed {seed}, slot {index}: older than it says");
@@ -219,7 +219,25 @@ fn what_was_missed_is_made_up_for_and_what_is_damaged_comes_first() {
     // A part without files costs nothing; all of them without any file are read at once.
     assert_eq!(choose_parts(&proof, &PartSizes::default(), &turn).len(), PARTS);
     // Long before anybody wanted it, they had been read.
-    assert_eq!(read_since(&proof), Some(at(0)));
+    assert_eq!(read_since(&proof, at(110)), Some(at(0)));
     proof.since = None;
-    assert_eq!(read_since(&proof), None);
+    assert_eq!(read_since(&proof, at(110)), None);
+}
+
+#[test]
+fn what_a_clock_that_ran_ahead_has_written_does_not_count() {
+    let mut sizes = PartSizes::default();
+    (0..PARTS).for_each(|part| sizes.add(part, 10));
+    let mut proof = ReadingProof::none();
+    proof.since = Some(at(0));
+    let year = 365 * 86_400;
+    (0..PARTS).for_each(|part| proof.was_read(part, at(if part < 3 { year } else { 90 })));
+    let within = SignedDuration::from_secs(10_240);
+    let turn = Turn { from: at(71), slot: at(100), next: at(110), after_next: at(120), within };
+    assert_eq!(choose_parts(&proof, &sizes, &turn), [0, 1, 2, 3]);
+    assert_eq!(read_since(&proof, at(100)), Some(at(0)), "three were never read");
+    (0..3).for_each(|part| proof.was_read(part, at(100)));
+    assert_eq!(read_since(&proof, at(100)), Some(at(90)));
+    proof.since = Some(at(year));
+    assert_eq!(read_since(&proof, at(100)), None);
 }

@@ -77,6 +77,7 @@ mod tests {
             let result: io::Result<()> = Err(errno.into());
             let error = result.at(StoreOp::Put, Path::new("/srv/x")).unwrap_err();
             assert_eq!(error.kind(), kind, "{errno:?}");
+            assert_eq!(error.is_bad_medium(), errno == Errno::IO, "{errno:?}");
             assert_eq!(error.place(), "/srv/x");
         }
     }

@@ -99,6 +99,11 @@ impl FaultyStore {
         self.script().fail(op, key_contains, kind, times);
     }
 
+    /// Fails the next `times` reads of a key that contains `key_contains`, as a bad disk does.
+    pub fn spoil(&self, key_contains: &str, times: u32) {
+        self.script().spoil(key_contains, times);
+    }
+
     /// Breaks off the next `get` of a key that contains `key_contains` after `keep_bytes`.
     pub fn truncate(&self, key_contains: &str, keep_bytes: u64, cut: Cut) {
         self.script().truncate(key_contains, keep_bytes, cut);

@@ -1,6 +1,6 @@
 //! What a [`super::FaultyStore`] has been told to do.
 
-use std::fmt;
+use std::{fmt, io};
 
 use bytes::Bytes;
 
@@ -43,7 +43,8 @@ pub(super) struct Script {
 struct Fault {
     op: StoreOp,
     key_contains: String,
-    kind: StoreErrorKind,
+    /// None of a bad disk.
+    kind: Option<StoreErrorKind>,
     times: u32,
 }
 
@@ -63,7 +64,14 @@ impl Script {
         kind: StoreErrorKind,
         times: u32,
     ) {
-        self.faults.push(Fault { op, key_contains: key_contains.to_owned(), kind, times });
+        let (key_contains, kind) = (key_contains.to_owned(), Some(kind));
+        self.faults.push(Fault { op, key_contains, kind, times });
+    }
+
+    /// Adds reads that fail as those of a bad disk.
+    pub(super) fn spoil(&mut self, key_contains: &str, times: u32) {
+        let (op, key_contains) = (StoreOp::Get, key_contains.to_owned());
+        self.faults.push(Fault { op, key_contains, kind: None, times });
     }
 
     /// Adds a stream that breaks off once.
@@ -133,7 +141,11 @@ impl Script {
             return Ok(());
         };
         fault.times -= 1;
-        Err(failed(op, key, fault.kind, "scripted to fail"))
+        let Some(kind) = fault.kind else {
+            let (kind, cause) = (StoreErrorKind::Other, io::Error::from_raw_os_error(5));
+            return Err(StoreError::new(op, format!("faulty/{key}"), kind, cause));
+        };
+        Err(failed(op, key, kind, "scripted to fail"))
     }
 }
 
