@@ -34,7 +34,7 @@ fn view(settings: Vec<Wrong>) -> StatusView {
         policies: Vec::new(),
         strays: Vec::new(),
         leftovers: None,
-        prune_held: false,
+        leftovers_held: false,
         policy_folder: "/p".to_owned(),
         repository: RepositoryFacts::default(),
         waiting: Vec::new(),

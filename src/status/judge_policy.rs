@@ -193,7 +193,8 @@ impl Judge<'_> {
 
     fn retention(&mut self) {
         let pruned = self.policy.others.get(&RunKind::Prune).map(|(_, outcome)| *outcome);
-        if let Some(problem) = pruned.and_then(|outcome| pruned_badly(outcome, self.facts)) {
+        let held = self.policy.prune_held;
+        if let Some(problem) = pruned.and_then(|outcome| pruned_badly(outcome, held)) {
             self.add(problem.command(PRUNE));
         }
         let (intent, now) = (&self.policy.intent, self.facts.now);
@@ -235,10 +236,10 @@ impl Judge<'_> {
 }
 
 /// What a prune that ended so needs, if anything.
-pub(super) fn pruned_badly(outcome: RunOutcome, facts: &StatusFacts) -> Option<Problem> {
+pub(super) fn pruned_badly(outcome: RunOutcome, held: bool) -> Option<Problem> {
     let (kind, message) = match outcome {
         RunOutcome::Failed => (Trouble::PruneFailed, "the last prune failed"),
-        RunOutcome::Partial if facts.prune_held => {
+        RunOutcome::Partial if held => {
             (Trouble::PruneHeld, "the last prune held back or could not delete something")
         }
         RunOutcome::Partial

@@ -162,12 +162,17 @@ fn what_proves_backups_and_what_lets_them_go_is_watched() {
         let (problem, _) = one(|policy| policy.others.extend([(kind, ended)]));
         assert_eq!(problem.kind, trouble);
     }
-    let held = |prune_held: bool| {
+    let held = |held: bool| {
         problems(|facts| {
-            (facts.leftovers, facts.prune_held) = (Some(RunOutcome::Partial), prune_held);
+            (facts.leftovers, facts.leftovers_held) = (Some(RunOutcome::Partial), held);
         })
     };
     assert_eq!((held(false), held(true)[0].kind), (Vec::new(), Trouble::PruneHeld));
+    let (problem, _) = one(|policy| {
+        policy.others.extend([(RunKind::Prune, (hours_ago(1), RunOutcome::Partial))]);
+        policy.prune_held = true;
+    });
+    assert_eq!(problem.kind, Trouble::PruneHeld);
     let month = Some(Duration::from_hours(24 * 30));
     let (problem, _) = one(|policy| {
         let read_since = Some(hours_ago(24 * 31));
