@@ -180,11 +180,13 @@ impl Judge<'_> {
             );
         }
         let Some(drills) = &self.policy.drills else { return };
-        let proven = drills.last_success.map(|(at, _)| at);
+        // One from before drills were wanted anew is no news.
+        let proven = drills.last_success.map(|(at, _)| at).filter(|at| Some(*at) > drills.since);
         let (Some(max_age), Some(at)) = (drills.max_age, proven.or(drills.since)) else { return };
         let age = since(at, self.facts.now);
         if age > max_age {
-            let what = if proven.is_some() { "the last good drill is" } else { "no drill yet for" };
+            let good = proven.is_some();
+            let what = if good { "the last good drill is" } else { "no good drill for" };
             let message = format!("{what} {}; {} are allowed", span(age), span(max_age));
             let remedy = "make one by hand, and look why the scheduled ones do not succeed";
             self.add(Problem::new(Trouble::DrillTooOld, message, remedy).command(LOG));

@@ -181,7 +181,8 @@ fn what_proves_backups_and_what_lets_them_go_is_watched() {
     assert_eq!(problem.kind, Trouble::ReadTooOld);
     for (last_success, begins) in [
         (Some((hours_ago(24 * 31), Duration::from_secs(9))), "the last good drill is 31 d"),
-        (None, "no drill yet for 40 d"),
+        (None, "no good drill for 40 d"),
+        (Some((hours_ago(24 * 90), Duration::from_secs(9))), "no good drill for 40 d"),
     ] {
         let (problem, _) = one(|policy| {
             let since = Some(hours_ago(24 * 40));
@@ -198,6 +199,19 @@ fn what_proves_backups_and_what_lets_them_go_is_watched() {
     });
     assert_eq!(problem.kind, Trouble::DrillFailed);
     assert!(problem.message.contains("3 rows are missing"), "{}", problem.message);
+}
+
+#[test]
+fn drills_that_are_wanted_anew_have_their_time() {
+    let found = problems(|facts| {
+        facts.policies[1].drills = Some(DrillFacts {
+            next_run: None,
+            max_age: Some(Duration::from_hours(24 * 30)),
+            since: Some(hours_ago(1)),
+            last_success: Some((hours_ago(24 * 90), Duration::from_secs(9))),
+        });
+    });
+    assert_eq!(found, []);
 }
 
 #[test]
