@@ -262,6 +262,8 @@ pub struct DoubtfulBackup {
     pub name: String,
     /// `suspect` or `damaged`.
     pub state: BackupState,
+    /// Whether a verification found files of it missing or damaged, so that it is suspect.
+    pub found_damaged: bool,
     /// What is wrong.
     pub why: String,
 }

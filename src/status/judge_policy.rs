@@ -43,19 +43,27 @@ pub(super) fn judge(policy: &PolicyStatus, facts: &StatusFacts, found: &mut Vec<
 
 /// What is wrong with a backup.
 pub(super) fn doubtful(backup: &DoubtfulBackup) -> Problem {
-    let DoubtfulBackup { name, state, why } = backup;
+    let DoubtfulBackup { name, state, found_damaged, why } = backup;
+    let mut command = format!("milvus-backup-agent show {name}");
     let (kind, remedy) = if *state == BackupState::Damaged {
         let remedy = "it cannot be restored as a whole: look at the repository's disk; what cannot \
                       be mended goes with `delete`";
         (Trouble::Damaged, remedy.to_owned())
+    } else if *found_damaged {
+        command = format!("milvus-backup-agent verify {name} --depth content");
+        let remedy = format!(
+            "mend the disk or bring the files back, then verify it by content; if they are lost, \
+             make a good one with `backup --layout standalone`, which shares no file, and then \
+             `delete {name}`"
+        );
+        (Trouble::Damaged, remedy)
     } else {
         let remedy = format!(
             "it does not count as good: `pin {name} --reason ...` if it is, else `delete {name}`"
         );
         (Trouble::Suspect, remedy)
     };
-    Problem::new(kind, format!("backup `{name}` is {state}: {why}"), remedy)
-        .command(format!("milvus-backup-agent show {name}"))
+    Problem::new(kind, format!("backup `{name}` is {state}: {why}"), remedy).command(command)
 }
 
 impl Judge<'_> {

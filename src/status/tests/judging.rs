@@ -110,16 +110,27 @@ fn a_newer_success_that_someone_else_made_heals_a_failure() {
 
 #[test]
 fn a_backup_that_is_suspect_or_damaged_is_named() {
-    for (state, kind, shown) in [
-        (BackupState::Suspect, Trouble::Suspect, PolicyState::Look),
-        (BackupState::Damaged, Trouble::Damaged, PolicyState::Damaged),
+    let (look, verify) = ("show nightly_1", "verify nightly_1 --depth content");
+    for (state, found_damaged, (kind, shown), command, remedy) in [
+        (BackupState::Suspect, false, (Trouble::Suspect, PolicyState::Look), look, "pin"),
+        (
+            BackupState::Suspect,
+            true,
+            (Trouble::Damaged, PolicyState::Damaged),
+            verify,
+            "standalone",
+        ),
+        (BackupState::Damaged, false, (Trouble::Damaged, PolicyState::Damaged), look, "disk"),
     ] {
-        let doubtful =
-            DoubtfulBackup { name: "nightly_1".to_owned(), state, why: "half the rows".to_owned() };
+        let (name, why) = ("nightly_1".to_owned(), "half the rows".to_owned());
+        let doubtful = DoubtfulBackup { name, state, found_damaged, why };
         let (problem, is) = one(|policy| backups(policy).doubtful.push(doubtful.clone()));
         assert_eq!((problem.kind, is), (kind, shown));
         assert_eq!(problem.message, format!("backup `nightly_1` is {state}: half the rows"));
-        assert_eq!(problem.command.as_deref(), Some("milvus-backup-agent show nightly_1"));
+        assert_eq!(problem.command, Some(format!("milvus-backup-agent {command}")));
+        assert!(problem.remedy.contains(remedy), "{}", problem.remedy);
+        let of_pin = problem.remedy.contains("`pin ");
+        assert_eq!(of_pin, kind == Trouble::Suspect, "no pin lifts a doubt: {}", problem.remedy);
         let stray = problems(|facts| facts.strays.push(doubtful));
         assert_eq!((stray[0].kind, stray[0].policies.len()), (kind, 0), "of no policy");
     }
