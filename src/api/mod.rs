@@ -11,7 +11,8 @@
 //! The token comes as `Bearer`, or as the password of `Basic`, which a browser can ask for.
 //! Anything else is 404, another method 405, a missing or wrong token 401: each a problem
 //! document (RFC 9457). Without a token everybody who reaches `api.listen` is let in, so the
-//! configuration keeps it on loopback then.
+//! configuration keeps it on loopback then, and who asks for another host than that (a web page
+//! can lead its own name here) gets 421, but for `/healthz`.
 //!
 //! # Contract
 //!
@@ -29,6 +30,7 @@
 
 mod asking;
 mod error;
+mod host;
 mod problem;
 mod readiness;
 mod routes;

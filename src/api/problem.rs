@@ -22,6 +22,14 @@ impl Problem {
             "send the token of `api.token` as `Authorization: Bearer`, or as password".to_owned();
         Self { status: StatusCode::UNAUTHORIZED, detail }
     }
+
+    /// The request is for another host.
+    pub(super) fn misdirected() -> Self {
+        let detail = "without `api.token` only requests for localhost or a loopback address are \
+                      answered: ask 127.0.0.1, or set `api.token_file`"
+            .to_owned();
+        Self { status: StatusCode::MISDIRECTED_REQUEST, detail }
+    }
 }
 
 /// There is no such path here.

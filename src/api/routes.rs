@@ -11,8 +11,8 @@ use axum::routing::get;
 use serde_json::json;
 
 use super::problem::{document, method_not_allowed, not_found};
-use super::token;
 use super::{Shown, Surface};
+use super::{host, token};
 use crate::status;
 
 const JSON: &str = "application/json";
@@ -39,7 +39,8 @@ pub(super) fn routes(surface: Surface, shown: Shown) -> Router {
         Surface::Whole(Some(secret)) => {
             whole.layer(middleware::from_fn_with_state(secret, token::check))
         }
-        Surface::Whole(None) | Surface::MetricsOnly => whole,
+        Surface::Whole(None) => whole.layer(middleware::from_fn(host::check)),
+        Surface::MetricsOnly => whole,
     };
     // What is added after the layer is outside of it.
     whole.route("/healthz", get(health).fallback(method_not_allowed)).with_state(shown)

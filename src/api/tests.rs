@@ -34,7 +34,7 @@ fn view(settings: Vec<Wrong>) -> StatusView {
         policies: Vec::new(),
         strays: Vec::new(),
         leftovers: None,
-        prune_held: false,
+        leftovers_held: false,
         policy_folder: "/p".to_owned(),
         repository: RepositoryFacts::default(),
         waiting: Vec::new(),
@@ -59,9 +59,14 @@ async fn running(surface: Surface) -> Running {
 impl Running {
     /// The status line, the headers and the body.
     async fn ask(&self, method: &str, path: &str, header: &str) -> (u16, String, String) {
+        let header = format!("Host: {}\r\n{header}", self.address);
+        self.send(&format!("{method} {path} HTTP/1.1"), &header).await
+    }
+
+    /// The same, with just these headers.
+    async fn send(&self, line: &str, header: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request =
-            format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{header}\r\n");
+        let request = format!("{line}\r\nConnection: close\r\n{header}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -207,6 +212,43 @@ async fn a_token_guards_all_but_the_probe_of_life() {
         }
         assert_eq!(agent.status("/nowhere", right).await, 404);
     }
+}
+
+#[tokio::test]
+async fn without_a_token_no_web_page_can_lead_its_own_name_here() {
+    let agent = running(Surface::Whole(None)).await;
+    let own = ["127.0.0.1", "127.8.9.1:7480", "LocalHost", "localhost:9", "[::1]", "[::1]:7480"];
+    for host in own {
+        for path in ["/", "/v1/status", "/metrics", "/readyz"] {
+            let header = format!("Host: {host}\r\n");
+            let (status, ..) = agent.send(&format!("GET {path} HTTP/1.1"), &header).await;
+            assert_eq!(status, 200, "{path} {host}");
+        }
+    }
+    for header in [
+        "Host: evil.example:7480\r\n",
+        "Host: localhost.evil.example\r\n",
+        "Host: 127.0.0.1.evil.example\r\n",
+        "Host: 127.0.0.1@evil.example\r\n",
+        "Host: 192.168.0.7:7480\r\n",
+        "Host: [::2]:7480\r\n",
+        "Host: 0.0.0.0:7480\r\n",
+        "Host: \r\n",
+        "",
+    ] {
+        for path in ["/", "/v1/status", "/metrics", "/readyz", "/nowhere"] {
+            let (status, head, body) = agent.send(&format!("GET {path} HTTP/1.0"), header).await;
+            assert_eq!(status, 421, "{path} {header}");
+            assert!(head.contains("content-type: application/problem+json"), "{head}");
+            assert!(body.contains("set `api.token_file`"), "{body}");
+        }
+        assert_eq!(agent.send("GET /healthz HTTP/1.0", header).await.0, 200, "{header}");
+    }
+    let guarded = running(Surface::Whole(Some(Secret::new("s3cret".to_owned())))).await;
+    let header = "Host: backup.example\r\nAuthorization: Bearer s3cret\r\n";
+    assert_eq!(guarded.send("GET / HTTP/1.1", header).await.0, 200);
+    let metrics = running(Surface::MetricsOnly).await;
+    assert_eq!(metrics.send("GET /metrics HTTP/1.1", "Host: backup.example\r\n").await.0, 200);
 }
 
 #[tokio::test]

@@ -45,14 +45,16 @@ pub(super) async fn run(
         sweeping: Sweeping::Yes,
     };
     let staging = staging::staging_root(config, context, access(arguments)).await?;
+    let policy = arguments.policy.as_deref().unwrap_or_default();
     let report = match job::run_prune(context, staging.as_ref(), request).await {
         Err(error) if error.kind() == ErrorKind::Locked => {
-            metrics.pruned(&PruneFacts { refused: vec![Guard::Lock], ..PruneFacts::default() });
+            let refused = PruneFacts { refused: vec![Guard::Lock], ..PruneFacts::default() };
+            metrics.pruned(policy, &refused);
             return Err(error);
         }
         pruned => pruned?,
     };
-    metrics.pruned(&report.facts());
+    metrics.pruned(policy, &report.facts());
     output.print(&report, || text(&report, arguments));
     let outcome = report.outcome();
     let refused = report.refused.is_some();

@@ -150,7 +150,7 @@ impl Pruning {
         });
         let (outcome, ended_at) = (told(policy, &done, before), context.clock.now());
         events.end(None, &end(&done, outcome, ended_at), ended_at).await;
-        self.metrics.pruned(&facts(&done));
+        self.metrics.pruned(policy, &facts(&done));
         self.metrics.run_ended(&RunFacts {
             policy: policy.to_owned(),
             kind: RunKind::Prune,

@@ -106,6 +106,7 @@ impl Sight {
                 running: present.running(&intent.name),
                 next_run: known.next_run,
                 others: known.ended,
+                prune_held: known.prune_held,
                 drills: known.drills,
                 readings: known.readings,
             }
@@ -132,7 +133,7 @@ impl Sight {
             policies: seen.policies.iter().map(policy).collect(),
             strays: strays.flat_map(|(_, backups)| backups.doubtful.clone()).collect(),
             leftovers: general.ended.get(&RunKind::Prune).map(|(_, outcome)| *outcome),
-            prune_held: general.prune_held,
+            leftovers_held: general.prune_held,
             policy_folder: config.policies.display().to_string(),
             repository: RepositoryFacts { unreadable: seen.unreadable.clone(), ..repository },
             waiting: present.readiness.waiting.iter().map(waiting).collect(),

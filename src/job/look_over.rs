@@ -106,8 +106,9 @@ fn add(policy: &mut BackupsFacts, record: &BackupRecord, now: Timestamp) {
             policy.running = since.map(|since| (name.clone(), since));
         }
         state @ (BackupState::Suspect | BackupState::Damaged) => {
-            let why = record.reasons.join("; ");
-            policy.doubtful.push(DoubtfulBackup { name: name.clone(), state, why });
+            let (name, why) = (name.clone(), record.reasons.join("; "));
+            let found_damaged = state == BackupState::Suspect && record.doubt.is_some();
+            policy.doubtful.push(DoubtfulBackup { name, state, found_damaged, why });
         }
         BackupState::Complete
         | BackupState::Partial

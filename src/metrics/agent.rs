@@ -111,8 +111,9 @@ impl Metrics {
         }
     }
 
-    /// A prune came to its end, or was refused.
-    pub fn pruned(&self, done: &PruneFacts) {
+    /// A prune by the rules of a policy (an empty name for more or fewer than one) came to its
+    /// end, or was refused.
+    pub fn pruned(&self, policy: &str, done: &PruneFacts) {
         let (families, none) = (self.families(), &[] as &[&str]);
         let backups = &families.prune_deleted_backups_total;
         backups.with_label_values(none).inc_by(done.deleted_backups);
@@ -122,6 +123,12 @@ impl Metrics {
         }
         for guard in &done.refused {
             families.prune_refused_total.with_label_values(&[guard.as_str()]).inc();
+        }
+        let mut state = self.state();
+        if done.is_held() && state.knows(policy) {
+            state.held.insert(policy.to_owned());
+        } else {
+            state.held.remove(policy);
         }
     }
 

@@ -150,6 +150,18 @@ pub struct PruneFacts {
     pub refused: Vec<Guard>,
 }
 
+impl PruneFacts {
+    /// Whether somebody has to look: something could not be deleted, or a guard refused that does
+    /// not give way by itself.
+    pub(super) fn is_held(&self) -> bool {
+        let lasts = |guard: &Guard| match guard {
+            Guard::CatalogIncomplete | Guard::Clock | Guard::MassDelete => true,
+            Guard::PolicyChanged | Guard::StaleSource | Guard::Lock => false,
+        };
+        !self.failures.is_empty() || self.refused.iter().any(lasts)
+    }
+}
+
 /// What a scheduled verification found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RereadFacts {

@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::model::{Guard, RunKind, RunOutcome};
+use crate::model::{RunKind, RunOutcome};
 
-use super::{DrillFacts, Metrics, PruneFailure, ReadingFacts};
-
-/// Guards that hold until somebody has looked.
-const LASTING: [Guard; 3] = [Guard::CatalogIncomplete, Guard::Clock, Guard::MassDelete];
+use super::{DrillFacts, Metrics, ReadingFacts};
 
 /// What is known of one policy, besides its backups.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,8 +15,8 @@ pub struct KnownFacts {
     pub next_run: Option<Timestamp>,
     /// When the newest run of each kind ended, and how.
     pub ended: BTreeMap<RunKind, (Timestamp, RunOutcome)>,
-    /// Whether a prune of this process could not delete something, or was refused by a guard that
-    /// does not give way by itself.
+    /// Whether the newest prune could not delete something, or was refused by a guard that does
+    /// not give way by itself.
     pub prune_held: bool,
     /// Its drills.
     pub drills: Option<DrillFacts>,
@@ -36,22 +33,11 @@ impl Metrics {
             Some((*kind, ended.completion?))
         };
         KnownFacts {
-            prune_held: self.prune_held(),
+            prune_held: state.held.contains(policy),
             next_run: state.next.get(policy).copied(),
             ended: RunKind::ALL.iter().filter_map(ended).collect(),
             drills: state.drills.get(policy).cloned(),
             readings: state.readings.get(policy).cloned(),
         }
-    }
-
-    fn prune_held(&self) -> bool {
-        let families = self.families();
-        let refused = LASTING
-            .iter()
-            .map(|guard| families.prune_refused_total.with_label_values(&[guard.as_str()]).get());
-        let failed = PruneFailure::ALL
-            .iter()
-            .map(|reason| families.prune_errors_total.with_label_values(&[reason.as_str()]).get());
-        refused.chain(failed).any(|count| count > 0)
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) drills: BTreeMap<String, DrillFacts>,
     /// The same of scheduled verifications.
     pub(super) readings: BTreeMap<String, ReadingFacts>,
+    /// The policies whose newest prune held something back, or could not delete it.
+    pub(super) held: BTreeSet<String>,
     /// How many pauses are held.
     pub(super) pauses: BTreeMap<GcScope, u32>,
 }
@@ -44,12 +46,13 @@ pub(super) struct Ended {
 impl State {
     /// Forgets what is known of policies that are gone.
     pub(super) fn keep_known(&mut self) {
-        let Self { policies, ended, running, next, drills, readings, .. } = self;
+        let Self { policies, ended, running, next, drills, readings, held, .. } = self;
         ended.retain(|(policy, _), _| policy.is_empty() || policies.contains(policy));
         running.retain(|(policy, _), _| policy.is_empty() || policies.contains(policy));
         next.retain(|policy, _| policies.contains(policy));
         drills.retain(|policy, _| policies.contains(policy));
         readings.retain(|policy, _| policies.contains(policy));
+        held.retain(|policy| policy.is_empty() || policies.contains(policy));
     }
 
     /// Whether events of the policy are recorded.

@@ -26,8 +26,8 @@ pub struct StatusFacts {
     pub policy_folder: String,
     /// How the newest prune of what is of no policy ended.
     pub leftovers: Option<RunOutcome>,
-    /// Whether a prune was held in a way that does not pass by itself.
-    pub prune_held: bool,
+    /// Whether it was held in a way that does not pass by itself.
+    pub leftovers_held: bool,
     /// Where the backups are.
     pub repository: RepositoryFacts,
     /// Why a backup would not work now.
@@ -170,6 +170,8 @@ pub struct PolicyStatus {
     pub next_run: Option<Timestamp>,
     /// How the newest of its other runs ended.
     pub others: BTreeMap<RunKind, (Timestamp, RunOutcome)>,
+    /// Whether the newest prune was held in a way that does not pass by itself.
+    pub prune_held: bool,
     /// Scheduled drills.
     pub drills: Option<DrillFacts>,
     /// Scheduled verifications.
@@ -260,6 +262,8 @@ pub struct DoubtfulBackup {
     pub name: String,
     /// `suspect` or `damaged`.
     pub state: BackupState,
+    /// Whether a verification found files of it missing or damaged, so that it is suspect.
+    pub found_damaged: bool,
     /// What is wrong.
     pub why: String,
 }

@@ -20,7 +20,8 @@ pub(super) fn judge(facts: &StatusFacts) -> Vec<Problem> {
     readiness(facts, &mut found);
     broker(facts, &mut found);
     settings(facts, &mut found);
-    found.extend(facts.leftovers.and_then(|outcome| judge_policy::pruned_badly(outcome, facts)));
+    let held = facts.leftovers_held;
+    found.extend(facts.leftovers.and_then(|outcome| judge_policy::pruned_badly(outcome, held)));
     found.extend(facts.strays.iter().map(judge_policy::doubtful));
     for policy in &facts.policies {
         judge_policy::judge(policy, facts, &mut found);

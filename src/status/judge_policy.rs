@@ -43,19 +43,27 @@ pub(super) fn judge(policy: &PolicyStatus, facts: &StatusFacts, found: &mut Vec<
 
 /// What is wrong with a backup.
 pub(super) fn doubtful(backup: &DoubtfulBackup) -> Problem {
-    let DoubtfulBackup { name, state, why } = backup;
+    let DoubtfulBackup { name, state, found_damaged, why } = backup;
+    let mut command = format!("milvus-backup-agent show {name}");
     let (kind, remedy) = if *state == BackupState::Damaged {
         let remedy = "it cannot be restored as a whole: look at the repository's disk; what cannot \
                       be mended goes with `delete`";
         (Trouble::Damaged, remedy.to_owned())
+    } else if *found_damaged {
+        command = format!("milvus-backup-agent verify {name} --depth content");
+        let remedy = format!(
+            "mend the disk or bring the files back, then verify it by content; if they are lost, \
+             make a good one with `backup --layout standalone`, which shares no file, and then \
+             `delete {name}`"
+        );
+        (Trouble::Damaged, remedy)
     } else {
         let remedy = format!(
             "it does not count as good: `pin {name} --reason ...` if it is, else `delete {name}`"
         );
         (Trouble::Suspect, remedy)
     };
-    Problem::new(kind, format!("backup `{name}` is {state}: {why}"), remedy)
-        .command(format!("milvus-backup-agent show {name}"))
+    Problem::new(kind, format!("backup `{name}` is {state}: {why}"), remedy).command(command)
 }
 
 impl Judge<'_> {
@@ -180,11 +188,13 @@ impl Judge<'_> {
             );
         }
         let Some(drills) = &self.policy.drills else { return };
-        let proven = drills.last_success.map(|(at, _)| at);
+        // One from before drills were wanted anew is no news.
+        let proven = drills.last_success.map(|(at, _)| at).filter(|at| Some(*at) > drills.since);
         let (Some(max_age), Some(at)) = (drills.max_age, proven.or(drills.since)) else { return };
         let age = since(at, self.facts.now);
         if age > max_age {
-            let what = if proven.is_some() { "the last good drill is" } else { "no drill yet for" };
+            let good = proven.is_some();
+            let what = if good { "the last good drill is" } else { "no good drill for" };
             let message = format!("{what} {}; {} are allowed", span(age), span(max_age));
             let remedy = "make one by hand, and look why the scheduled ones do not succeed";
             self.add(Problem::new(Trouble::DrillTooOld, message, remedy).command(LOG));
@@ -193,7 +203,8 @@ impl Judge<'_> {
 
     fn retention(&mut self) {
         let pruned = self.policy.others.get(&RunKind::Prune).map(|(_, outcome)| *outcome);
-        if let Some(problem) = pruned.and_then(|outcome| pruned_badly(outcome, self.facts)) {
+        let held = self.policy.prune_held;
+        if let Some(problem) = pruned.and_then(|outcome| pruned_badly(outcome, held)) {
             self.add(problem.command(PRUNE));
         }
         let (intent, now) = (&self.policy.intent, self.facts.now);
@@ -235,10 +246,10 @@ impl Judge<'_> {
 }
 
 /// What a prune that ended so needs, if anything.
-pub(super) fn pruned_badly(outcome: RunOutcome, facts: &StatusFacts) -> Option<Problem> {
+pub(super) fn pruned_badly(outcome: RunOutcome, held: bool) -> Option<Problem> {
     let (kind, message) = match outcome {
         RunOutcome::Failed => (Trouble::PruneFailed, "the last prune failed"),
-        RunOutcome::Partial if facts.prune_held => {
+        RunOutcome::Partial if held => {
             (Trouble::PruneHeld, "the last prune held back or could not delete something")
         }
         RunOutcome::Partial

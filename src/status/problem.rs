@@ -33,7 +33,7 @@ words! {
         TooOld = "too_old",
         /// No backup fits into the repository any more.
         LowSpace = "low_space",
-        /// A backup is damaged.
+        /// A backup is damaged, or a verification found that it is.
         Damaged = "damaged",
         /// The agent did not take new settings over.
         SettingsRefused = "settings_refused",

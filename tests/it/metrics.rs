@@ -81,12 +81,13 @@ pub(crate) fn populated() -> Metrics {
         read_since: Some(at(1)),
     };
     metrics.readings(POLICY, &readings);
-    metrics.pruned(&PruneFacts {
+    let pruned = PruneFacts {
         deleted_backups: 1,
         deleted_bytes: 2,
         failures: vec![PruneFailure::NotAuthorised],
         refused: vec![Guard::MassDelete],
-    });
+    };
+    metrics.pruned(POLICY, &pruned);
     metrics.config_reload(Check::Failed);
     metrics
 }

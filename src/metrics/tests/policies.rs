@@ -1,7 +1,7 @@
 //! Policies come and go; counters begin at 0 (T36).
 
-use crate::metrics::{Check, Metrics, MissReason, TriggerSource};
-use crate::model::{RunKind, RunOutcome};
+use crate::metrics::{Check, Metrics, MissReason, PruneFacts, PruneFailure, TriggerSource};
+use crate::model::{Guard, RunKind, RunOutcome};
 
 use super::look::{at, policy, run, series_with, value};
 
@@ -112,4 +112,25 @@ fn a_refused_reload_is_told() {
         metrics.preflight("milvus", found);
         assert_eq!(value(&metrics, r#"preflight_ok{check="milvus"}"#), Some(expected));
     }
+}
+
+#[test]
+fn a_prune_is_held_until_the_next_one_of_its_policy_is_not() {
+    let metrics = Metrics::default();
+    metrics.set_policies(&[policy("p"), policy("q")]);
+    let refused = |guard: Guard| PruneFacts { refused: vec![guard], ..PruneFacts::default() };
+    let held = || ["p", "q", ""].map(|policy| metrics.known(policy).prune_held);
+    metrics.pruned("p", &refused(Guard::MassDelete));
+    assert_eq!(held(), [true, false, false]);
+    metrics.pruned("q", &refused(Guard::PolicyChanged));
+    assert_eq!(held(), [true, false, false], "rules that are new give way by themselves");
+    metrics.pruned("p", &refused(Guard::PolicyChanged));
+    assert_eq!(held(), [false; 3], "what was refused before is over");
+    let failures = vec![PruneFailure::NotAuthorised];
+    metrics.pruned("", &PruneFacts { failures, ..PruneFacts::default() });
+    assert_eq!(held(), [false, false, true]);
+    metrics.pruned("q", &refused(Guard::Clock));
+    metrics.set_policies(&[policy("p")]);
+    metrics.set_policies(&[policy("p"), policy("q")]);
+    assert_eq!(held(), [false, false, true], "it was given up meanwhile");
 }

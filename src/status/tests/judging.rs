@@ -110,16 +110,27 @@ fn a_newer_success_that_someone_else_made_heals_a_failure() {
 
 #[test]
 fn a_backup_that_is_suspect_or_damaged_is_named() {
-    for (state, kind, shown) in [
-        (BackupState::Suspect, Trouble::Suspect, PolicyState::Look),
-        (BackupState::Damaged, Trouble::Damaged, PolicyState::Damaged),
+    let (look, verify) = ("show nightly_1", "verify nightly_1 --depth content");
+    for (state, found_damaged, (kind, shown), command, remedy) in [
+        (BackupState::Suspect, false, (Trouble::Suspect, PolicyState::Look), look, "pin"),
+        (
+            BackupState::Suspect,
+            true,
+            (Trouble::Damaged, PolicyState::Damaged),
+            verify,
+            "standalone",
+        ),
+        (BackupState::Damaged, false, (Trouble::Damaged, PolicyState::Damaged), look, "disk"),
     ] {
-        let doubtful =
-            DoubtfulBackup { name: "nightly_1".to_owned(), state, why: "half the rows".to_owned() };
+        let (name, why) = ("nightly_1".to_owned(), "half the rows".to_owned());
+        let doubtful = DoubtfulBackup { name, state, found_damaged, why };
         let (problem, is) = one(|policy| backups(policy).doubtful.push(doubtful.clone()));
         assert_eq!((problem.kind, is), (kind, shown));
         assert_eq!(problem.message, format!("backup `nightly_1` is {state}: half the rows"));
-        assert_eq!(problem.command.as_deref(), Some("milvus-backup-agent show nightly_1"));
+        assert_eq!(problem.command, Some(format!("milvus-backup-agent {command}")));
+        assert!(problem.remedy.contains(remedy), "{}", problem.remedy);
+        let of_pin = problem.remedy.contains("`pin ");
+        assert_eq!(of_pin, kind == Trouble::Suspect, "no pin lifts a doubt: {}", problem.remedy);
         let stray = problems(|facts| facts.strays.push(doubtful));
         assert_eq!((stray[0].kind, stray[0].policies.len()), (kind, 0), "of no policy");
     }
@@ -162,12 +173,17 @@ fn what_proves_backups_and_what_lets_them_go_is_watched() {
         let (problem, _) = one(|policy| policy.others.extend([(kind, ended)]));
         assert_eq!(problem.kind, trouble);
     }
-    let held = |prune_held: bool| {
+    let held = |held: bool| {
         problems(|facts| {
-            (facts.leftovers, facts.prune_held) = (Some(RunOutcome::Partial), prune_held);
+            (facts.leftovers, facts.leftovers_held) = (Some(RunOutcome::Partial), held);
         })
     };
     assert_eq!((held(false), held(true)[0].kind), (Vec::new(), Trouble::PruneHeld));
+    let (problem, _) = one(|policy| {
+        policy.others.extend([(RunKind::Prune, (hours_ago(1), RunOutcome::Partial))]);
+        policy.prune_held = true;
+    });
+    assert_eq!(problem.kind, Trouble::PruneHeld);
     let month = Some(Duration::from_hours(24 * 30));
     let (problem, _) = one(|policy| {
         let read_since = Some(hours_ago(24 * 31));
@@ -176,7 +192,8 @@ fn what_proves_backups_and_what_lets_them_go_is_watched() {
     assert_eq!(problem.kind, Trouble::ReadTooOld);
     for (last_success, begins) in [
         (Some((hours_ago(24 * 31), Duration::from_secs(9))), "the last good drill is 31 d"),
-        (None, "no drill yet for 40 d"),
+        (None, "no good drill for 40 d"),
+        (Some((hours_ago(24 * 90), Duration::from_secs(9))), "no good drill for 40 d"),
     ] {
         let (problem, _) = one(|policy| {
             let since = Some(hours_ago(24 * 40));
@@ -193,6 +210,19 @@ fn what_proves_backups_and_what_lets_them_go_is_watched() {
     });
     assert_eq!(problem.kind, Trouble::DrillFailed);
     assert!(problem.message.contains("3 rows are missing"), "{}", problem.message);
+}
+
+#[test]
+fn drills_that_are_wanted_anew_have_their_time() {
+    let found = problems(|facts| {
+        facts.policies[1].drills = Some(DrillFacts {
+            next_run: None,
+            max_age: Some(Duration::from_hours(24 * 30)),
+            since: Some(hours_ago(1)),
+            last_success: Some((hours_ago(24 * 90), Duration::from_secs(9))),
+        });
+    });
+    assert_eq!(found, []);
 }
 
 #[test]

@@ -62,6 +62,7 @@ pub(super) fn policy(name: &str) -> PolicyStatus {
         running: None,
         next_run: Some(now() + SignedDuration::from_hours(13)),
         others: BTreeMap::new(),
+        prune_held: false,
         drills: None,
         readings: None,
     }
@@ -109,7 +110,7 @@ pub(super) fn well() -> StatusFacts {
         policies: vec![hourly, policy("nightly"), proven],
         strays: Vec::new(),
         leftovers: None,
-        prune_held: false,
+        leftovers_held: false,
         policy_folder: "/etc/milvus-backup-agent/policies".to_owned(),
         repository: RepositoryFacts {
             place: "/backup/milvus".to_owned(),

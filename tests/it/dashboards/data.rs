@@ -211,3 +211,23 @@ fn the_first_row_counts_what_is_wrong() {
     assert_eq!(asked.len(), TILES.len() - 1);
     ask(&metrics, &asked);
 }
+
+/// A good drill from before drills were wanted anew makes nothing late, as in the alert.
+#[test]
+fn drills_that_are_wanted_anew_have_their_time() {
+    let metrics = populated();
+    let now = ASKED * 60;
+    let anew = DrillFacts {
+        max_age: Some(Duration::from_mins(30)),
+        since: Some(at(now - 600)),
+        last_success: Some((at(60), Duration::from_secs(9))),
+        ..DrillFacts::default()
+    };
+    metrics.drills(POLICY, &anew);
+    let asked = questions(|title, _| match title {
+        "Proof overdue" => Some(Wanted::Value(0)),
+        _ => None,
+    });
+    assert_eq!(asked.len(), 1);
+    ask(&metrics, &asked);
+}

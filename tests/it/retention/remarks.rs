@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use milvus_backup_agent::catalog::{BackupState, Lease, PRUNE, Repository};
 use milvus_backup_agent::job::{
-    Prune, Removal, RunOutcome, Sizes, run_backup, run_delete, run_list, run_overview, run_pin,
-    run_prune, run_verify,
+    Prune, Removal, RunOutcome, Sizes, look_over, run_backup, run_delete, run_list, run_overview,
+    run_pin, run_prune, run_verify,
 };
 use milvus_backup_agent::milvus::MilvusApi;
 use milvus_backup_agent::model::{ErrorKind, ObjectKey, PolicyName};
@@ -90,6 +90,8 @@ async fn what_a_verification_finds_damaged_is_no_success_until_it_is_found_good(
     let facts = run_overview(&lab.context(), Sizes::Known).await.expect("the catalog");
     assert_eq!(facts.policies["nightly"].last_success, None);
     assert_eq!(facts.policies["nightly"].damaged, 1);
+    let looked = look_over(&lab.context(), Sizes::Known).await.expect("the catalog");
+    assert!(looked.backups["nightly"].doubtful[0].found_damaged, "{looked:?}");
 
     put(good).await;
     assert_eq!(verify(VerifyDepth::Size).await, RunOutcome::Complete);

@@ -44,6 +44,7 @@ async fn a_reading_names_the_good_the_suspect_and_what_drills_have_shown() {
     assert_eq!(backups.count(BackupState::Suspect), 1);
     let doubtful = &backups.doubtful[0];
     assert_eq!((doubtful.name.as_str(), doubtful.state), ("second", BackupState::Suspect));
+    assert!(!doubtful.found_damaged, "it has few rows");
     assert!(doubtful.why.starts_with("it has 5 rows"), "{}", doubtful.why);
     let (oldest, newest) = backups.window.expect("both can be restored");
     assert!(oldest < newest, "{oldest} {newest}");

@@ -214,9 +214,9 @@ def proof():
     return [
         table(
             "Drills",
-            "Policies that want drills: when one last succeeded against how old that may be, and how long it took to"
-            " have the collections back (RTO). Red under Of limit is bad: that these backups come back is only"
-            " believed.",
+            "Policies that want drills: when one last succeeded, or else since when they are wanted, against how old"
+            " that may be, and how long it took to have the collections back (RTO). Red under Of limit is bad: that"
+            " these backups come back is only believed.",
             [
                 Column("Policy", f"{DRILL_AGE} / {DRILL_LIMIT}", "policy", width=170),
                 Column("Last success", moment(DRILL), unit=FROM_NOW, mappings=NEVER),
