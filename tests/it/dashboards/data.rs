@@ -224,10 +224,7 @@ fn drills_that_are_wanted_anew_have_their_time() {
         ..DrillFacts::default()
     };
     metrics.drills(POLICY, &anew);
-    let asked = questions(|title, _| match title {
-        "Proof overdue" => Some(Wanted::Value(0)),
-        _ => None,
-    });
+    let asked = questions(|title, _| (title == "Proof overdue").then_some(Wanted::Value(0)));
     assert_eq!(asked.len(), 1);
     ask(&metrics, &asked);
 }
