@@ -27,11 +27,12 @@ pub(super) async fn remember(
         Err(error) => (of_error(error), 0.0, Some(error.chain())),
     };
     let name = backup.manifest.name.to_string();
+    let success = done.as_ref().is_ok_and(DrillReport::succeeded);
     let end = DrillEnd { at, backup: name, outcome, rto_seconds, detail };
     let written = async {
         let known = catalog::drill_proof(&backup.cluster, policy).await?;
         let mut proof = known.unwrap_or_else(DrillProof::none);
-        proof.ended(end);
+        proof.ended(end, success);
         catalog::put_drill_proof(&backup.cluster, policy, &proof).await
     };
     if let Err(error) = written.await {
