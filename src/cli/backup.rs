@@ -34,6 +34,7 @@ pub(super) async fn run(
     Ok(Ended {
         status: report.outcome.into(),
         outcome: None,
+        metered: None,
         figures: Some(report.figures()),
         done: Some(Done {
             backup: Some(report.name.clone()),

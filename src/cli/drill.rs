@@ -35,7 +35,8 @@ pub(super) async fn run(
         detail: report.failures(),
         facts: (&report).into(),
     };
-    Ok(Ended { status, outcome: Some(report.outcome), figures: None, done: Some(done) })
+    let (outcome, metered) = (Some(report.outcome), Some(report.told_outcome()));
+    Ok(Ended { status, outcome, metered, figures: None, done: Some(done) })
 }
 
 fn text(report: &DrillReport) -> String {

@@ -60,7 +60,7 @@ pub(super) async fn run(
     let refused = report.refused.is_some();
     let status = if refused { ErrorKind::Refused.into() } else { outcome.into() };
     let done = Done { backup: None, detail: None, facts: (&report).into() };
-    Ok(Ended { status, outcome: Some(outcome), figures: None, done: Some(done) })
+    Ok(Ended { status, outcome: Some(outcome), metered: None, figures: None, done: Some(done) })
 }
 
 /// Whoever has no policies prunes what deletes and crashes have left.

@@ -63,7 +63,13 @@ pub(super) async fn run(
     let report = job::run_restore(context, &staging, &options).await?;
     output.print(&report, || report_text(&report));
     let done = Done { backup: Some(report.name.clone()), detail: None, facts: (&report).into() };
-    Ok(Ended { status: report.outcome.into(), outcome: None, figures: None, done: Some(done) })
+    Ok(Ended {
+        status: report.outcome.into(),
+        outcome: None,
+        metered: None,
+        figures: None,
+        done: Some(done),
+    })
 }
 
 fn report_text(report: &RestoreReport) -> String {

@@ -23,6 +23,8 @@ pub(super) struct Ended {
     pub(super) status: ExitStatus,
     /// How its run ended, where the status does not tell.
     pub(super) outcome: Option<RunOutcome>,
+    /// How metrics tell it, where they do it in another way.
+    pub(super) metered: Option<RunOutcome>,
     /// What it made, if it made a backup.
     pub(super) figures: Option<BackupFigures>,
     /// What it did, if it did more than look.
@@ -41,7 +43,7 @@ pub(super) struct Done {
 
 impl From<ExitStatus> for Ended {
     fn from(status: ExitStatus) -> Self {
-        Self { status, outcome: None, figures: None, done: None }
+        Self { status, outcome: None, metered: None, figures: None, done: None }
     }
 }
 
@@ -72,7 +74,7 @@ pub(super) async fn told<T: Into<Ended>>(
         let facts = RunFacts {
             policy: run.policy,
             kind: run.kind,
-            outcome,
+            outcome: metered(outcome, &ended),
             started_at,
             ended_at,
             stages: stages.into_iter().map(|(stage, took)| (stage.into(), took)).collect(),
@@ -94,6 +96,10 @@ fn outcome(kind: RunKind, ended: &JobResult<Ended>) -> RunOutcome {
     }
 }
 
+fn metered(outcome: RunOutcome, ended: &JobResult<Ended>) -> RunOutcome {
+    ended.as_ref().ok().and_then(|ended| ended.metered).unwrap_or(outcome)
+}
+
 fn of_status(ended: Result<ExitStatus, &JobError>) -> RunOutcome {
     let status = ended.unwrap_or_else(|error| error.kind().into());
     let is = |kind: ErrorKind| status == kind.into();
@@ -108,7 +114,7 @@ fn of_status(ended: Result<ExitStatus, &JobError>) -> RunOutcome {
 
 #[cfg(test)]
 mod tests {
-    use super::of_status;
+    use super::{Ended, metered, of_status};
     use crate::cli::ExitStatus;
     use crate::job::JobError;
     use crate::model::{ErrorKind, RunOutcome};
@@ -129,5 +135,15 @@ mod tests {
         ] {
             assert_eq!(of_status(Err(&JobError::new(kind, "x"))), expected);
         }
+    }
+
+    #[test]
+    fn metrics_may_tell_a_run_otherwise() {
+        let ended = |metered| Ok(Ended { metered, ..ExitStatus::PARTIAL.into() });
+        let partial = RunOutcome::Partial;
+        assert_eq!(metered(partial, &ended(None)), partial);
+        assert_eq!(metered(partial, &ended(Some(RunOutcome::Complete))), RunOutcome::Complete);
+        let failed = Err(JobError::new(ErrorKind::Failed, "x"));
+        assert_eq!(metered(RunOutcome::Failed, &failed), RunOutcome::Failed);
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn run(
     let good = report.outcome == RunOutcome::Complete;
     let status = if good { ExitStatus::OK } else { ErrorKind::Damaged.into() };
     let done = Done { backup: Some(report.name.clone()), detail: None, facts: (&report).into() };
-    Ok(Ended { status, outcome: None, figures: None, done: Some(done) })
+    Ok(Ended { status, outcome: None, metered: None, figures: None, done: Some(done) })
 }
 
 fn text(report: &VerifyReport) -> String {

@@ -29,7 +29,7 @@ pub(super) fn told(
             drill(policy, report);
             let detail = report.failures();
             let end = EventEnd::reported(report.outcome, ended_at, report.into());
-            (report.outcome, EventEnd { detail, ..end })
+            (report.told_outcome(), EventEnd { detail, ..end })
         }
         Err(error) if error.kind() == ErrorKind::Cancelled => {
             tracing::warn!(policy, "{kind} cancelled");
@@ -84,9 +84,56 @@ fn drill(policy: &str, report: &DrillReport) {
     let (rto, outcome) = (format!("{:.1}", report.rto_seconds), report.outcome);
     match outcome {
         RunOutcome::Complete => tracing::info!(policy, seconds = rto, "drill complete"),
+        RunOutcome::Partial if report.succeeded() => {
+            let passed_over = report.failures().unwrap_or_default();
+            tracing::warn!(policy, seconds = rto, passed_over, "drill complete but for these");
+        }
         RunOutcome::Partial | RunOutcome::Failed | RunOutcome::Cancelled | RunOutcome::Skipped => {
             let why = report.failures().unwrap_or_default();
             tracing::error!(policy, why, "drill {outcome}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::{Proof, told};
+    use crate::job::{DrillReport, DrilledCollection};
+    use crate::model::{RunKind, RunOutcome};
+
+    fn one(outcome: RunOutcome) -> DrilledCollection {
+        DrilledCollection {
+            database: "default".to_owned(),
+            name: "films".to_owned(),
+            rows: 1,
+            keys_checked: 1,
+            deleted_keys_checked: 0,
+            whole: true,
+            restore_seconds: 1.0,
+            problems: Vec::new(),
+            outcome,
+            error: None,
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_drill_that_only_passed_over_some_is_complete_for_metrics_and_partial_for_events() {
+        for (second, expected) in
+            [(RunOutcome::Skipped, RunOutcome::Complete), (RunOutcome::Failed, RunOutcome::Partial)]
+        {
+            let report = DrillReport {
+                name: "b".to_owned(),
+                outcome: RunOutcome::Partial,
+                collections: vec![one(RunOutcome::Complete), one(second)],
+                rto_seconds: 1.0,
+                duration_seconds: 2.0,
+            };
+            let done = Ok(Proof::Drill(report));
+            let (outcome, end) = told(("p", RunKind::Drill), &done, Timestamp::UNIX_EPOCH);
+            assert_eq!((outcome, end.outcome), (expected, RunOutcome::Partial));
         }
     }
 }

@@ -10,7 +10,7 @@ use super::world::World;
 use crate::job::{self, Proofs, ProofsWanted};
 use crate::manifest::{DrillProof, ReadingProof};
 use crate::metrics::{DrillFacts, Metrics, ReadingFacts};
-use crate::model::{ErrorKind, PolicyName, RunKind};
+use crate::model::{ErrorKind, PolicyName, RunKind, RunOutcome};
 use crate::plan::{is_credible, read_since};
 use crate::policy::{Policy, Schedule};
 
@@ -67,9 +67,13 @@ impl Proven {
         let Proofs { drill, reading } = self.known.get(&policy.name).cloned().unwrap_or_default();
         let since = self.since(policy, RunKind::Drill, now);
         metrics.drills(name, &drill_facts(policy, drill.as_ref(), (since, now)));
-        let ends = drill.into_iter().flat_map(|proof| [proof.last_success, proof.last]);
-        for end in ends.flatten().filter(|end| is_credible(end.at, now)) {
-            metrics.run_proven(name, RunKind::Drill, (end.outcome, end.at));
+        if let Some(DrillProof { last_success, last, .. }) = drill {
+            let success = last_success.as_ref().map(|end| (RunOutcome::Complete, end.at));
+            let last = last.filter(|last| last_success.as_ref() != Some(last));
+            let ends = success.into_iter().chain(last.map(|end| (end.outcome, end.at)));
+            for end in ends.filter(|(_, at)| is_credible(*at, now)) {
+                metrics.run_proven(name, RunKind::Drill, end);
+            }
         }
         let since = self.since(policy, RunKind::Verify, now);
         metrics.readings(name, &reading_facts(policy, reading.as_ref(), (since, now)));

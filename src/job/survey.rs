@@ -55,8 +55,13 @@ pub(super) async fn select(
     let mut seen = Vec::new();
     for database in context.milvus.databases().await? {
         let collections = context.milvus.collections(&database).await?;
-        let kept = collections.into_iter().filter(|collection| !plan::is_temporary(collection));
-        seen.extend(kept.map(|collection| Namespace::new(&database, collection)));
+        let (own, kept): (Vec<String>, Vec<String>) =
+            collections.into_iter().partition(|collection| plan::is_temporary(collection));
+        if !own.is_empty() {
+            let why = "left out: named as what a restore, a drill or a check makes for a while";
+            tracing::warn!(database, collections = ?own, "{why}");
+        }
+        seen.extend(kept.into_iter().map(|collection| Namespace::new(&database, collection)));
     }
     seen.sort();
     if seen.is_empty() {

@@ -16,7 +16,8 @@ pub struct DrillProof {
     /// The newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<DrillEnd>,
-    /// The newest that succeeded.
+    /// The newest that succeeded: complete, or `partial` only for what its Milvus would not have
+    /// back as it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success: Option<DrillEnd>,
 }
@@ -43,9 +44,10 @@ impl DrillProof {
         Self { version: 1, since: None, last: None, last_success: None }
     }
 
-    /// Takes a drill over. One that was cancelled or skipped proves nothing.
-    pub fn ended(&mut self, end: DrillEnd) {
-        if end.outcome == RunOutcome::Complete {
+    /// Takes a drill over, and whether it is a success. One that was cancelled or skipped proves
+    /// nothing.
+    pub fn ended(&mut self, end: DrillEnd, success: bool) {
+        if success {
             self.last_success = Some(end.clone());
         }
         if !matches!(end.outcome, RunOutcome::Cancelled | RunOutcome::Skipped) {
@@ -71,9 +73,9 @@ mod tests {
             detail: None,
         };
         let mut proof = DrillProof::none();
-        proof.ended(end(RunOutcome::Complete, 1));
-        proof.ended(end(RunOutcome::Failed, 2));
-        proof.ended(end(RunOutcome::Cancelled, 3));
+        proof.ended(end(RunOutcome::Complete, 1), true);
+        proof.ended(end(RunOutcome::Failed, 2), false);
+        proof.ended(end(RunOutcome::Cancelled, 3), false);
         assert_eq!(proof.last, Some(end(RunOutcome::Failed, 2)));
         assert_eq!(proof.last_success, Some(end(RunOutcome::Complete, 1)));
     }

@@ -45,5 +45,5 @@ pub use retention::{
 pub use reuse::Known;
 pub use suspicion::sharp_fall;
 pub use sweep::{Obstacle, Planned, References, Sieve, is_due, references};
-pub use temporary::{check_name, is_of_drill, is_temporary};
+pub use temporary::{check_name, is_drill_id, is_of_drill, is_temporary};
 pub use verify::{Damage, VerifyDepth, compare_listing};

@@ -27,7 +27,12 @@ pub(super) fn drill_name(name: &str, number: usize, id: &str) -> String {
 
 /// Whether this is a name that the drill of this id may have given, and no user's.
 pub fn is_of_drill(name: &str, id: &str) -> bool {
-    is_id(id) && name.rsplit_once(DRILL).is_some_and(|(_, of)| of == id)
+    is_drill_id(id) && name.rsplit_once(DRILL).is_some_and(|(_, of)| of == id)
+}
+
+/// Whether a drill may have this id: one of digits alone may be a date in a user's name.
+pub fn is_drill_id(id: &str) -> bool {
+    is_id(id) && id.bytes().any(|digit| digit.is_ascii_alphabetic())
 }
 
 fn is_id(id: &str) -> bool {
@@ -46,8 +51,9 @@ pub fn check_name(id: &str) -> String {
 
 /// Whether a collection is one of the agent's own.
 pub fn is_temporary(name: &str) -> bool {
-    let marked = |mark| name.rsplit_once(mark).is_some_and(|(_, id)| is_id(id));
-    marked(RESTORING) || marked(DRILL) || name.starts_with(CHECK)
+    let has_id =
+        |mark, is_id: fn(&str) -> bool| name.rsplit_once(mark).is_some_and(|(_, id)| is_id(id));
+    has_id(RESTORING, is_id) || has_id(DRILL, is_drill_id) || name.starts_with(CHECK)
 }
 
 #[cfg(test)]
@@ -74,6 +80,7 @@ mod tests {
             ("films__drill_0123abcd_", "0123abcd"),
             ("films", "0123abcd"),
             ("films__drill_", ""),
+            ("films__drill_20240101", "20240101"),
             ("films__restoring_0123abcd", "0123abcd"),
         ] {
             assert!(!is_of_drill(name, id), "{name} {id}");
@@ -83,6 +90,7 @@ mod tests {
     #[test]
     fn a_backup_knows_what_is_only_there_for_a_while() {
         assert!(is_temporary(&restoring_name("films", "0123abcd")));
+        assert!(is_temporary(&restoring_name("films", "01234567")));
         assert!(is_temporary(&restoring_name(&"f".repeat(255), "0123abcd")));
         assert!(is_temporary(&check_name("x")));
         assert!(is_temporary(&drill_name(&"f".repeat(255), 12, "0123abcd")));
@@ -90,6 +98,7 @@ mod tests {
             "films",
             "films__drill_0123abc",
             "films__drill_of_june",
+            "films__drill_20240101",
             "films__restoring_",
             "films__restoring_now",
             "restoring_0123abcd",

@@ -42,7 +42,7 @@ pub(crate) async fn index(lab: &Lab, collection: &str) {
 }
 
 /// Two databases, partitions, deletes, one collection without an index.
-async fn lab() -> Lab {
+pub(crate) async fn lab() -> Lab {
     let lab = Lab::new();
     let films = lab.fill("films", 0..5).await;
     lab.milvus.add_partition(&films, "old");
@@ -60,7 +60,7 @@ async fn lab() -> Lab {
     lab
 }
 
-async fn drill(lab: &Lab, name: &str) -> JobResult<DrillReport> {
+pub(crate) async fn drill(lab: &Lab, name: &str) -> JobResult<DrillReport> {
     // As an agent would, in a task of its own.
     run_drill(&lab.context(), &lab.staging(), &drill_of(name)).boxed().await
 }
@@ -79,7 +79,7 @@ pub(crate) async fn left(lab: &Lab) -> Vec<String> {
     left
 }
 
-fn one<'r>(report: &'r DrillReport, name: &str) -> &'r DrilledCollection {
+pub(crate) fn one<'r>(report: &'r DrillReport, name: &str) -> &'r DrilledCollection {
     report.collections.iter().find(|one| one.name == name).unwrap()
 }
 
@@ -165,7 +165,7 @@ async fn a_damaged_file_is_found() {
     assert_eq!(left(&lab).await, [""; 0]);
 }
 
-async fn proof(lab: &Lab) -> Option<DrillProof> {
+pub(crate) async fn proof(lab: &Lab) -> Option<DrillProof> {
     let repository = Repository::open(Arc::new(lab.repository.clone())).await.unwrap();
     let cluster = repository.cluster(&ClusterName::new("c1").unwrap());
     drill_proof(&cluster, &PolicyName::new("nightly").unwrap()).await.unwrap()
@@ -285,7 +285,7 @@ async fn a_cancelled_drill_leaves_nothing() {
     assert_eq!(lab.milvus.databases().await.unwrap(), ["default"]);
 }
 
-fn ledger(lab: &Lab, target: &str, drilled: &[&str]) -> DrillLedger {
+pub(crate) fn ledger(lab: &Lab, target: &str, drilled: &[&str]) -> DrillLedger {
     DrillLedger {
         version: 1,
         id: "0123abcd".to_owned(),
@@ -302,7 +302,7 @@ fn ledger(lab: &Lab, target: &str, drilled: &[&str]) -> DrillLedger {
     }
 }
 
-async fn put(lab: &Lab, ledger: &DrillLedger) {
+pub(crate) async fn put(lab: &Lab, ledger: &DrillLedger) {
     let repository = Repository::open(Arc::new(lab.repository.clone())).await.unwrap();
     let cluster: Cluster = repository.cluster(&ClusterName::new("c1").unwrap());
     let (key, body) = (cluster.layout.drill(&ledger.id), encode(ledger).into());

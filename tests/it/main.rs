@@ -12,6 +12,7 @@ mod dashboards;
 mod dialects;
 mod docs;
 mod drill;
+mod drill_trust;
 mod events;
 mod foreign;
 mod format;

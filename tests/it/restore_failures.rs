@@ -6,8 +6,8 @@ use std::time::Duration;
 use milvus_backup_agent::catalog::{Cluster, Lease, Repository, delete_ledger, put_ledger};
 use milvus_backup_agent::job::{RunOutcome, Staging, run_restore};
 use milvus_backup_agent::manifest::{RestoreItem, RestoreLedger, RestoreStep};
-use milvus_backup_agent::milvus::MilvusApi;
 use milvus_backup_agent::milvus::testing::{ImportScript, MilvusCall};
+use milvus_backup_agent::milvus::{MilvusApi, MilvusErrorKind};
 use milvus_backup_agent::model::{Clock, ErrorKind, ObjectKey};
 use milvus_backup_agent::storage::{MemoryStore, ObjectStore};
 
@@ -267,4 +267,18 @@ async fn staging_that_moved_between_two_runs_is_not_in_the_way() {
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(keys(&elsewhere).await.is_empty());
     assert_eq!(lab.restore(&options).await.unwrap().outcome, RunOutcome::Complete);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_another_one_made_and_dropped_is_made_again() {
+    let mut lab = Lab::new();
+    lab.fill("other.books", 0..4).await;
+    lab.backup("b").await;
+    lab.lose_milvus();
+    // A drill made it first, and drops it before there is a collection of ours in it.
+    lab.milvus.fail(MilvusCall::CreateDatabase, 1, MilvusErrorKind::AlreadyExists);
+    let report = lab.restore(&restore_of("b")).await.unwrap();
+    assert_eq!(report.outcome, RunOutcome::Complete, "{report:?}");
+    assert_eq!(lab.milvus.calls(MilvusCall::CreateDatabase), 2);
+    assert_eq!(collections(&lab).await, ["other.books"]);
 }

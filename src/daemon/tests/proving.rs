@@ -194,8 +194,8 @@ async fn a_new_process_tells_what_the_one_before_has_found() {
     let mut record = drill_proof(&cluster, &policy()).await.unwrap().unwrap();
     assert!(record.since.unwrap().to_string().starts_with("2026-11-23T02:0"), "{record:?}");
     let at = "2026-11-23T04:30:00Z".parse().unwrap();
-    let (backup, outcome) = ("first".to_owned(), RunOutcome::Complete);
-    record.ended(DrillEnd { at, backup, outcome, rto_seconds: 2.5, detail: None });
+    let (backup, outcome) = ("first".to_owned(), RunOutcome::Partial);
+    record.ended(DrillEnd { at, backup, outcome, rto_seconds: 2.5, detail: None }, true);
     put_drill_proof(&cluster, &policy(), &record).await.unwrap();
     let reading = reading_proof(&cluster, &policy()).await.unwrap().unwrap();
     assert_eq!(reading.last.unwrap().outcome, RunOutcome::Failed);

@@ -10,9 +10,6 @@
 //! failure of the restore: no key is looked for, and the result says so. A file that is missing or
 //! damaged is a problem, and no key is looked for: nobody knows which have to be there.
 
-use std::collections::HashSet;
-use std::mem::discriminant;
-
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, stream};
 
@@ -22,11 +19,13 @@ use crate::job::{JobContext, JobError, JobResult};
 use crate::manifest::{
     CollectionContent, CollectionRecord, FileEntry, FileId, FileList, LogKind, SegmentFiles,
 };
-use crate::model::{ErrorKind, Namespace, PrimaryKey, PrimaryKeys};
+use crate::model::{ErrorKind, Namespace, PrimaryKey};
 use crate::plan::{KeyHistory, KeyRoom};
 use crate::schema::SchemaSummary;
 use crate::storage::{ObjectStoreExt, StoreErrorKind};
 use crate::transfer::Stage;
+
+use super::questions::{Differences, ask, questions};
 
 /// Milvus's hidden field of timestamps.
 const TIMESTAMPS: i64 = 1;
@@ -37,17 +36,8 @@ const READ_AT_ONCE: usize = 2;
 /// Questions that Milvus has at once.
 const ASKED_AT_ONCE: usize = 4;
 
-/// They take 2.3.5 0.2 s on two cores.
-const KEYS_PER_QUESTION: usize = 8192;
-
-/// Bytes of text in one question, so that its expression stays readable for Milvus.
-const BYTES_PER_QUESTION: usize = 256 << 10;
-
-/// Problems, and keys in a problem, that are told one by one.
+/// Problems that are told one by one.
 const TOLD: usize = 10;
-
-/// Characters of a key that are told.
-const SHOWN: usize = 60;
 
 /// How the keys of a restored collection compare with those of the backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,12 +50,15 @@ pub(super) struct KeyComparison {
     pub(super) whole: bool,
     /// What differs, in words, the first ten; empty if nothing does.
     pub(super) problems: Vec<String>,
+    /// Why they could not be compared, where this agent cannot read the files.
+    pub(super) unread: Option<String>,
 }
 
 impl KeyComparison {
     /// No key was looked for.
-    fn of_none(problems: Vec<String>) -> Self {
-        Self { live: 0, deleted: 0, whole: false, problems }
+    fn of_none(mut problems: Vec<String>, unread: Option<String>) -> Self {
+        problems.truncate(TOLD);
+        Self { live: 0, deleted: 0, whole: false, problems, unread }
     }
 }
 
@@ -118,14 +111,13 @@ async fn compare(
             }
             Err(Trouble::Unreadable(why)) => {
                 tracing::warn!(collection = %named, why, "its keys are not compared");
-                return Ok(KeyComparison::of_none(Vec::new()));
+                return Ok(KeyComparison::of_none(problems, Some(why)));
             }
             Err(Trouble::Damage(why)) => problems.push(why),
         }
     }
     if !problems.is_empty() {
-        problems.truncate(TOLD);
-        return Ok(KeyComparison::of_none(problems));
+        return Ok(KeyComparison::of_none(problems, None));
     }
     let expected = history.expected();
     let mut differences = Differences::default();
@@ -141,6 +133,7 @@ async fn compare(
         deleted: differences.deleted,
         whole: expected.whole,
         problems: differences.problems(),
+        unread: None,
     })
 }
 
@@ -279,119 +272,6 @@ async fn values<T: Send + 'static>(
         }
         Err(broken) => Err(Trouble::Damage(format!("{}: reading it broke off: {broken}", place()))),
     })
-}
-
-/// Keys to ask for at once, of one type, and whether each has to be there.
-type Question = Vec<(PrimaryKey, bool)>;
-
-fn questions(keys: Vec<(PrimaryKey, bool)>) -> Vec<Question> {
-    let (mut questions, mut question, mut bytes) = (Vec::new(), Question::new(), 0);
-    for (key, live) in keys {
-        let size = match &key {
-            PrimaryKey::Int64(_) => 0,
-            PrimaryKey::Text(text) => text.len(),
-        };
-        let alike = |(last, _): &(PrimaryKey, bool)| discriminant(last) == discriminant(&key);
-        let alike = question.last().is_none_or(alike);
-        let fits = question.len() < KEYS_PER_QUESTION && bytes + size <= BYTES_PER_QUESTION;
-        if !(alike && fits) {
-            questions.push(std::mem::take(&mut question));
-            bytes = 0;
-        }
-        bytes += size;
-        question.push((key, live));
-    }
-    if !question.is_empty() {
-        questions.push(question);
-    }
-    questions
-}
-
-/// Each key, whether it has to be there, and whether it is.
-async fn ask(
-    context: &JobContext,
-    (restored, field): (&Namespace, &str),
-    question: Question,
-) -> JobResult<Vec<(PrimaryKey, bool, bool)>> {
-    let (mut numbers, mut texts) = (Vec::new(), Vec::new());
-    for (key, _) in &question {
-        match key {
-            PrimaryKey::Int64(key) => numbers.push(*key),
-            PrimaryKey::Text(key) => texts.push(key.clone()),
-        }
-    }
-    let keys =
-        if texts.is_empty() { PrimaryKeys::Int64(numbers) } else { PrimaryKeys::Text(texts) };
-    let found = context.milvus.find_keys(restored, field, &keys).await?;
-    let found: HashSet<PrimaryKey> = found.into_iter().collect();
-    let there = |(key, live)| {
-        let is_there = found.contains(&key);
-        (key, live, is_there)
-    };
-    Ok(question.into_iter().map(there).collect())
-}
-
-/// What the answers come to.
-#[derive(Debug, Default)]
-struct Differences {
-    live: u64,
-    deleted: u64,
-    missing: Told,
-    undeleted: Told,
-}
-
-/// How many keys, and the first of them.
-#[derive(Debug, Default)]
-struct Told {
-    count: u64,
-    first: Vec<String>,
-}
-
-impl Told {
-    fn add(&mut self, key: &PrimaryKey) {
-        self.count += 1;
-        if self.first.len() < TOLD {
-            let text = key.to_string();
-            let mut shown: String = text.chars().take(SHOWN).collect();
-            if shown.len() < text.len() {
-                shown.push_str("...");
-            }
-            self.first.push(shown);
-        }
-    }
-
-    fn sentence(&self, one: &str, many: &str) -> Option<String> {
-        let first = self.first.join(", ");
-        match self.count {
-            0 => None,
-            1 => Some(format!("{one}: {first}")),
-            count if count > TOLD as u64 => Some(format!("{count} {many}, the first: {first}")),
-            count => Some(format!("{count} {many}: {first}")),
-        }
-    }
-}
-
-impl Differences {
-    fn add(&mut self, answer: Vec<(PrimaryKey, bool, bool)>) {
-        for (key, live, is_there) in answer {
-            if live {
-                self.live += 1;
-            } else {
-                self.deleted += 1;
-            }
-            match (live, is_there) {
-                (true, true) | (false, false) => {}
-                (true, false) => self.missing.add(&key),
-                (false, true) => self.undeleted.add(&key),
-            }
-        }
-    }
-
-    fn problems(&self) -> Vec<String> {
-        let missing = self.missing.sentence("a key is missing", "keys are missing");
-        let undeleted = self.undeleted.sentence("a deleted key is there", "deleted keys are there");
-        missing.into_iter().chain(undeleted).collect()
-    }
 }
 
 #[cfg(test)]

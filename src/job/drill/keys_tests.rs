@@ -150,7 +150,7 @@ fn context(
 
 fn equal() -> KeyComparison {
     // 30 keys were there; 0, 1, 2 and 28 are gone.
-    KeyComparison { live: 26, deleted: 4, whole: true, problems: Vec::new() }
+    KeyComparison { live: 26, deleted: 4, whole: true, problems: Vec::new(), unread: None }
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,7 +204,22 @@ async fn a_log_that_this_agent_cannot_read_is_no_failure() {
     let world = World::new(|key| key.to_string()).await;
     let log = world.file("insert_log", "/100/").await;
     world.repository.put(&log, "PAR1".into(), PutMode::Overwrite).await.unwrap();
-    assert_eq!(world.compare().await, KeyComparison::of_none(Vec::new()));
+    let found = world.compare().await;
+    assert!(found.unread.as_ref().unwrap().contains(log.as_str()), "{found:?}");
+    assert_eq!(found, KeyComparison::of_none(Vec::new(), found.unread.clone()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_damaged_before_it_is_told_all_the_same() {
+    let world = World::new(|key| key.to_string()).await;
+    let (missing, unread) =
+        (world.file("insert_log", "/100/").await, world.file("delta_log", "").await);
+    world.repository.delete(std::slice::from_ref(&missing)).await.unwrap();
+    world.repository.put(&unread, "PAR1".into(), PutMode::Overwrite).await.unwrap();
+    let found = world.compare().await;
+    assert!(found.unread.as_ref().unwrap().contains(unread.as_str()), "{found:?}");
+    assert_eq!(found.problems.len(), 1, "{found:?}");
+    assert!(found.problems[0].contains(missing.as_str()), "{found:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@
 //!
 //! A drill is in nobody's way. It has a lease of its own and takes none that a backup, a restore or
 //! another drill wants; a second lease, in the folder of the backup's cluster, keeps the backup
-//! there meanwhile.
+//! there meanwhile; without either of them it ends.
 //!
 //! # What is left when it is killed
 //!
@@ -39,6 +39,7 @@ mod collection;
 mod compare;
 mod keys;
 mod proof;
+mod questions;
 mod report;
 mod run;
 mod session;

@@ -31,8 +31,9 @@ pub(super) async fn remember(
         Err(error) => (of_error(error), 0.0, Some(error.chain())),
     };
     let name = backup.manifest.name.to_string();
+    let success = done.as_ref().is_ok_and(DrillReport::succeeded);
     let end = DrillEnd { at, backup: name, outcome, rto_seconds, detail };
-    let written = write(&backup.cluster, policy, (end, None)).await;
+    let written = write(&backup.cluster, policy, (end, success, None)).await;
     if let Err(error) = written {
         tracing::warn!(%policy, error = error.chain(), "how the drill ended cannot be written down");
     }
@@ -50,7 +51,7 @@ pub async fn drill_failed(
     let end = DrillEnd { at, backup, outcome, rto_seconds: 0.0, detail };
     let written = async {
         let (cluster, _) = own_cluster(context).boxed().await?;
-        write(&cluster, policy, (end, Some(started_at))).await
+        write(&cluster, policy, (end, false, Some(started_at))).await
     };
     if let Err(error) = written.await {
         tracing::warn!(%policy, error = error.chain(), "that the drill failed cannot be written down");
@@ -61,7 +62,7 @@ pub async fn drill_failed(
 async fn write(
     cluster: &Cluster,
     policy: &PolicyName,
-    (end, unless_since): (DrillEnd, Option<Timestamp>),
+    (end, success, unless_since): (DrillEnd, bool, Option<Timestamp>),
 ) -> JobResult<()> {
     let known = catalog::drill_proof(cluster, policy).await?;
     let mut proof = known.unwrap_or_else(DrillProof::none);
@@ -71,7 +72,7 @@ async fn write(
     if unless_since.is_some_and(is_known) {
         return Ok(());
     }
-    proof.ended(end);
+    proof.ended(end, success);
     Ok(catalog::put_drill_proof(cluster, policy, &proof).await?)
 }
 

@@ -104,6 +104,19 @@ impl DrillReport {
         self.collections.iter().any(|one| !one.problems.is_empty())
     }
 
+    /// Whether it proves that the backup comes back: all of it, or all that this Milvus would have
+    /// back as it was.
+    pub fn succeeded(&self) -> bool {
+        let any = |outcome| self.collections.iter().any(|one| one.outcome == outcome);
+        let passed = any(RunOutcome::Complete) && !any(RunOutcome::Failed);
+        self.outcome == RunOutcome::Complete || passed
+    }
+
+    /// The outcome that metrics tell: a success is `complete`.
+    pub fn told_outcome(&self) -> RunOutcome {
+        if self.succeeded() { RunOutcome::Complete } else { self.outcome }
+    }
+
     /// What was wrong: the first few, and how many more.
     pub fn failures(&self) -> Option<String> {
         let failed = self.collections.iter().flat_map(|one| {
@@ -161,20 +174,21 @@ mod tests {
 
     #[test]
     fn one_difference_fails_a_drill_and_what_is_missing_makes_it_partial() {
-        for (kinds, outcome, differs) in [
-            (&[][..], RunOutcome::Complete, false),
-            (&["good", "good"], RunOutcome::Complete, false),
-            (&["good", "failed"], RunOutcome::Partial, false),
-            (&["good", "absent"], RunOutcome::Partial, false),
-            (&["good", "skipped"], RunOutcome::Partial, false),
-            (&["skipped", "failed"], RunOutcome::Partial, false),
-            (&["skipped"], RunOutcome::Partial, false),
-            (&["failed", "failed"], RunOutcome::Failed, false),
-            (&["good", "differs"], RunOutcome::Failed, true),
+        for (kinds, outcome, differs, success) in [
+            (&[][..], RunOutcome::Complete, false, true),
+            (&["good", "good"], RunOutcome::Complete, false, true),
+            (&["good", "failed"], RunOutcome::Partial, false, false),
+            (&["good", "absent"], RunOutcome::Partial, false, false),
+            (&["good", "skipped"], RunOutcome::Partial, false, true),
+            (&["skipped", "failed"], RunOutcome::Partial, false, false),
+            (&["skipped"], RunOutcome::Partial, false, false),
+            (&["failed", "failed"], RunOutcome::Failed, false, false),
+            (&["good", "differs"], RunOutcome::Failed, true, false),
         ] {
             let all = kinds.iter().map(|kind| one(kind)).collect();
             let report = DrillReport::new("b".to_owned(), all, 1.0);
             assert_eq!((report.outcome, report.differs()), (outcome, differs), "{kinds:?}");
+            assert_eq!(report.succeeded(), success, "{kinds:?}");
         }
     }
 

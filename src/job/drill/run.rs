@@ -17,7 +17,7 @@ use crate::manifest::DrillLedger;
 use crate::metrics::LeaseScope;
 use crate::milvus::MilvusVersion;
 use crate::model::{BackupName, ClusterName, Namespace};
-use crate::plan::{RestorePlan, is_of_drill, plan_drill};
+use crate::plan::{RestorePlan, is_drill_id, is_of_drill, plan_drill};
 use crate::transfer::Stage;
 
 use super::clean::{clean_drills, collections, made_by_drills};
@@ -132,6 +132,8 @@ async fn run(
     let done = tokio::select! {
         () = context.cancel.cancelled() => Err(JobError::cancelled()),
         () = session.lease.lost().cancelled() => Err(session.lease.why_lost().into()),
+        // Without it the backup may be deleted, and what is missing then is no fault of it.
+        () = reading.lost().cancelled() => Err(reading.why_lost().into()),
         done = work(&session, &plan, &lossy).boxed() => done,
     };
     // The first failure is the one to tell; cleaning up goes on after it.
@@ -165,17 +167,22 @@ async fn plan(
     for database in of.into_iter().filter(|database| present.contains(*database)) {
         taken.extend(collections(context, database).await?);
     }
-    let id = loop {
-        let id = Uuid::new_v4().simple().to_string()[..8].to_owned();
-        if !taken.iter().any(|name| is_of_drill(name, &id)) {
-            break id;
-        }
-    };
+    let id = unused(|| Uuid::new_v4().simple().to_string()[..8].to_owned(), &taken);
     let plan = plan_drill(&backup.manifest, &id);
     let wanted = |name: &&String| !present.contains(*name) || shared.contains(*name);
     let databases = plan.databases.iter().filter(wanted).cloned().collect();
     let lossy = may_lose(backup, version, &plan).await?;
     Ok(Planned { id, plan, databases, lossy })
+}
+
+/// The first drawn id that a drill may have and that is in no name.
+fn unused(mut draw: impl FnMut() -> String, taken: &[String]) -> String {
+    loop {
+        let id = draw();
+        if is_drill_id(&id) && !taken.iter().any(|name| is_of_drill(name, &id)) {
+            return id;
+        }
+    }
 }
 
 /// Drills everything under a ledger, one collection after the other.
@@ -201,4 +208,16 @@ async fn work(
     }
     drilled.extend(plan.absent.iter().map(DrilledCollection::absent));
     Ok(drilled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unused;
+
+    #[test]
+    fn a_drill_takes_no_id_that_looks_like_a_date_or_is_in_use() {
+        let mut drawn = ["20240101", "0123abcd", "0123abce"].into_iter().map(str::to_owned);
+        let taken = ["films__drill_0123abcd".to_owned()];
+        assert_eq!(unused(|| drawn.next().unwrap(), &taken), "0123abce");
+    }
 }

@@ -6,9 +6,8 @@ use crate::catalog::{self, Cluster, Lease};
 use crate::job::JobResult;
 use crate::job::filling::Filling;
 use crate::manifest::DrillLedger;
-use crate::milvus::MilvusErrorKind;
 use crate::model::Namespace;
-use crate::plan::{RestorePlan, database_properties};
+use crate::plan::RestorePlan;
 
 use super::clean::{end, made_by_drills};
 
@@ -30,7 +29,7 @@ impl Session<'_> {
     pub(super) async fn make_databases(&self, plan: &RestorePlan) -> JobResult<()> {
         let wanted = self.ledger.lock().await.databases.clone();
         for database in wanted {
-            if self.make_database(plan, &database).await? {
+            if self.filling.make_database(plan, &database).await? {
                 continue;
             }
             let mut ledger = self.ledger.lock().await;
@@ -46,23 +45,9 @@ impl Session<'_> {
     /// Makes a database that another drill may just have dropped.
     pub(super) async fn remake_database(&self, plan: &RestorePlan, name: &str) -> JobResult<()> {
         if self.ledger.lock().await.databases.iter().any(|database| database == name) {
-            self.make_database(plan, name).await?;
+            self.filling.make_database(plan, name).await?;
         }
         Ok(())
-    }
-
-    /// Whether it was made now.
-    async fn make_database(&self, plan: &RestorePlan, database: &str) -> JobResult<bool> {
-        let filling = &self.filling;
-        let properties = if filling.version.dialect().database_properties {
-            database_properties(&filling.backup.manifest, plan, database)
-        } else {
-            Vec::new()
-        };
-        match filling.context.milvus.create_database(database, &properties).await {
-            Err(error) if error.kind() == MilvusErrorKind::AlreadyExists => Ok(false),
-            made => Ok(made.map(|()| true)?),
-        }
     }
 
     /// Leaves nothing behind.

@@ -1,10 +1,11 @@
-//! The empty collection, with its partitions and the very field ids that the files have.
+//! The empty collection, with its partitions and the very field ids that the files have; and its
+//! database.
 
 use std::collections::BTreeSet;
 
-use crate::milvus::CollectionSpec;
+use crate::milvus::{CollectionSpec, MilvusErrorKind};
 use crate::model::{ErrorKind, KeyValue};
-use crate::plan::CollectionRestore;
+use crate::plan::{CollectionRestore, RestorePlan, database_properties};
 use crate::schema::{SchemaError, SchemaSummary, rename_and_strip, split_added};
 
 use super::state::Filling;
@@ -13,6 +14,25 @@ use crate::job::{JobError, JobResult};
 /// The property that keeps Milvus from trying functions, which may need a model that is not
 /// reachable now.
 pub(in crate::job) const UNTRIED: &str = "disable_func_runtime_check";
+
+impl Filling<'_> {
+    /// Makes a database as it was. Whether it was made now, and not there already.
+    pub(in crate::job) async fn make_database(
+        &self,
+        plan: &RestorePlan,
+        database: &str,
+    ) -> JobResult<bool> {
+        let properties = if self.version.dialect().database_properties {
+            database_properties(&self.backup.manifest, plan, database)
+        } else {
+            Vec::new()
+        };
+        match self.context.milvus.create_database(database, &properties).await {
+            Err(error) if error.kind() == MilvusErrorKind::AlreadyExists => Ok(false),
+            made => Ok(made.map(|()| true)?),
+        }
+    }
+}
 
 /// Makes the empty collection with its partitions.
 pub(super) async fn create(filling: &Filling<'_>, collection: &CollectionRestore) -> JobResult<()> {

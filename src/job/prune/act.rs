@@ -6,13 +6,13 @@ use futures::FutureExt;
 
 use crate::catalog::{self, Cluster, Lease};
 use crate::manifest::{Attempt, Tombstone};
-use crate::model::{KeyPrefix, ObjectKey};
+use crate::model::{ErrorKind, KeyPrefix, ObjectKey};
 use crate::plan::{BackupFacts, Judgement, PruneFacts, Subject};
 use crate::storage::{ObjectStore, ObjectStoreExt};
 
 use super::report::StagingRoot;
 use crate::job::drill::{Cleaned, clean};
-use crate::job::{JobContext, JobResult};
+use crate::job::{JobContext, JobError, JobResult};
 
 /// Keys deleted at once.
 const BATCH: usize = 1000;
@@ -59,7 +59,11 @@ pub(super) async fn delete(
         },
         Subject::Drill(id) => {
             let store = staging.map(|root| &root.store);
-            Ok(match clean(context, (cluster, id), store).boxed().await? {
+            let cleaned = clean(context, (cluster, id), store).boxed().await;
+            // The lease that it lost is that drill's, and no reason to end the prune.
+            let lost = |error: &JobError| error.kind() == ErrorKind::Locked;
+            let told = |error| if lost(&error) { error.of_kind(ErrorKind::Failed) } else { error };
+            Ok(match cleaned.map_err(told)? {
                 Cleaned::Done { files: (files, bytes), dropped } => {
                     tracing::info!(drill = id, ?dropped, "cleaned up after an interrupted drill");
                     Deleted::Files(files, bytes)

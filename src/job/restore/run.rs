@@ -12,12 +12,12 @@ use crate::manifest::{Manifest, RestoreItem, RestoreLedger, RestoreStep};
 use crate::metrics::LeaseScope;
 use crate::model::{BackupName, ClusterName, ErrorKind};
 use crate::plan::{
-    Existing, RbacPlan, RestorePlan, RestoreProblem, RestoreRequest, TargetCollection,
-    check_request, database_properties, plan_restore, targets,
+    CollectionRestore, Existing, RbacPlan, RestorePlan, RestoreProblem, RestoreRequest,
+    TargetCollection, check_request, plan_restore, targets,
 };
 use crate::transfer::Stage;
 
-use super::collection::restore;
+use super::collection::{Restored, restore};
 use super::recover::{Recovered, recover};
 use super::reinserts::{self, LostReinserts};
 use super::session::{Session, Wanted};
@@ -303,7 +303,7 @@ async fn fill_all(session: &Session<'_>, plan: &RestorePlan) -> JobResult<Vec<Re
     let mut report = Vec::new();
     for collection in &plan.collections {
         context.progress.subject(&collection.to.to_string());
-        match restore(session, collection).await {
+        match restore_anywhere(session, plan, collection).await {
             Ok(restored) => report.push(RestoredCollection {
                 from: collection.from.to_string(),
                 to: collection.to.to_string(),
@@ -326,12 +326,30 @@ async fn make_databases(session: &Session<'_>, plan: &RestorePlan) -> JobResult<
     let milvus = &session.filling.context.milvus;
     let present: HashSet<String> = milvus.databases().await?.into_iter().collect();
     for database in plan.databases.iter().filter(|database| !present.contains(*database)) {
-        let properties = if session.filling.version.dialect().database_properties {
-            database_properties(&session.filling.backup.manifest, plan, database)
-        } else {
-            Vec::new()
-        };
-        milvus.create_database(database, &properties).await?;
+        session.filling.make_database(plan, database).await?;
     }
     Ok(())
+}
+
+/// Restores a collection. A drill drops the database that it made, if it is empty: where that was
+/// taken for being there already, it is made again.
+async fn restore_anywhere(
+    session: &Session<'_>,
+    plan: &RestorePlan,
+    collection: &CollectionRestore,
+) -> JobResult<Restored> {
+    let done = restore(session, collection).await;
+    let Err(error) = done else { return done };
+    if error.kind() != ErrorKind::NotFound {
+        return Err(error);
+    }
+    let database = &collection.to.database;
+    match session.filling.make_database(plan, database).await {
+        Ok(true) => restore(session, collection).boxed().await,
+        Ok(false) => Err(error),
+        Err(why) => {
+            tracing::debug!(database, why = why.chain(), "a database cannot be made again");
+            Err(error)
+        }
+    }
 }

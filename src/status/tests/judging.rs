@@ -210,6 +210,12 @@ fn what_proves_backups_and_what_lets_them_go_is_watched() {
     });
     assert_eq!(problem.kind, Trouble::DrillFailed);
     assert!(problem.message.contains("3 rows are missing"), "{}", problem.message);
+    let passed_over = problems(|facts| {
+        let last = Some((hours_ago(2), RunOutcome::Partial, Some("it has deletes".to_owned())));
+        let last_success = Some((hours_ago(2), "b".to_owned(), Duration::from_secs(9)));
+        backups(&mut facts.policies[0]).drill = Some(DrillRecord { last, last_success });
+    });
+    assert_eq!(passed_over, Vec::new());
 }
 
 #[test]

@@ -28,13 +28,16 @@ async fn a_reading_names_the_good_the_suspect_and_what_drills_have_shown() {
     let context = lab.context();
     let cluster = Repository::unopened(Arc::clone(&context.repository)).cluster(&context.cluster);
     let mut proof = DrillProof::none();
-    proof.ended(DrillEnd {
-        at: Timestamp::UNIX_EPOCH,
-        backup: "first".to_owned(),
-        outcome: RunOutcome::Complete,
-        rto_seconds: 12.5,
-        detail: None,
-    });
+    proof.ended(
+        DrillEnd {
+            at: Timestamp::UNIX_EPOCH,
+            backup: "first".to_owned(),
+            outcome: RunOutcome::Complete,
+            rto_seconds: 12.5,
+            detail: None,
+        },
+        true,
+    );
     put_drill_proof(&cluster, &nightly, &proof).await.expect("it is written");
 
     let found = look_over(&context, Sizes::Known).await.expect("the catalog");

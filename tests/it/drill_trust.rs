@@ -1,0 +1,97 @@
+//! What a drill says can be trusted, on fakes: what it does not see, it does not tell as seen, and
+//! what is no fault of the backup is not told as one.
+
+use std::time::Duration;
+
+use milvus_backup_agent::job::{
+    BackupRequest, Prune, RunOutcome, run_backup, run_prune, run_unlock,
+};
+use milvus_backup_agent::milvus::testing::ImportScript;
+use milvus_backup_agent::model::{ErrorKind, PolicyName};
+
+use crate::drill::{drill, index, lab, ledger, one, proof, put};
+use crate::support::{Lab, PARTITION, Process, Stop, collections, leases, namespace, request};
+
+const V2_2: &str = "v2.2.16";
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_ends_when_nothing_keeps_its_backup_any_more() {
+    let lab = lab().await;
+    lab.milvus.script_import(ImportScript::Hang);
+    let unlock = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let all = leases(&lab).await;
+        let name =
+            all.iter().find_map(|key| key.split('/').find(|name| name.starts_with("drill-first-")));
+        run_unlock(&lab.context(), name.unwrap(), "a test").await.unwrap();
+    };
+    let (ended, ()) = tokio::join!(drill(&lab, "first"), unlock);
+    let error = ended.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    assert!(error.to_string().contains("`drill-first-"), "{error}");
+    assert!(!collections(&lab).await.iter().any(|name| name.contains("__drill_")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn milvus_2_2_counts_keys_and_others_rows() {
+    for (version, rows, notes) in [("v2.3.5", 10, 0), (V2_2, 8, 1)] {
+        let mut lab = Lab::new();
+        lab.fill("films", 0..5).await;
+        lab.fill("films", 3..8).await;
+        index(&lab, "films").await;
+        lab.backup("first").await;
+        lab.replace_milvus(version);
+        let report = drill(&lab, "first").await.unwrap();
+        assert_eq!(report.outcome, RunOutcome::Complete, "{report:?}");
+        let films = one(&report, "films");
+        assert_eq!((films.rows, films.keys_checked), (rows, 8), "{films:?}");
+        assert_eq!(films.notes.len(), notes, "{films:?}");
+        assert!(films.notes.iter().all(|note| note.starts_with("10 rows")), "{films:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_milvus_2_2_would_lose_takes_nothing_from_what_came_back() {
+    let mut lab = Lab::new();
+    for name in ["films", "books"] {
+        lab.fill(name, 0..5).await;
+        index(&lab, name).await;
+    }
+    let policy = Some(PolicyName::new("nightly").unwrap());
+    lab.milvus.delete(&namespace("films"), PARTITION, ["1"]);
+    run_backup(&lab.context(), BackupRequest { policy, ..request("b") }).await.unwrap();
+    lab.replace_milvus(V2_2);
+    let report = drill(&lab, "b").await.unwrap();
+    assert_eq!((report.outcome, report.succeeded()), (RunOutcome::Partial, true), "{report:?}");
+    let proof = proof(&lab).await.unwrap();
+    let last = proof.last.unwrap();
+    assert_eq!(last.outcome, RunOutcome::Partial);
+    let detail = last.detail.as_ref().unwrap();
+    assert!(detail.contains("default.films: it has deletes"), "{detail}");
+    assert_eq!(proof.last_success, Some(last));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prune_goes_on_when_it_loses_the_lease_of_a_drill() {
+    let world = || async {
+        let lab = Lab::new();
+        lab.fill("films", 0..2).await;
+        lab.backup("first").await;
+        lab.fill("films__drill_0123abcd", 0..1).await;
+        put(&lab, &ledger(&lab, "http://fake:19530", &["films__drill_0123abcd"])).await;
+        lab
+    };
+    let (whole, lab) = (Process::immortal(), world().await);
+    run_prune(&whole.context(lab.context()), None, Prune::Apply).await.unwrap();
+    let mut lost = 0;
+    for calls in 0..whole.calls() {
+        let lab = world().await;
+        let process = Process::halted_before(calls, Stop::OneCall);
+        let context = process.context(lab.context());
+        let unlock = async { drop(run_unlock(&lab.context(), "drill-0123abcd", "a test").await) };
+        let (pruned, ()) = process.amid(run_prune(&context, None, Prune::Apply), unlock).await;
+        let report = pruned.unwrap_or_else(|error| panic!("before call {calls}: {error:?}"));
+        lost += report.errors.iter().filter(|error| error.contains("`drill-0123abcd`")).count();
+    }
+    assert!(lost > 0, "no prune lost it");
+}
