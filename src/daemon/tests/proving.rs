@@ -225,7 +225,8 @@ async fn what_a_clock_that_ran_ahead_has_written_is_not_told() {
     let at: Timestamp = "2031-01-01T00:00:00Z".parse().unwrap();
     let (backup, outcome) = ("first".to_owned(), RunOutcome::Complete);
     let mut record = DrillProof { since: Some(at), ..DrillProof::none() };
-    record.ended(DrillEnd { at, backup, outcome, rto_seconds: 2.5, detail: None });
+    let end = DrillEnd { at, backup, outcome, rto_seconds: 2.5, detail: None };
+    record.ended(end, outcome == RunOutcome::Complete);
     put_drill_proof(&cluster, &policy(), &record).await.unwrap();
     let mut reading = ReadingProof::none();
     reading.since = Some(at);
