@@ -393,3 +393,24 @@ async fn where_nothing_can_be_written_what_is_known_is_told_all_the_same() {
     assert_eq!((told[&old].reading.as_ref(), &told[&old].drill), (Some(&known), &None));
     assert_eq!((&told[&new].reading, &told[&new].drill), (&None, &None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn backups_of_other_policies_that_share_a_damaged_file_are_suspect_and_it_is_mended() {
+    let lab = Lab::new();
+    lab.fill("films", 0..5).await;
+    let context = lab.context();
+    backup(&lab, &context, ("nightly", "first"), Layout::Incremental).await;
+    backup(&lab, &context, ("hourly", "sharing"), Layout::Incremental).await;
+    backup(&lab, &context, ("hourly", "alone"), Layout::Standalone).await;
+    let file = files(&lab, "c1/_segments/").await.remove(0);
+    flip(&lab, &file).await;
+    let report = read(&lab, &context, 1).await;
+    assert_eq!(report.suspect, ["first", "sharing"]);
+    for (name, expected) in [("sharing", BackupState::Suspect), ("alone", BackupState::Complete)] {
+        assert_eq!(state(&context, name).await, expected, "{name}");
+    }
+    backup(&lab, &context, ("nightly", "next"), Layout::Incremental).await;
+    lab.clock.advance(DAY);
+    let report = read(&lab, &context, 1).await;
+    assert_eq!((report.outcome, report.damaged.len()), (RunOutcome::Complete, 0), "{report:?}");
+}
