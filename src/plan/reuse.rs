@@ -120,6 +120,19 @@ mod tests {
         }
     }
 
+    /// In a folder nothing but a verification shows that bytes are others.
+    #[test]
+    fn a_file_that_was_found_damaged_is_not_reused_but_mended() {
+        let file = SourceFile { id: ID, size: 10, source: "s".to_owned() };
+        let good = known("", Some((10, None)));
+        assert!(good.reusable(&file).is_some() && good.mends(&file).is_none());
+        let doubted = good.doubting([ID]);
+        assert!(doubted.reusable(&file).is_none());
+        assert_eq!(doubted.mends(&file).map(|entry| entry.log), Some(7));
+        let other = SourceFile { source: "other".to_owned(), ..file };
+        assert!(doubted.mends(&other).is_none(), "Milvus has another one");
+    }
+
     #[test]
     fn a_file_that_no_list_and_no_checkpoint_names_is_never_trusted() {
         let known = Known::new(&FileList::default(), [(ID, 10, None)]);
