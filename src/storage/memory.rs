@@ -66,6 +66,7 @@ impl MemoryStore {
             key: key.clone(),
             size: body.len() as u64,
             etag: Some(format!("{:016x}", crc_fast::checksum(CrcAlgorithm::Crc64Nvme, &body))),
+            opaque: false,
             modified: self.clock.now(),
         };
         content.objects.insert(key.as_str().to_owned(), Stored { meta: meta.clone(), body });

@@ -20,6 +20,9 @@ pub struct ObjectMeta {
     pub size: u64,
     /// The store's fingerprint of the content, without quotes; `None` for a folder.
     pub etag: Option<String>,
+    /// The store says that the fingerprint is no digest of the content, though it may look like
+    /// one. A list never says so.
+    pub opaque: bool,
     /// When it was last written, by the store's own clock. Head, get and list agree; what a
     /// write answers may be off by a second or two.
     pub modified: Timestamp,

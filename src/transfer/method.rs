@@ -122,7 +122,8 @@ impl Copy<'_> {
             return Err(self.resized(copy.size));
         }
         let etag = copy.etag.unwrap_or_default();
-        if !is_plain(&etag) || !is_plain(&self.item.source) || etag == self.item.source {
+        let comparable = is_plain(&etag) && is_plain(&self.item.source);
+        if !copy.opaque && (!comparable || etag == self.item.source) {
             return Ok(Copied::Written(self.entry(Some(etag), String::new())));
         }
         self.server_side.distrust();
@@ -137,7 +138,7 @@ impl Copy<'_> {
         let source = &self.item.source;
         let equal = ours.size == self.item.size && ours.etag.as_ref() == Some(source);
         // What was found damaged may well have the fingerprint of what it was.
-        if equal && is_plain(source) && self.item.mends.is_none() {
+        if equal && is_plain(source) && !ours.opaque && self.item.mends.is_none() {
             return Ok(Copied::Adopted(self.entry(ours.etag, String::new())));
         }
         self.compare().await

@@ -7,7 +7,8 @@
 //! Where one S3 server has both places and one credential reaches them, the server copies;
 //! else the bytes are streamed and summed. Milvus's files are never linked: a link would share
 //! the fate of its file; an export links the repository's own. What the server copied is compared by size, and by `ETag` where
-//! those of both sides are MD5s.
+//! those of both sides are MD5s. Where the store says that they are none, as with SSE-KMS, it is
+//! compared by its bytes, and the next files are streamed.
 //!
 //! # Order and crashes
 //!

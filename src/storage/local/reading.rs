@@ -24,7 +24,7 @@ pub(super) fn meta_of(key: ObjectKey, status: &Metadata) -> ObjectMeta {
     // Below one second by definition; a time that jiff cannot hold is as good as none.
     let nanoseconds = i32::try_from(status.mtime_nsec()).unwrap_or_default();
     let modified = Timestamp::new(status.mtime(), nanoseconds).unwrap_or(Timestamp::UNIX_EPOCH);
-    ObjectMeta { key, size: status.len(), etag: None, modified }
+    ObjectMeta { key, size: status.len(), etag: None, opaque: false, modified }
 }
 
 /// The object at `path`, unopened.

@@ -10,7 +10,7 @@ use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::types::ChecksumAlgorithm;
+use aws_sdk_s3::types::{ChecksumAlgorithm, ServerSideEncryption};
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -113,11 +113,11 @@ impl Bucket {
     pub(super) fn written(
         key: &ObjectKey,
         size: u64,
-        etag: String,
+        (etag, opaque): (String, bool),
         modified: Option<Timestamp>,
     ) -> ObjectMeta {
         let modified = modified.unwrap_or(Timestamp::UNIX_EPOCH);
-        ObjectMeta { key: key.clone(), size, etag: Some(etag), modified }
+        ObjectMeta { key: key.clone(), size, etag: Some(etag), opaque, modified }
     }
 }
 
@@ -132,7 +132,36 @@ pub(super) fn bare_etag(etag: &str) -> String {
     etag.trim_matches('"').to_owned()
 }
 
+/// Whether an `ETag` is no MD5 whatever it looks like, as the object is encrypted under a key of
+/// KMS or of a customer: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>. What
+/// is encrypted in a way that is not known here may be either.
+pub(super) fn is_opaque(with: Option<&ServerSideEncryption>, customer: Option<&str>) -> bool {
+    !matches!(with, None | Some(ServerSideEncryption::Aes256)) || customer.is_some()
+}
+
 /// Whole seconds, in which the headers and the listings of all servers agree.
 pub(super) fn timestamp(time: Option<&DateTime>) -> Timestamp {
     time.and_then(|time| Timestamp::from_second(time.secs()).ok()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::types::ServerSideEncryption;
+
+    use super::is_opaque;
+
+    #[test]
+    fn an_etag_is_an_md5_unless_its_object_is_encrypted_under_a_key() {
+        for (header, customer, opaque) in [
+            (None, None, false),
+            (Some("AES256"), None, false),
+            (Some("aws:kms"), None, true),
+            (Some("aws:kms:dsse"), None, true),
+            (Some("something:new"), None, true),
+            (None, Some("AES256"), true),
+        ] {
+            let with = header.map(ServerSideEncryption::from);
+            assert_eq!(is_opaque(with.as_ref(), customer), opaque, "{header:?} {customer:?}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::storage::{
     CopySource, ObjectMeta, S3Object, StoreError, StoreErrorKind, StoreOp, StoreResult,
 };
 
-use super::bucket::{Bucket, within};
+use super::bucket::{Bucket, is_opaque, within};
 use super::errors::failed;
 use super::reading::exists;
 use super::server_date::ServerDate;
@@ -97,7 +97,8 @@ async fn at_once(
     let answer = answer.map_err(|error| bucket.failed(StoreOp::Copy, to, &error))?;
     let result = answer.copy_object_result();
     let etag = bucket.etag(StoreOp::Copy, to, result.and_then(|result| result.e_tag()))?;
-    Ok(Bucket::written(to, size, etag, date.get()))
+    let opaque = is_opaque(answer.server_side_encryption(), answer.sse_customer_algorithm());
+    Ok(Bucket::written(to, size, (etag, opaque), date.get()))
 }
 
 async fn in_parts(

@@ -36,7 +36,8 @@ fn objects(bucket: &Bucket, page: &ListObjectsV2Output) -> Vec<StoreResult<Objec
             return Some(Err(bucket.error(StoreOp::List, &key, StoreErrorKind::Other, cause)));
         };
         let etag = object.e_tag().map(bare_etag);
-        Some(Ok(ObjectMeta { key, size, etag, modified: timestamp(object.last_modified()) }))
+        let modified = timestamp(object.last_modified());
+        Some(Ok(ObjectMeta { key, size, etag, opaque: false, modified }))
     };
     page.contents().iter().filter_map(meta).collect()
 }

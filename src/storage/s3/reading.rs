@@ -11,7 +11,7 @@ use crate::storage::{
     ByteStream, ObjectMeta, ObjectStream, StoreError, StoreErrorKind, StoreOp, StoreResult,
 };
 
-use super::bucket::{Bucket, bare_etag, timestamp};
+use super::bucket::{Bucket, bare_etag, is_opaque, timestamp};
 use super::errors::chain;
 
 /// Size and fingerprint of one object.
@@ -22,6 +22,7 @@ pub(super) async fn head(bucket: &Bucket, key: &ObjectKey) -> StoreResult<Object
         key: key.clone(),
         size: size(bucket, StoreOp::Head, key, found.content_length())?,
         etag: found.e_tag().map(bare_etag),
+        opaque: is_opaque(found.server_side_encryption(), found.sse_customer_algorithm()),
         modified: timestamp(found.last_modified()),
     })
 }
@@ -43,6 +44,7 @@ pub(super) async fn get(bucket: &Bucket, key: &ObjectKey) -> StoreResult<ObjectS
         key: key.clone(),
         size: size(bucket, StoreOp::Get, key, found.content_length())?,
         etag: found.e_tag().map(bare_etag),
+        opaque: is_opaque(found.server_side_encryption(), found.sse_customer_algorithm()),
         modified: timestamp(found.last_modified()),
     };
     let reading = Reading {

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::model::ObjectKey;
 use crate::storage::{ObjectMeta, StoreError, StoreErrorKind, StoreOp, StoreResult};
 
-use super::bucket::{Bucket, within};
+use super::bucket::{Bucket, is_opaque, within};
 use super::copying::Range;
 use super::reading::exists;
 use super::server_date::ServerDate;
@@ -250,7 +250,8 @@ impl Target {
             .interceptor(date.clone());
         let answer = request.send().await.map_err(|error| self.failed(&error))?;
         let etag = bucket.etag(self.op, &self.key, answer.e_tag())?;
-        Ok(Bucket::written(&self.key, size, etag, date.get()))
+        let opaque = is_opaque(answer.server_side_encryption(), None);
+        Ok(Bucket::written(&self.key, size, (etag, opaque), date.get()))
     }
 
     async fn abort(&self) {

@@ -9,7 +9,7 @@ use crate::storage::{
     ByteStream, ObjectMeta, PutMode, StoreError, StoreErrorKind, StoreOp, StoreResult,
 };
 
-use super::bucket::{Bucket, within};
+use super::bucket::{Bucket, is_opaque, within};
 use super::filling::{Filling, WrongLength};
 use super::reading::exists;
 use super::server_date::ServerDate;
@@ -38,7 +38,8 @@ pub(super) async fn put(
     let answer = request.send().await;
     let answer = answer.map_err(|error| bucket.failed(StoreOp::Put, key, &error))?;
     let etag = bucket.etag(StoreOp::Put, key, answer.e_tag())?;
-    Ok(Bucket::written(key, size, etag, date.get()))
+    let opaque = is_opaque(answer.server_side_encryption(), answer.sse_customer_algorithm());
+    Ok(Bucket::written(key, size, (etag, opaque), date.get()))
 }
 
 /// Writes an object of `size` bytes as they come.

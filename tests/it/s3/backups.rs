@@ -20,14 +20,14 @@ use crate::lab::moto;
 use crate::support::{Lab, assert_trees_whole, backup_name, request};
 
 /// A Milvus with files in bucket `one`, and a repository in bucket `two`.
-struct Buckets {
-    lab: Lab,
+pub(super) struct Buckets {
+    pub(super) lab: Lab,
     source: Arc<FaultyStore>,
-    repository: Arc<S3Store>,
+    pub(super) repository: Arc<S3Store>,
 }
 
 impl Buckets {
-    async fn at(address: &str, prefix: &str) -> Self {
+    pub(super) async fn at(address: &str, prefix: &str) -> Self {
         let source = open(&settings(address, "one", &format!("{prefix}/files")), SMALL).await;
         let source = Arc::new(FaultyStore::new(source));
         let lab = Lab::over(Arc::<FaultyStore>::clone(&source));
@@ -44,13 +44,13 @@ impl Buckets {
         self.source.fail(StoreOp::Get, "insert_log", kind, u32::MAX);
     }
 
-    async fn backup(&self, name: &str) -> BackupReport {
+    pub(super) async fn backup(&self, name: &str) -> BackupReport {
         let context = self.lab.context_over(Arc::<S3Store>::clone(&self.repository));
         run_backup(&context, request(name)).await.expect("a backup")
     }
 
     /// Damaged files, and how many could not be checked.
-    async fn verify(&self, name: &str) -> (Vec<String>, u64) {
+    pub(super) async fn verify(&self, name: &str) -> (Vec<String>, u64) {
         let context = self.lab.context_over(Arc::<S3Store>::clone(&self.repository));
         let verified = run_verify(&context, None, &backup_name(name), VerifyDepth::Content).await;
         let report = verified.expect("it is read");
@@ -59,7 +59,7 @@ impl Buckets {
     }
 
     /// A file of Milvus's, and where it lies in the repository.
-    async fn a_file(&self) -> (ObjectKey, ObjectKey) {
+    pub(super) async fn a_file(&self) -> (ObjectKey, ObjectKey) {
         let files = self.lab.source.list_all(&KeyPrefix::root()).await.expect("a list");
         let file = files.into_iter().find(|meta| meta.key.as_str().starts_with("insert_log/"));
         let file = file.expect("there are files").key;
@@ -72,7 +72,7 @@ fn reads(server: &FaultyServer) -> usize {
     server.count(&Method::GET, "/files/insert_log/")
 }
 
-fn copied(report: &BackupReport) -> (RunOutcome, u64) {
+pub(super) fn copied(report: &BackupReport) -> (RunOutcome, u64) {
     (report.outcome, report.files_copied)
 }
 

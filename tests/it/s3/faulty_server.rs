@@ -59,9 +59,23 @@ struct Scripted {
     fault: Fault,
 }
 
+/// What a server says of the objects of a bucket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Disguise {
+    /// As requests name it.
+    pub(super) bucket: &'static str,
+    /// What their `ETag`s are instead of MD5s.
+    pub(super) etag: fn(&str) -> String,
+    /// Only lists tell those: what is told of one object may come back as a condition.
+    pub(super) only_in_lists: bool,
+    /// How they are encrypted, as answers about one object tell it.
+    pub(super) encrypted: Option<&'static str>,
+}
+
 #[derive(Debug, Default)]
 struct Script {
     faults: Vec<Scripted>,
+    disguises: Vec<Disguise>,
     /// Every request: method, and path with query.
     log: Vec<String>,
     storm: Option<Storm>,
@@ -112,6 +126,11 @@ impl FaultyServer {
         faults.push(Scripted { method, contains, times, fault });
     }
 
+    /// From now on the objects of these buckets look other than they are.
+    pub(super) fn disguise(&self, disguises: &[Disguise]) {
+        self.script.lock().expect("no panic").disguises = disguises.to_vec();
+    }
+
     /// From now on one request of ten fails.
     pub(super) fn begin_storm(&self, seed: u64) {
         self.script.lock().expect("no panic").storm = Some(Storm::new(seed));
@@ -154,6 +173,11 @@ async fn answer(
     script: &Mutex<Script>,
     request: Request<Incoming>,
 ) -> io::Result<HttpResponse> {
+    let disguise = {
+        let script = script.lock().expect("no panic");
+        let bucket = request.uri().path().split('/').nth(1).unwrap_or_default();
+        script.disguises.iter().find(|disguise| disguise.bucket == bucket).copied()
+    };
     let fault = {
         let mut script = script.lock().expect("no panic");
         let path = request.uri().path_and_query().map_or("", |path| path.as_str()).to_owned();
@@ -198,8 +222,41 @@ async fn answer(
             }
             response
         }
-        None => pass(service, request).await,
+        None => match disguise {
+            Some(disguise) => disguised(pass(service, request).await, disguise).await,
+            None => pass(service, request).await,
+        },
     })
+}
+
+/// The same answer with other `ETag`s, in its header and in its XML.
+async fn disguised(response: HttpResponse, disguise: Disguise) -> HttpResponse {
+    let other = |etag: &str| {
+        let bare = etag.replace("&quot;", "").replace('"', "");
+        format!("\"{}\"", (disguise.etag)(&bare))
+    };
+    let (mut head, mut body) = response.into_parts();
+    let told = head.headers.get_mut("etag").filter(|_| !disguise.only_in_lists);
+    if let Some(etag) = told {
+        let text = other(etag.to_str().expect("an ETag is text"));
+        *etag = HeaderValue::from_str(&text).expect("an ETag is a header");
+    }
+    if let Some(with) = disguise.encrypted {
+        head.headers.insert("x-amz-server-side-encryption", HeaderValue::from_static(with));
+    }
+    if head.headers.get("content-type").is_none_or(|kind| kind != "application/xml") {
+        return Response::from_parts(head, body);
+    }
+    let whole = body.store_all_limited(usize::MAX).await.expect("a body");
+    let text = String::from_utf8(whole.to_vec()).expect("text");
+    let mut pieces = text.split("<ETag>");
+    let mut told = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (etag, rest) = piece.split_once("</ETag>").expect("an ETag ends");
+        told += &format!("<ETag>{}</ETag>{rest}", other(etag));
+    }
+    head.headers.remove("content-length");
+    Response::from_parts(head, Body::from(told))
 }
 
 /// s3s-fs looks for an object and writes it in two steps: writers go one by one.

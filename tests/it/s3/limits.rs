@@ -80,5 +80,5 @@ pub(super) fn stream_of(body: &Bytes) -> ObjectStream {
 
 pub(super) fn object(size: u64, body: ByteStream) -> ObjectStream {
     let (key, modified) = (key("source"), Timestamp::UNIX_EPOCH);
-    ObjectStream { meta: ObjectMeta { key, size, etag: None, modified }, body }
+    ObjectStream { meta: ObjectMeta { key, size, etag: None, opaque: false, modified }, body }
 }

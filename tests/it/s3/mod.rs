@@ -4,6 +4,7 @@
 mod backups;
 mod conformance;
 mod copies;
+mod encrypted;
 mod faults;
 pub(crate) mod faulty_server;
 mod limits;

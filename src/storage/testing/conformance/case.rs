@@ -69,7 +69,8 @@ impl Case {
         body: ByteStream,
     ) -> StoreResult<ObjectMeta> {
         let key = self.key("source");
-        let meta = ObjectMeta { key, size, etag: None, modified: Timestamp::UNIX_EPOCH };
+        let modified = Timestamp::UNIX_EPOCH;
+        let meta = ObjectMeta { key, size, etag: None, opaque: false, modified };
         self.store.put_stream(&self.key(name), size, ObjectStream { meta, body }).await
     }
 
