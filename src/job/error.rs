@@ -11,6 +11,12 @@ use crate::transfer::TransferError;
 /// The result of a workflow.
 pub type JobResult<T> = Result<T, JobError>;
 
+/// What to do where a name in the repository has other content than Milvus's file.
+const CONFLICT: &str = "either the repository's file has changed since it was written: \
+    `milvus-backup-agent verify NAME --depth content`, with the newest backup that holds the \
+    collection as NAME, tells, and then lets the next backup write the file again; or two Milvus \
+    clusters share a cluster name: set `milvus.cluster` apart";
+
 /// What failed, of what kind, why, and what to do. The source is the cause; `Display` never
 /// repeats it.
 #[derive(Debug, thiserror::Error)]
@@ -153,9 +159,9 @@ impl From<TransferError> for JobError {
             )
             .hint("free space, choose another repository, or lower `repository.local.min_free`")
             .caused_by(source),
-            TransferError::Conflict { .. } => Self::new(ErrorKind::Failed, error.to_string()).hint(
-                "two Milvus clusters seem to share a cluster name: set `milvus.cluster` apart",
-            ),
+            TransferError::Conflict { .. } => {
+                Self::new(ErrorKind::Failed, error.to_string()).hint(CONFLICT)
+            }
         }
     }
 }

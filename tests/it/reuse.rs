@@ -198,14 +198,20 @@ async fn a_copy_that_was_lost_is_copied_again() {
     assert_verifies(&lab, "first").await;
 }
 
-/// Changes a byte of a shared file, and lets a verification find that.
-async fn damaged(lab: &Lab) -> ObjectKey {
-    lab.backup("first").await;
+/// Changes a byte of a shared file.
+async fn flip(lab: &Lab) -> ObjectKey {
     let all = keys(&lab.repository).await;
     let file = key(all.iter().find(|key| key.contains("_segments")).expect("a file"));
     let mut bytes = lab.repository.get_bytes(&file).await.expect("it is there").to_vec();
     *bytes.last_mut().expect("it is not empty") ^= 1;
     lab.repository.put(&file, bytes.into(), PutMode::Overwrite).await.expect("it is written");
+    file
+}
+
+/// The same, and lets a verification find that.
+async fn damaged(lab: &Lab) -> ObjectKey {
+    lab.backup("first").await;
+    let file = flip(lab).await;
     let depth = VerifyDepth::Content;
     let found = run_verify(&lab.context(), None, &backup_name("first"), depth).await;
     assert_eq!(found.expect("it is read").damaged.len(), 1);
@@ -237,4 +243,31 @@ async fn a_damaged_file_that_milvus_has_no_more_as_it_was_is_in_no_new_backup() 
     assert!(error.to_string().contains("already holds other content"), "{error}");
     assert_eq!(lab.repository.get_bytes(&file).await.expect("it is there"), before);
     assert_eq!(state(&lab, "second").await, Some(BackupState::Failed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_changed_unseen_fails_a_backup_which_tells_the_way_out() {
+    let lab = lab().await;
+    lab.backup("first").await;
+    lab.fill("films", 5..6).await;
+    lab.backup("second").await;
+    // A store with fingerprints shows that it was written again.
+    let file = flip(&lab).await;
+    let error = run_backup(&lab.context(), request("third")).await.expect_err("a conflict");
+    assert!(error.to_string().contains(file.as_str()), "{error}");
+    let hint = error.remedy().expect("there is a way out");
+    for part in ["`milvus-backup-agent verify NAME --depth content`", "`milvus.cluster`"] {
+        assert!(hint.contains(part), "{hint}");
+    }
+    lab.later();
+    let depth = VerifyDepth::Content;
+    let found = run_verify(&lab.context(), None, &backup_name("second"), depth).await;
+    assert_eq!(found.expect("it is read").damaged.len(), 1);
+    let next = lab.backup("next").await;
+    assert_eq!((next.files_copied, next.files_reused), (1, 14));
+    for name in ["next", "second", "first"] {
+        assert_verifies(&lab, name).await;
+    }
+    assert_eq!(state(&lab, "second").await, Some(BackupState::Complete));
+    assert_eq!(lab.backup("last").await.files_reused, 15);
 }

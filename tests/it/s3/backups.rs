@@ -207,3 +207,24 @@ async fn a_file_that_vanishes_before_the_server_copies_it_is_planned_again() {
         assert_eq!(reads(&server) - before, 1, "to see which side it is");
     }
 }
+
+/// It has another ETag, so a backup meets it before any verification does.
+#[tokio::test]
+async fn a_copy_that_was_rewritten_is_mended_once_a_verification_has_told_of_it() {
+    let buckets = Buckets::at(moto::address(), "rewritten").await;
+    buckets.backup("a").await;
+    let (file, copy) = buckets.a_file().await;
+    let body = buckets.lab.source.get_bytes(&file).await.unwrap();
+    let other = Bytes::from(vec![b'x'; body.len()]);
+    buckets.repository.put(&copy, other, PutMode::Overwrite).await.unwrap();
+    let context = buckets.lab.context_over(Arc::<S3Store>::clone(&buckets.repository));
+    let error = run_backup(&context, request("b")).await.expect_err("it is another one");
+    assert!(error.remedy().unwrap().contains("verify NAME --depth content"), "{error:?}");
+    assert_eq!(buckets.verify("a").await.0.len(), 1);
+    assert_eq!(copied(&buckets.backup("c").await), (RunOutcome::Complete, 1));
+    assert_eq!(buckets.repository.get_bytes(&copy).await.unwrap(), body);
+    for name in ["a", "c"] {
+        assert_eq!(buckets.verify(name).await, (vec![], 0), "{name}");
+    }
+    assert_eq!(buckets.backup("d").await.files_reused, 5);
+}
