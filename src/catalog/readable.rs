@@ -42,6 +42,11 @@ impl Readable {
         Self { cluster, manifest, placement, lists, rbac }
     }
 
+    /// Whether milvus-backup wrote it.
+    pub fn is_foreign(&self) -> bool {
+        self.lists.is_some()
+    }
+
     /// Whether it is there and not hidden.
     pub async fn is_still_there(&self) -> CatalogResult<bool> {
         let (cluster, name) = (&self.cluster, &self.manifest.name);

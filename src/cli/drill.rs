@@ -28,8 +28,7 @@ pub(super) async fn run(
     let options = DrillOptions { backup: name, cluster };
     let report = job::run_drill(context, &staging, &options).await?;
     output.print(&report, || text(&report));
-    let status: ExitStatus =
-        if report.differs() { ErrorKind::Damaged.into() } else { report.outcome.into() };
+    let status = status(&report);
     let done = Done {
         backup: Some(report.name.clone()),
         detail: report.failures(),
@@ -37,6 +36,12 @@ pub(super) async fn run(
     };
     let (outcome, metered) = (Some(report.outcome), Some(report.told_outcome()));
     Ok(Ended { status, outcome, metered, figures: None, done: Some(done) })
+}
+
+/// What is damaged or differs is worse than what did not come back.
+fn status(report: &DrillReport) -> ExitStatus {
+    let is_bad = report.differs() || !report.damaged().is_empty();
+    if is_bad { ErrorKind::Damaged.into() } else { report.outcome.into() }
 }
 
 fn text(report: &DrillReport) -> String {
@@ -53,7 +58,11 @@ fn text(report: &DrillReport) -> String {
         ]
     });
     let header = ["collection", "rows", "keys looked for", "back after", "outcome", ""];
-    let verdict = if report.differs() { ", what came back differs" } else { "" };
+    let verdict = match (report.damaged().is_empty(), report.differs()) {
+        (false, _) => ", files of the backup are damaged",
+        (true, true) => ", what came back differs",
+        (true, false) => "",
+    };
     format!(
         "{}\ndrill of {}: {}{verdict}, everything back after {:.1} s, {:.1} s in all",
         table(&header, rows),
@@ -62,4 +71,43 @@ fn text(report: &DrillReport) -> String {
         report.rto_seconds,
         report.duration_seconds
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{status, text};
+    use crate::job::{DrillReport, DrilledCollection};
+    use crate::model::RunOutcome;
+
+    #[test]
+    fn what_differs_and_what_is_damaged_have_a_code_of_their_own() {
+        let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
+        for (problems, damaged, outcome, code, words) in [
+            (&[][..], &[][..], RunOutcome::Complete, 0, "b: complete, everything"),
+            (&[], &[], RunOutcome::Partial, 3, "b: partial, everything"),
+            (&["x"], &[], RunOutcome::Failed, 14, "failed, what came back differs, "),
+            (&[], &["k: y"], RunOutcome::Failed, 14, "failed, files of the backup are damaged, "),
+            (&[], &[], RunOutcome::Failed, 1, "b: failed, everything"),
+        ] {
+            let one = DrilledCollection {
+                database: "default".to_owned(),
+                name: "films".to_owned(),
+                rows: 1,
+                keys_checked: 1,
+                deleted_keys_checked: 0,
+                whole: true,
+                restore_seconds: 1.0,
+                problems: lines(problems),
+                damaged: lines(damaged),
+                outcome,
+                error: None,
+                notes: Vec::new(),
+            };
+            let (collections, name) = (vec![one], "b".to_owned());
+            let (rto_seconds, duration_seconds) = (1.0, 2.0);
+            let report = DrillReport { name, outcome, collections, rto_seconds, duration_seconds };
+            assert_eq!(status(&report).code(), code, "{report:?}");
+            assert!(text(&report).contains(words), "{words}: {}", text(&report));
+        }
+    }
 }

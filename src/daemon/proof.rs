@@ -113,6 +113,7 @@ mod tests {
             whole: true,
             restore_seconds: 1.0,
             problems: Vec::new(),
+            damaged: Vec::new(),
             outcome,
             error: None,
             notes: Vec::new(),

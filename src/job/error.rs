@@ -4,7 +4,7 @@ use std::error::Error;
 
 use crate::catalog::CatalogError;
 use crate::milvus::MilvusError;
-use crate::model::ErrorKind;
+use crate::model::{ErrorKind, ObjectKey};
 use crate::storage::StoreError;
 use crate::transfer::TransferError;
 
@@ -55,6 +55,16 @@ impl JobError {
         self
     }
 
+    /// Something of a backup that is not as it was written.
+    pub(super) fn damage(message: impl Into<String>, found: Damage) -> Self {
+        Self::new(ErrorKind::Damaged, message).caused_by(found)
+    }
+
+    /// What of the backup is not as it was written, if that is the reason.
+    pub(super) fn damaged(&self) -> Option<&Damage> {
+        self.source.as_ref().and_then(|source| source.downcast_ref())
+    }
+
     fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
@@ -97,6 +107,23 @@ impl JobError {
     pub fn chain(&self) -> String {
         let causes = self.causes().into_iter().map(|cause| format!(": {cause}"));
         causes.fold(self.message.clone(), |chain, cause| chain + &cause)
+    }
+}
+
+/// A file or list of a backup that is not as it was written.
+#[derive(Debug, thiserror::Error)]
+#[error("{how}")]
+pub(super) struct Damage {
+    /// Where it lies.
+    pub(super) key: ObjectKey,
+    /// How that shows.
+    pub(super) how: String,
+}
+
+impl Damage {
+    /// Both, as a verification tells them.
+    pub(super) fn line(&self) -> String {
+        format!("{}: {}", self.key, self.how)
     }
 }
 

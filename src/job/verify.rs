@@ -64,33 +64,51 @@ async fn remember(
     report: &VerifyReport,
 ) {
     let bad = report.missing.len() + report.damaged.len();
-    let written = match (bad, report.depth) {
-        (0, VerifyDepth::Content) => catalog::lift_doubt(cluster, lease, name).await,
-        (0, VerifyDepth::Manifest | VerifyDepth::Size) => return,
-        (bad, _) => {
-            let (at, by) = (context.clock.now(), catalog::this_process().host);
-            let first = report.missing.iter().chain(&report.damaged).next();
-            let reason = suspicion(bad, first.map(String::as_str).unwrap_or_default());
-            // `KEY: why` of what is damaged; what is missing is copied anew in any case.
-            let place = |line: &String| {
-                let key = line.split_once(": ").map_or(line.as_str(), |(key, _)| key);
-                cluster.layout.shared_file(key)
-            };
-            let files: Vec<FileId> = report.damaged.iter().filter_map(place).collect();
-            let doubt = Doubt { version: 1, at, by, reason, files: Vec::new() }.with_files(files);
-            catalog::put_doubt(cluster, lease, (name, &doubt)).await
+    match (bad, report.depth) {
+        (0, VerifyDepth::Content) => {
+            if let Err(error) = catalog::lift_doubt(cluster, lease, name).await {
+                tracing::warn!(%name, %error, "that it is good cannot be written down");
+            }
         }
-    };
-    if let Err(error) = written {
-        tracing::warn!(%name, %error, "what the verification found cannot be written down");
+        (0, VerifyDepth::Manifest | VerifyDepth::Size) => {}
+        (_, _) => {
+            let found = (VERIFICATION, report.missing.as_slice(), report.damaged.as_slice());
+            doubt(context, (cluster, lease), name, found).await;
+        }
     }
 }
 
+/// Writes down who found what of a backup missing, and what damaged, as `KEY: why`.
+pub(super) async fn doubt(
+    context: &JobContext,
+    (cluster, lease): (&Cluster, &Lease),
+    name: &BackupName,
+    (who, missing, damaged): (&str, &[String], &[String]),
+) {
+    let (at, by) = (context.clock.now(), catalog::this_process().host);
+    let first = missing.iter().chain(damaged).next();
+    let first = first.map(String::as_str).unwrap_or_default();
+    let reason = suspicion(who, missing.len() + damaged.len(), first);
+    // What is missing is copied anew in any case.
+    let place = |line: &String| {
+        let key = line.split_once(": ").map_or(line.as_str(), |(key, _)| key);
+        cluster.layout.shared_file(key)
+    };
+    let files: Vec<FileId> = damaged.iter().filter_map(place).collect();
+    let doubt = Doubt { version: 1, at, by, reason, files: Vec::new() }.with_files(files);
+    if let Err(error) = catalog::put_doubt(cluster, lease, (name, &doubt)).await {
+        tracing::warn!(%name, %error, "what {who} found cannot be written down");
+    }
+}
+
+/// Who finds damage by reading.
+pub(super) const VERIFICATION: &str = "a verification";
+
 /// Why a backup is suspect that has damage in so many places.
-pub(super) fn suspicion(places: usize, first: &str) -> String {
+pub(super) fn suspicion(who: &str, places: usize, first: &str) -> String {
     match places {
-        1 => format!("a verification found damage: {first}"),
-        _ => format!("a verification found damage in {places} places, the first: {first}"),
+        1 => format!("{who} found damage: {first}"),
+        _ => format!("{who} found damage in {places} places, the first: {first}"),
     }
 }
 

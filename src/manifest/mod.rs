@@ -21,7 +21,7 @@
 //! <root>/<cluster>/<backup>/checkpoint_own.jsonl.zst the same of a standalone backup's own files
 //! <root>/<cluster>/<backup>/rbac.json            users with password hashes, roles and grants, if asked for
 //! <root>/<cluster>/<backup>/manifest.json        makes the backup exist
-//! <root>/<cluster>/<backup>/doubt.json           a verification found something wrong with it
+//! <root>/<cluster>/<backup>/doubt.json           a verification or a drill found something wrong with it
 //! <root>/<cluster>/<backup>/pin.json             keeps it, whatever the rules say
 //! <root>/<cluster>/<backup>/tombstone.json       hides it again
 //! <root>/<cluster>/<backup>/meta/*.json          layout standalone only: milvus-backup's documents

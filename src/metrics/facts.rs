@@ -107,7 +107,7 @@ pub struct PolicyCatalog {
     pub newest_restorable: Option<Timestamp>,
     /// Backups that are pinned.
     pub pinned: u64,
-    /// Backups in which a verification found damage.
+    /// Backups in which a verification or a drill found damage.
     pub damaged: u64,
     /// The newest complete backup.
     pub newest_complete: Option<BackupFigures>,

@@ -216,7 +216,7 @@ families! {
     backups: Gauge[policy, state];
     /// Backups that are pinned, whatever their state.
     pinned_backups: Gauge[policy];
-    /// Backups that were committed and in which a verification has found damage since.
+    /// Backups that were committed and in which a verification or a drill has found damage since.
     damaged_backups: Gauge[policy];
     /// The moment of the oldest backup that can be restored.
     oldest_restorable_timestamp_seconds: Gauge[policy];

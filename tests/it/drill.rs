@@ -18,7 +18,7 @@ use milvus_backup_agent::milvus::testing::{ImportScript, SchemaDraft, Spoil};
 use milvus_backup_agent::milvus::{IndexDescription, KeyValue, LoadState, MilvusApi};
 use milvus_backup_agent::model::{ClusterName, ErrorKind, ObjectKey, PolicyName};
 use milvus_backup_agent::plan::Verdict;
-use milvus_backup_agent::storage::{ObjectStore, PutMode};
+use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, PutMode};
 
 use crate::support::{
     Lab, PARTITION, Process, Stop, backup_name, collections, keys, leases, ledgers, namespace,
@@ -156,12 +156,14 @@ async fn a_damaged_file_is_found() {
     let all = keys(&lab.repository).await;
     let file = all.iter().find(|key| key.contains(&folder)).unwrap();
     let key = ObjectKey::new(file.clone()).unwrap();
+    let size = lab.repository.get_bytes(&key).await.unwrap().len();
     let damaged = Bytes::from_static(b"damaged");
     lab.repository.put(&key, damaged, PutMode::Overwrite).await.unwrap();
     let report = drill(&lab, "first").await.unwrap();
-    assert_eq!(report.outcome, RunOutcome::Partial, "{report:?}");
+    assert_eq!(report.outcome, RunOutcome::Failed, "{report:?}");
     let books = one(&report, "books");
     assert!(books.error.as_ref().unwrap().contains("not what was written"), "{books:?}");
+    assert_eq!(report.damaged(), [format!("{file}: it has 7 bytes, {size} were written")]);
     assert_eq!(left(&lab).await, [""; 0]);
 }
 

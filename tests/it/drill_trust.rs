@@ -3,14 +3,20 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use milvus_backup_agent::catalog::BackupState;
 use milvus_backup_agent::job::{
-    BackupRequest, Prune, RunOutcome, run_backup, run_prune, run_unlock,
+    BackupRequest, Prune, RunOutcome, Sizes, run_backup, run_drill, run_list, run_prune, run_unlock,
 };
 use milvus_backup_agent::milvus::testing::ImportScript;
-use milvus_backup_agent::model::{ErrorKind, PolicyName};
+use milvus_backup_agent::model::{ClusterName, ErrorKind, ObjectKey, PolicyName};
+use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, PutMode};
 
-use crate::drill::{drill, index, lab, ledger, one, proof, put};
-use crate::support::{Lab, PARTITION, Process, Stop, collections, leases, namespace, request};
+use crate::drill::{drill, drill_of, index, lab, ledger, left, one, proof, put};
+use crate::support::{
+    Lab, PARTITION, Process, Stop, assert_verifies, collections, keys, leases, namespace, request,
+    state,
+};
 
 const V2_2: &str = "v2.2.16";
 
@@ -30,6 +36,64 @@ async fn a_drill_ends_when_nothing_keeps_its_backup_any_more() {
     assert_eq!(error.kind(), ErrorKind::Locked);
     assert!(error.to_string().contains("`drill-first-"), "{error}");
     assert!(!collections(&lab).await.iter().any(|name| name.contains("__drill_")));
+}
+
+/// As a verification does, and as with one the next backup mends it.
+#[tokio::test(start_paused = true)]
+async fn a_drill_that_finds_damage_makes_its_backup_suspect() {
+    for how in ["flipped", "missing", "list"] {
+        let lab = lab().await;
+        let books = lab.milvus.collection_id(&namespace("other.books"));
+        let folder = match how {
+            "list" => "/_lists/".to_owned(),
+            _ => format!("/_segments/insert_log/{books}/"),
+        };
+        let all = keys(&lab.repository).await;
+        let bad = all.iter().find(|key| key.contains(&folder)).unwrap();
+        let key = ObjectKey::new(bad.clone()).unwrap();
+        let good = lab.repository.get_bytes(&key).await.unwrap();
+        if how == "missing" {
+            lab.repository.delete(std::slice::from_ref(&key)).await.unwrap();
+        } else {
+            let mut body = good.to_vec();
+            *body.last_mut().unwrap() ^= 1;
+            lab.repository.put(&key, Bytes::from(body), PutMode::Overwrite).await.unwrap();
+        }
+        let report = drill(&lab, "first").await.unwrap();
+        assert_eq!((report.outcome, report.differs()), (RunOutcome::Failed, false), "{report:?}");
+        let [line] = report.damaged().try_into().unwrap();
+        assert!(line.starts_with(&format!("{bad}: ")), "{how}: {line}");
+        let others = report.collections.iter().filter(|one| one.outcome == RunOutcome::Complete);
+        assert_eq!((others.count(), left(&lab).await), (2, vec![]), "{how}: {report:?}");
+        let rows = run_list(&lab.context(), Sizes::Known).await.unwrap();
+        let reason = rows[0].reasons.join("; ");
+        assert_eq!(rows[0].state, BackupState::Suspect, "{how}: {reason}");
+        assert!(reason.starts_with(&format!("a drill found damage: {line}")), "{reason}");
+
+        lab.later();
+        lab.backup("next").await;
+        assert_eq!(lab.repository.get_bytes(&key).await.unwrap(), good, "{how}");
+        assert_verifies(&lab, "first").await;
+        assert_eq!(state(&lab, "first").await, Some(BackupState::Complete), "{how}");
+        assert_eq!(drill(&lab, "first").await.unwrap().outcome, RunOutcome::Complete, "{how}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_says_nothing_of_the_backups_of_other_clusters() {
+    let lab = lab().await;
+    let all = keys(&lab.repository).await;
+    let bad = all.iter().find(|key| key.contains("/_segments/insert_log")).unwrap();
+    let empty = Bytes::new();
+    lab.repository
+        .put(&ObjectKey::new(bad.clone()).unwrap(), empty, PutMode::Overwrite)
+        .await
+        .unwrap();
+    let mut elsewhere = lab.context();
+    elsewhere.cluster = ClusterName::new("c2").unwrap();
+    let report = run_drill(&elsewhere, &lab.staging(), &drill_of("first")).await.unwrap();
+    assert_eq!(report.damaged().len(), 1, "{report:?}");
+    assert_eq!(state(&lab, "first").await, Some(BackupState::Complete));
 }
 
 #[tokio::test(start_paused = true)]

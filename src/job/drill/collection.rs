@@ -2,7 +2,9 @@
 
 use tokio::time::Instant;
 
+use crate::job::error::Damage;
 use crate::job::filling::{Filled, ends_run, fill, index, load};
+use crate::job::verify::load_list;
 use crate::job::{JobError, JobResult, RunOutcome};
 use crate::manifest::{Boundary, CollectionContent};
 use crate::model::{ErrorKind, LoadState};
@@ -11,6 +13,7 @@ use crate::schema::SchemaSummary;
 
 use super::compare::compare;
 use super::keys::compare_keys;
+use super::proof::doubt;
 use super::report::DrilledCollection;
 use super::session::Session;
 
@@ -38,6 +41,9 @@ pub(super) async fn drill(
         Err(error) if ends_run(&error) => return Err(error),
         done => done,
     };
+    if let Some(found) = done.as_ref().err().and_then(JobError::damaged) {
+        doubt(session, found).await;
+    }
     session.filling.context.milvus.drop_collection(&collection.restoring).await?;
     *session.made.lock().await = None;
     Ok(done)
@@ -48,6 +54,10 @@ async fn restore_and_compare(
     collection: &CollectionRestore,
 ) -> JobResult<DrilledCollection> {
     let (filling, content) = (&session.filling, &collection.content);
+    if let Err(how) = load_list(&filling.backup, &content.list).await? {
+        let key = filling.backup.cluster.layout.list(&content.list);
+        return Err(JobError::damage("its list is not what was written", Damage { key, how }));
+    }
     let begun = Instant::now();
     let filled = fill(filling, collection).await?;
     index(filling, collection).await?;
@@ -71,6 +81,7 @@ async fn restore_and_compare(
         whole: false,
         restore_seconds,
         problems,
+        damaged: Vec::new(),
         outcome: RunOutcome::Complete,
         error: None,
         notes: filled.notes,

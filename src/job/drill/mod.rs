@@ -10,6 +10,9 @@
 //! another drill wants; a second lease, in the folder of the backup's cluster, keeps the backup
 //! there meanwhile; without either of them it ends.
 //!
+//! Every file is read and compared before Milvus has it. What is not as it was written costs its
+//! collection, and makes the backup suspect at once, under the lease that keeps it.
+//!
 //! # What is left when it is killed
 //!
 //! `_drills/<id>.json` says what a drill makes before it makes anything. A later drill, the agent

@@ -4,18 +4,33 @@ use futures::FutureExt;
 use jiff::Timestamp;
 
 use crate::catalog::{self, Cluster, Readable};
+use crate::job::error::Damage;
+use crate::job::filling::Filling;
 use crate::job::prune::own_cluster;
-use crate::job::{JobContext, JobError, JobResult, RunOutcome};
+use crate::job::{JobContext, JobError, JobResult, RunOutcome, verify};
 use crate::manifest::{DrillEnd, DrillProof};
 use crate::model::{BackupName, ErrorKind, PolicyName};
 
 use super::report::DrillReport;
+use super::session::Session;
 
 /// The policy that a backup proves something of: none of another cluster's.
 pub(super) fn policy_of(context: &JobContext, backup: &Readable) -> Option<PolicyName> {
     let own = backup.cluster.name == context.cluster;
     let policy = Some(backup.manifest.policy.as_str()).filter(|_| own)?;
     PolicyName::new(policy).ok()
+}
+
+/// Lets the backup count for nothing any more, as a verification does that finds the same. Of
+/// another cluster's, and of milvus-backup's, it is only told.
+pub(super) async fn doubt(session: &Session<'_>, found: &Damage) {
+    let Filling { context, backup, .. } = &session.filling;
+    if backup.is_foreign() || backup.cluster.name != context.cluster {
+        return;
+    }
+    let (at, name) = ((&backup.cluster, session.reading), &backup.manifest.name);
+    let damaged = [found.line()];
+    verify::doubt(context, at, name, ("a drill", &[], &damaged)).boxed().await;
 }
 
 /// Writes down how a drill of a policy's backup ended. A proof that cannot be written is the next

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::job::error::Damage;
 use crate::job::{JobError, RunOutcome};
 use crate::model::Namespace;
 
@@ -24,6 +25,8 @@ pub struct DrilledCollection {
     pub restore_seconds: f64,
     /// What was not as in the backup.
     pub problems: Vec<String>,
+    /// What of the backup was not as it was written, the first of it: then nothing was restored.
+    pub damaged: Vec<String>,
     /// `complete`; `failed` where it could not be restored or differs; `skipped` where this Milvus
     /// cannot have it back.
     pub outcome: RunOutcome,
@@ -45,6 +48,7 @@ impl DrilledCollection {
             whole: false,
             restore_seconds: 0.0,
             problems: Vec::new(),
+            damaged: Vec::new(),
             outcome,
             error: Some(why),
             notes: Vec::new(),
@@ -54,9 +58,10 @@ impl DrilledCollection {
     /// One that could not be restored.
     pub(super) fn failed(from: &Namespace, error: &JobError) -> Self {
         let hint = error.remedy().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let damaged = error.damaged().map(Damage::line).into_iter().collect();
         let error = format!("{}{hint}", error.chain());
         tracing::warn!(collection = %from, %error, "a collection does not come back");
-        Self::none(from, RunOutcome::Failed, error)
+        Self { damaged, ..Self::none(from, RunOutcome::Failed, error) }
     }
 
     /// One that the backup does not have.
@@ -75,7 +80,8 @@ impl DrilledCollection {
 pub struct DrillReport {
     /// The backup's name.
     pub name: String,
-    /// `failed` if anything differs, or nothing came back; `partial` if some of it did not.
+    /// `failed` if anything differs or is damaged, or nothing came back; `partial` if some of it
+    /// did not.
     pub outcome: RunOutcome,
     /// Every collection of the backup.
     pub collections: Vec<DrilledCollection>,
@@ -102,6 +108,11 @@ impl DrillReport {
     /// Whether anything came back other than it was.
     pub fn differs(&self) -> bool {
         self.collections.iter().any(|one| !one.problems.is_empty())
+    }
+
+    /// What of the backup is not as it was written.
+    pub fn damaged(&self) -> Vec<String> {
+        self.collections.iter().flat_map(|one| one.damaged.iter().cloned()).collect()
     }
 
     /// Whether it proves that the backup comes back: all of it, or all that this Milvus would have
@@ -137,7 +148,7 @@ impl DrillReport {
 
 fn outcome(all: &[DrilledCollection]) -> RunOutcome {
     let are = |outcome: RunOutcome| all.iter().filter(move |one| one.outcome == outcome).count();
-    let differs = all.iter().any(|one| !one.problems.is_empty());
+    let differs = all.iter().any(|one| !one.problems.is_empty() || !one.damaged.is_empty());
     if are(RunOutcome::Complete) == all.len() {
         RunOutcome::Complete
     } else if differs || are(RunOutcome::Failed) == all.len() {
@@ -150,8 +161,9 @@ fn outcome(all: &[DrilledCollection]) -> RunOutcome {
 #[cfg(test)]
 mod tests {
     use super::{DrillReport, DrilledCollection};
+    use crate::job::error::Damage;
     use crate::job::{JobError, RunOutcome};
-    use crate::model::{ErrorKind, Namespace};
+    use crate::model::{ErrorKind, Namespace, ObjectKey};
 
     fn one(kind: &str) -> DrilledCollection {
         let from = Namespace::new("default", kind);
@@ -167,6 +179,11 @@ mod tests {
                 ..good
             },
             "skipped" => DrilledCollection::skipped(&from, "2.2"),
+            "damaged" => {
+                let key = ObjectKey::new("c/_segments/x").unwrap();
+                let found = Damage { key, how: "it has 1 byte".to_owned() };
+                DrilledCollection::failed(&from, &JobError::damage("no", found))
+            }
             "failed" => DrilledCollection::failed(&from, &JobError::new(ErrorKind::Failed, "no")),
             _ => DrilledCollection::absent(&(from, "it was dropped".to_owned())),
         }
@@ -184,11 +201,15 @@ mod tests {
             (&["skipped"], RunOutcome::Partial, false, false),
             (&["failed", "failed"], RunOutcome::Failed, false, false),
             (&["good", "differs"], RunOutcome::Failed, true, false),
+            (&["good", "damaged"], RunOutcome::Failed, false, false),
         ] {
             let all = kinds.iter().map(|kind| one(kind)).collect();
             let report = DrillReport::new("b".to_owned(), all, 1.0);
             assert_eq!((report.outcome, report.differs()), (outcome, differs), "{kinds:?}");
             assert_eq!(report.succeeded(), success, "{kinds:?}");
+            let damaged = report.damaged();
+            assert_eq!(damaged.len(), kinds.iter().filter(|kind| **kind == "damaged").count());
+            assert!(damaged.iter().all(|line| line == "c/_segments/x: it has 1 byte"));
         }
     }
 

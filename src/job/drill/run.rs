@@ -128,7 +128,7 @@ async fn run(
         emptied: false,
     };
     let (ledger, made) = (Mutex::new(ledger), Mutex::default());
-    let session = Session { filling, cluster, lease, ledger, made };
+    let session = Session { filling, cluster, lease, reading, ledger, made };
     let done = tokio::select! {
         () = context.cancel.cancelled() => Err(JobError::cancelled()),
         () = session.lease.lost().cancelled() => Err(session.lease.why_lost().into()),

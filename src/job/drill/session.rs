@@ -18,6 +18,8 @@ pub(super) struct Session<'a> {
     pub(super) cluster: Cluster,
     /// Alive as long as the drill is.
     pub(super) lease: Lease,
+    /// Keeps the backup, in the cluster that it is of.
+    pub(super) reading: &'a Lease,
     pub(super) ledger: Mutex<DrillLedger>,
     /// The collection that is there now.
     pub(super) made: Mutex<Option<Namespace>>,

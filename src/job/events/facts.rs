@@ -46,6 +46,8 @@ enum Figures {
         rows: u64,
         rto_seconds: f64,
         differs: bool,
+        damaged_count: usize,
+        damaged: Vec<String>,
         collections_count: usize,
         collections: Vec<Drilled>,
     },
@@ -110,6 +112,7 @@ impl EventFacts {
         match &self.0 {
             Figures::Prune { refused: Some(_), .. } => Some(ErrorKind::Refused),
             Figures::Drill { differs: true, .. }
+            | Figures::Drill { damaged_count: 1.., .. }
             | Figures::Verify { missing_count: 1.., .. }
             | Figures::Verify { damaged_count: 1.., .. } => Some(ErrorKind::Damaged),
             Figures::Backup { .. }
@@ -166,10 +169,13 @@ impl From<&PruneReport> for EventFacts {
 impl From<&DrillReport> for EventFacts {
     fn from(report: &DrillReport) -> Self {
         let failed = |one: &DrilledCollection| one.outcome != RunOutcome::Complete;
+        let damaged = report.damaged();
         Self(Figures::Drill {
             rows: report.collections.iter().map(|one| one.rows).sum(),
             rto_seconds: report.rto_seconds,
             differs: report.differs(),
+            damaged_count: damaged.len(),
+            damaged: texts(&damaged),
             collections_count: report.collections.len(),
             collections: cut(&report.collections, failed, |one| Drilled {
                 database: one.database.clone(),

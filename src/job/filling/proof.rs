@@ -4,9 +4,9 @@
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::catalog::Readable;
+use crate::job::error::Damage;
 use crate::job::{JobContext, JobError, JobResult};
 use crate::manifest::{FileEntry, FileId};
-use crate::model::ErrorKind;
 use crate::storage::StoreErrorKind;
 use crate::transfer::{Content, check_content, retrying};
 
@@ -20,13 +20,14 @@ pub(super) async fn prove(
     let (key, store) = (backup.key(&id), backup.cluster.repository.store());
     let read = || async { check_content(store.get(&key).await?, entry).await };
     let place = backup.place(&id);
-    let message = match retrying(retries, read).await {
-        Ok(Content::Other(how)) => format!("`{place}` is not what was written: {how}"),
+    let how = match retrying(retries, read).await {
+        Ok(Content::Other(how)) => how,
         Ok(Content::Same | Content::Unchecked) => return Ok(()),
-        Err(error) if error.kind() == StoreErrorKind::NotFound => format!("`{place}` is missing"),
+        Err(error) if error.kind() == StoreErrorKind::NotFound => "it is missing".to_owned(),
         Err(error) => return Err(error.into()),
     };
-    Err(JobError::new(ErrorKind::Damaged, message)
+    let message = format!("`{place}` is not what was written");
+    Err(JobError::damage(message, Damage { key, how })
         .hint("`verify --depth content` shows every damaged file of the backup"))
 }
 

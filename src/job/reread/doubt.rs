@@ -8,7 +8,7 @@ use super::elsewhere;
 use super::survey::{Survey, Whose, Wrong};
 use super::unread::{Found, again, found};
 use crate::catalog::{self, Readable};
-use crate::job::verify::suspicion;
+use crate::job::verify::{VERIFICATION, suspicion};
 use crate::job::{JobContext, JobResult, reading};
 use crate::manifest::{Doubt, FileId};
 
@@ -46,7 +46,10 @@ pub(super) async fn settle(context: &JobContext, survey: &Survey) -> JobResult<D
         let first = first.or_else(|| bad.others.first().cloned()).unwrap_or_default();
         let count = bad.files.len() + bad.others.len();
         let changed = elsewhere::changed(survey, bad.files.iter());
-        if doubt(context, backup, (&suspicion(count, &first), changed)).boxed().await? {
+        if doubt(context, backup, (&suspicion(VERIFICATION, count, &first), changed))
+            .boxed()
+            .await?
+        {
             told.suspect.push(backup.manifest.name.to_string());
             files.extend(bad.files);
             others.extend(bad.others);
@@ -82,7 +85,7 @@ async fn settle_elsewhere(context: &JobContext, survey: &Survey) -> JobResult<Ve
     for (backup, found) in elsewhere::sharing(context, survey, &damaged).boxed().await? {
         let first = found.first().map(|whose| text(survey, whose)).unwrap_or_default();
         let changed = elsewhere::changed(survey, found.iter());
-        let reason = suspicion(found.len(), &first);
+        let reason = suspicion(VERIFICATION, found.len(), &first);
         if doubt(context, &backup, (&reason, changed)).boxed().await? {
             suspect.push(backup.manifest.name.to_string());
         }

@@ -21,6 +21,7 @@ fn a_drill_tells_what_differs() {
             whole: true,
             restore_seconds: 1.5,
             problems: vec!["partition `old` is not there".to_owned()],
+            damaged: Vec::new(),
             outcome: RunOutcome::Failed,
             error: None,
             notes: Vec::new(),
