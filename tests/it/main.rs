@@ -7,6 +7,7 @@ mod broker;
 mod crash;
 mod crash_drill;
 mod crash_folder;
+mod crash_mend;
 mod crash_restore;
 mod dashboards;
 mod dialects;
