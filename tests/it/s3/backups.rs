@@ -208,7 +208,7 @@ async fn a_file_that_vanishes_before_the_server_copies_it_is_planned_again() {
     }
 }
 
-/// It has another ETag, so a backup meets it before any verification does.
+/// It has another `ETag`, so a backup meets it before any verification does.
 #[tokio::test]
 async fn a_copy_that_was_rewritten_is_mended_once_a_verification_has_told_of_it() {
     let buckets = Buckets::at(moto::address(), "rewritten").await;

@@ -249,14 +249,15 @@ async fn disguised(response: HttpResponse, disguise: Disguise) -> HttpResponse {
     }
     let whole = body.store_all_limited(usize::MAX).await.expect("a body");
     let text = String::from_utf8(whole.to_vec()).expect("text");
-    let mut pieces = text.split("<ETag>");
-    let mut told = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let (etag, rest) = piece.split_once("</ETag>").expect("an ETag ends");
-        told += &format!("<ETag>{}</ETag>{rest}", other(etag));
-    }
+    let told: Vec<String> = text
+        .split("<ETag>")
+        .map(|piece| match piece.split_once("</ETag>") {
+            Some((etag, rest)) => format!("{}</ETag>{rest}", other(etag)),
+            None => piece.to_owned(),
+        })
+        .collect();
     head.headers.remove("content-length");
-    Response::from_parts(head, Body::from(told))
+    Response::from_parts(head, Body::from(told.join("<ETag>")))
 }
 
 /// s3s-fs looks for an object and writes it in two steps: writers go one by one.
