@@ -34,6 +34,7 @@ pub struct MemoryStore {
 struct Content {
     objects: BTreeMap<String, Stored>,
     space: Option<Space>,
+    without_fingerprints: bool,
 }
 
 #[derive(Debug)]
@@ -53,6 +54,11 @@ impl MemoryStore {
         self.content().space = space;
     }
 
+    /// What is written from now on has no fingerprint, as in a folder.
+    pub fn omit_fingerprints(&self) {
+        self.content().without_fingerprints = true;
+    }
+
     fn content(&self) -> MutexGuard<'_, Content> {
         self.content.lock().expect("no holder of this lock panics")
     }
@@ -62,10 +68,11 @@ impl MemoryStore {
         if mode == PutMode::IfAbsent && content.objects.contains_key(key.as_str()) {
             return Err(failed(StoreOp::Put, key, StoreErrorKind::AlreadyExists));
         }
+        let etag = || format!("{:016x}", crc_fast::checksum(CrcAlgorithm::Crc64Nvme, &body));
         let meta = ObjectMeta {
             key: key.clone(),
             size: body.len() as u64,
-            etag: Some(format!("{:016x}", crc_fast::checksum(CrcAlgorithm::Crc64Nvme, &body))),
+            etag: (!content.without_fingerprints).then(etag),
             opaque: false,
             modified: self.clock.now(),
         };

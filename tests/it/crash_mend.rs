@@ -17,6 +17,17 @@ use crate::support::{
     snapshot, state,
 };
 
+/// What the repository's store tells of its objects.
+#[derive(Debug, Clone, Copy)]
+enum Store {
+    /// Fingerprints: that a file is another one shows in a list.
+    Bucket,
+    /// Nothing but sizes.
+    Folder,
+}
+
+const STORES: [Store; 2] = [Store::Bucket, Store::Folder];
+
 /// A file that is shared by two backups, as it was and as it is.
 struct Damaged {
     lab: Lab,
@@ -28,8 +39,11 @@ struct Damaged {
 impl Damaged {
     /// Two backups, of which a verification of the newer has found one file damaged; after that
     /// `films` grew.
-    async fn world() -> Self {
+    async fn world(store: Store) -> Self {
         let lab = Lab::new();
+        if matches!(store, Store::Folder) {
+            lab.repository.omit_fingerprints();
+        }
         lab.fill("films", 0..5).await;
         lab.fill("other.books", 0..4).await;
         lab.backup("oldest").await;
@@ -90,66 +104,73 @@ impl Damaged {
 
 #[tokio::test(start_paused = true)]
 async fn a_mend_may_stop_after_any_write_of_its_run() {
-    let whole = Damaged::world().await;
-    let store = whole.lab.faulty();
-    let context = whole.lab.context_over(Arc::<FaultyStore>::clone(&store));
-    let report = run_backup(&context, request("second")).await.unwrap();
-    assert_eq!((report.outcome, report.files_copied), (RunOutcome::Complete, 6));
-    let mut mended = [0, 0];
-    for power_cut in [false, true] {
-        for allowed in 0..=store.writes() {
-            let world = Damaged::world().await;
+    for kind in STORES {
+        let whole = Damaged::world(kind).await;
+        let store = whole.lab.faulty();
+        let context = whole.lab.context_over(Arc::<FaultyStore>::clone(&store));
+        let report = run_backup(&context, request("second")).await.unwrap();
+        assert_eq!((report.outcome, report.files_copied), (RunOutcome::Complete, 6));
+        let mut ended = [0, 0];
+        for (power_cut, allowed) in
+            [false, true].into_iter().flat_map(|cut| (0..=store.writes()).map(move |at| (cut, at)))
+        {
+            let world = Damaged::world(kind).await;
             let store = world.lab.faulty();
             store.stop_after_writes(allowed);
             let context = world.lab.context_over(Arc::<FaultyStore>::clone(&store));
-            let ended = run_backup(&context, request("second")).await;
+            let run = run_backup(&context, request("second")).await;
             if power_cut {
                 store.lose_unsynced().await.unwrap();
             }
-            mended[usize::from(world.is_whole().await)] += usize::from(ended.is_err());
-            world.assert_recovers(&format!("after {allowed} writes, {power_cut}")).await;
+            ended[usize::from(world.is_whole().await)] += usize::from(run.is_err());
+            world.assert_recovers(&format!("{kind:?}, {allowed} writes, {power_cut}")).await;
         }
+        assert!(ended.iter().all(|times| *times > 4), "before and after the mend: {ended:?}");
     }
-    assert!(mended.iter().all(|times| *times > 4), "before and after the mend: {mended:?}");
+}
+
+/// The calls of a run that nobody kills.
+async fn calls(kind: Store) -> usize {
+    let (whole, world) = (Process::immortal(), Damaged::world(kind).await);
+    run_backup(&whole.context(world.lab.context()), request("second")).await.unwrap();
+    whole.calls()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_mend_may_be_killed_at_any_call_of_its_run() {
-    let whole = Process::immortal();
-    let world = Damaged::world().await;
-    run_backup(&whole.context(world.lab.context()), request("second")).await.unwrap();
-    for calls in 0..=whole.calls() {
-        let world = Damaged::world().await;
-        let process = Process::killed_after(calls);
-        let context = process.context(world.lab.context());
-        process.run(run_backup(&context, request("second"))).await;
-        world.assert_recovers(&format!("after {calls} calls")).await;
+    for kind in STORES {
+        for calls in 0..=calls(kind).await {
+            let world = Damaged::world(kind).await;
+            let process = Process::killed_after(calls);
+            let context = process.context(world.lab.context());
+            process.run(run_backup(&context, request("second"))).await;
+            world.assert_recovers(&format!("{kind:?}, {calls} calls")).await;
+        }
     }
 }
 
 /// What it writes late is what is there already.
 #[tokio::test(start_paused = true)]
 async fn a_mend_that_sleeps_while_another_mends_and_verifies_changes_nothing() {
-    let whole = Process::immortal();
-    let world = Damaged::world().await;
-    run_backup(&whole.context(world.lab.context()), request("second")).await.unwrap();
-    for calls in 0..whole.calls() {
-        let world = Damaged::world().await;
-        let process = Process::halted_before(calls, Stop::Everything);
-        let context = process.context(world.lab.context());
-        let next = async {
-            world.lab.later();
-            world.lab.backup("next").await;
-            assert_verifies(&world.lab, "first").await;
-        };
-        drop(process.amid(run_backup(&context, request("second")), next).await);
-        assert!(world.is_whole().await, "{calls}");
-        for name in ["next", "first", "oldest"] {
-            assert_verifies(&world.lab, name).await;
-            assert_eq!(state(&world.lab, name).await, Some(BackupState::Complete), "{calls}");
-        }
-        if state(&world.lab, "second").await == Some(BackupState::Complete) {
-            assert_verifies(&world.lab, "second").await;
+    for kind in STORES {
+        for calls in 0..calls(kind).await {
+            let world = Damaged::world(kind).await;
+            let process = Process::halted_before(calls, Stop::Everything);
+            let context = process.context(world.lab.context());
+            let next = async {
+                world.lab.later();
+                world.lab.backup("next").await;
+                assert_verifies(&world.lab, "first").await;
+            };
+            drop(process.amid(run_backup(&context, request("second")), next).await);
+            assert!(world.is_whole().await, "{kind:?}, {calls}");
+            for name in ["next", "first", "oldest"] {
+                assert_verifies(&world.lab, name).await;
+                assert_eq!(state(&world.lab, name).await, Some(BackupState::Complete), "{calls}");
+            }
+            if state(&world.lab, "second").await == Some(BackupState::Complete) {
+                assert_verifies(&world.lab, "second").await;
+            }
         }
     }
 }
