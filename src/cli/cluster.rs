@@ -48,7 +48,9 @@ pub(super) async fn run(
                 "storage": mark.storage,
                 "drills": drills,
             });
-            drills.iter().for_each(|drill| talk(&left(drill)));
+            for drill in &drills {
+                talk(&left(drill));
+            }
             output.print(&value, || {
                 format!("cluster {name} is Milvus at {}, files in {}", mark.address, mark.storage)
             });
