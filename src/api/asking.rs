@@ -43,6 +43,7 @@ pub async fn ask_status(
                      `CREDENTIALS_DIRECTORY`, and ask again"
                 .to_owned(),
             command: None,
+            is_there: true,
         });
     }
     let view = serde_json::from_slice(&body).ok().filter(|_| status == StatusCode::OK);
@@ -56,6 +57,7 @@ pub async fn ask_status(
                      restarted with this one"
                 .to_owned(),
             command: Some("systemctl restart milvus-backup-agent".to_owned()),
+            is_there: false,
         }
     })
 }
@@ -68,6 +70,7 @@ fn silent(address: SocketAddr, why: &str) -> Unanswered {
                  repository"
             .to_owned(),
         command: Some("systemctl start milvus-backup-agent".to_owned()),
+        is_there: false,
     }
 }
 

@@ -34,7 +34,7 @@ fn view(settings: Vec<Wrong>) -> StatusView {
         policies: Vec::new(),
         strays: Vec::new(),
         leftovers: None,
-        leftovers_held: false,
+        config_file: None,
         policy_folder: "/p".to_owned(),
         repository: RepositoryFacts::default(),
         waiting: Vec::new(),

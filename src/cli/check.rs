@@ -19,7 +19,8 @@ pub(super) async fn run(
     let context = session::open(config, Access::Write, cancel).await?;
     let staging =
         if arguments.restore { Some(staging::staging(config, &context).await?) } else { None };
-    let mut report = job::run_check(&context, staging.as_ref()).await;
+    let policies = policy::load(config).unwrap_or_default();
+    let mut report = job::run_check(&context, staging.as_ref(), &policies.with_rbac()).await;
     if let Some(amqp) = &config.amqp {
         report.add("amqp", broker::check(amqp, &context.cluster).await);
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::catalog::{self, Repository};
-use crate::job::{JobContext, JobResult};
+use crate::job::{self, JobContext, JobResult, MovedDrill};
 use crate::storage::Access;
 
 use super::ExitStatus;
 use super::args::ClusterCommand;
-use super::output::{Output, table};
+use super::output::{Output, table, talk};
 
 /// Adopting rewrites the cluster's mark.
 pub(super) fn access(command: &ClusterCommand) -> Access {
@@ -41,12 +41,34 @@ pub(super) async fn run(
         ClusterCommand::Adopt { name, reason } => {
             let why = (&*context.clock, reason.as_str());
             let mark = catalog::adopt(&repository, &name, &context.identity, why).await?;
-            let value =
-                json!({"cluster": mark.name, "address": mark.address, "storage": mark.storage});
+            let drills = job::move_drills(context, &name).await?;
+            let value = json!({
+                "cluster": mark.name,
+                "address": mark.address,
+                "storage": mark.storage,
+                "drills": drills,
+            });
+            for drill in &drills {
+                talk(&left(drill));
+            }
             output.print(&value, || {
                 format!("cluster {name} is Milvus at {}, files in {}", mark.address, mark.storage)
             });
         }
     }
     Ok(ExitStatus::OK)
+}
+
+/// What a drill that was killed may have left where Milvus was before.
+fn left(drill: &MovedDrill) -> String {
+    let MovedDrill { id, from, collections, databases } = drill;
+    let databases = match databases.len() {
+        0 => String::new(),
+        _ => format!(", and, if they are empty, the databases {}", databases.join(", ")),
+    };
+    format!(
+        "warning: drill {id} was killed in Milvus at {from}, and is cleaned up after here from now \
+         on; if another Milvus is still there, drop in it what is left of {}{databases}",
+        collections.join(", ")
+    )
 }

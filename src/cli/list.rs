@@ -1,8 +1,11 @@
 //! `list` and `show`.
 
+use std::collections::BTreeMap;
+
 use crate::catalog::{self, BackupRecord, Repository};
 use crate::job::{self, JobContext, JobResult, ListRow, Sizes};
 use crate::manifest::{Boundary, Manifest, Pin};
+use crate::model::BackupState;
 
 use super::ExitStatus;
 use super::args::{ListArguments, NameArguments};
@@ -23,6 +26,7 @@ fn text(rows: &[ListRow]) -> String {
     if rows.is_empty() {
         return "no backups yet".to_owned();
     }
+    let damage = shared_damage(rows);
     let lines = rows.iter().map(|row| {
         vec![
             row.name.clone(),
@@ -33,7 +37,7 @@ fn text(rows: &[ListRow]) -> String {
             row.rows.to_string(),
             size(row.bytes),
             row.unique_bytes.map(size).unwrap_or_default(),
-            reasons(row),
+            reasons(row, &damage),
         ]
     });
     let header = [
@@ -50,10 +54,39 @@ fn text(rows: &[ListRow]) -> String {
     table(&header, lines)
 }
 
-fn reasons(row: &ListRow) -> String {
+/// What is wrong with several backups of a cluster, and the names of those.
+type Damage<'r> = BTreeMap<(&'r str, &'r str), Vec<&'r str>>;
+
+fn shared_damage(rows: &[ListRow]) -> Damage<'_> {
+    let mut all = Damage::new();
+    for row in rows.iter().filter(|row| is_bad(row)) {
+        for reason in &row.reasons {
+            all.entry((&row.cluster, reason)).or_default().push(&row.name);
+        }
+    }
+    all.retain(|_, names| names.len() > 1);
+    all
+}
+
+fn is_bad(row: &ListRow) -> bool {
+    matches!(row.state, BackupState::Suspect | BackupState::Damaged)
+}
+
+/// A file that is damaged is told with the first backup that has it.
+fn reasons(row: &ListRow, damage: &Damage<'_>) -> String {
+    let told = |reason: &String| {
+        let key = (row.cluster.as_str(), reason.as_str());
+        match damage.get(&key).filter(|_| is_bad(row)) {
+            Some(names) if names[0] == row.name => {
+                format!("{reason} (the same in {} more)", names.len() - 1)
+            }
+            Some(names) => format!("the same as `{}`", names[0]),
+            None => reason.clone(),
+        }
+    };
     let goes = row.removed_after.iter().map(|at| format!("goes after {at}"));
     let pinned = row.pinned.then(|| "pinned".to_owned());
-    row.reasons.iter().cloned().chain(goes).chain(pinned).collect::<Vec<_>>().join("; ")
+    row.reasons.iter().map(told).chain(goes).chain(pinned).collect::<Vec<_>>().join("; ")
 }
 
 pub(super) async fn show(
@@ -141,4 +174,45 @@ fn details(manifest: &Manifest) -> String {
 fn boundary(boundary: Boundary) -> String {
     let milliseconds = i64::try_from(boundary.physical_ms()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_millisecond(milliseconds).map(|at| at.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+    use crate::job::ListRow;
+    use crate::model::BackupState;
+
+    fn row(name: &str, cluster: &str, state: BackupState) -> ListRow {
+        ListRow {
+            name: name.to_owned(),
+            cluster: cluster.to_owned(),
+            policy: String::new(),
+            state,
+            layout: None,
+            created_at: None,
+            rows: 0,
+            bytes: 0,
+            unique_bytes: None,
+            collections: 0,
+            pinned: false,
+            reasons: vec!["file 7 is gone".to_owned()],
+            removed_after: None,
+        }
+    }
+
+    #[test]
+    fn damage_that_backups_share_is_told_once() {
+        let rows = [
+            row("a", "c1", BackupState::Suspect),
+            row("b", "c1", BackupState::Suspect),
+            row("c", "c1", BackupState::Damaged),
+            row("d", "c1", BackupState::Tombstoned),
+            row("e", "c2", BackupState::Suspect),
+        ];
+        let shown = text(&rows);
+        let told: Vec<&str> =
+            shown.lines().skip(1).map(|line| line.rsplit("  ").next().unwrap().trim()).collect();
+        let (first, same) = ("file 7 is gone (the same in 2 more)", "the same as `a`");
+        assert_eq!(told, [first, same, same, "file 7 is gone", "file 7 is gone"], "{shown}");
+    }
 }

@@ -112,7 +112,7 @@ async fn dispatch(
             let context = open(cluster::access(&command)).await?;
             cluster::run(&context, command, output).await
         }
-        Command::Status => status::run(config, output, cancel).await,
+        Command::Status => status::run((config, arguments.config.as_deref()), output, cancel).await,
         Command::List(arguments) => list::run(&open(Access::Read).await?, &arguments, output).await,
         Command::Show(arguments) => {
             list::show(&open(Access::Read).await?, &arguments, output).await

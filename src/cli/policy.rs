@@ -121,12 +121,8 @@ fn check(policies: &PolicySet, now: Timestamp, output: Output) {
     let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
     let value = json!({"policies": names, "problems": [], "notes": []});
     output.print(&value, || {
-        let rows = policies.iter().map(|policy| {
-            let next = due(policy, now, 1).first().map(Fire::shown);
-            let keeps = policy.retention.to_string();
-            vec![policy.name.to_string(), times(policy), next.unwrap_or_default(), keeps]
-        });
-        let table = table(&["policy", "schedule", "next", "keeps"], rows);
+        let rows = policies.iter().flat_map(|policy| lines(policy, now));
+        let table = table(&["policy", "what", "schedule", "next", "keeps"], rows);
         let good = match policies.len() {
             0 => return "there are no policies".to_owned(),
             1 => "the policy is good".to_owned(),
@@ -134,6 +130,29 @@ fn check(policies: &PolicySet, now: Timestamp, output: Output) {
         };
         format!("{table}\n{good}")
     });
+}
+
+/// A line for each thing that a policy does: backups always, what proves them on a schedule.
+fn lines(policy: &Policy, now: Timestamp) -> Vec<Vec<String>> {
+    let fires = due(policy, now, 1);
+    let line = |kind: RunKind, times: String, keeps: String| {
+        let next = fires.iter().find(|fire| fire.kind == kind).map(Fire::shown);
+        let (name, what) = (policy.name.to_string(), kind.to_string());
+        vec![name, what, times, next.unwrap_or_default(), keeps]
+    };
+    let mut lines = vec![line(RunKind::Backup, times(policy), policy.retention.to_string())];
+    lines.extend(policy.reread.as_ref().map(|Reread { schedule, within }| {
+        let times = format!("{}, all in {within:#}", zoned(schedule));
+        line(RunKind::Verify, times, String::new())
+    }));
+    let drill = policy.drill.as_ref();
+    lines.extend(drill.map(|drill| line(RunKind::Drill, zoned(drill), String::new())));
+    lines
+}
+
+/// A schedule and whose clock it means.
+fn zoned(schedule: &Schedule) -> String {
+    format!("{schedule} ({})", schedule.zone_name())
 }
 
 fn list(policies: &PolicySet, now: Timestamp, output: Output) {
@@ -254,8 +273,7 @@ fn proofs(policy: &Policy) -> String {
 }
 
 fn times(policy: &Policy) -> String {
-    let times = policy.schedule.as_ref();
-    let times = times.map(|schedule| format!("{schedule} ({})", schedule.zone_name()));
+    let times = policy.schedule.as_ref().map(zoned);
     let times = times.unwrap_or_else(|| "on request".to_owned());
     if policy.paused { format!("paused: {times}") } else { times }
 }

@@ -26,7 +26,8 @@ impl Setup for Files {
         let loaded = config::load(self.config.as_deref(), &Environment::of_process());
         let config = loaded.map_err(|error| unusable(&error))?.config;
         let policies = policy::load(&config)?;
-        Ok(Settings { config, policies })
+        let config_file = session::named_file(self.config.as_deref());
+        Ok(Settings { config, policies, config_file })
     }
 
     async fn open(&self, config: &Config) -> JobResult<JobContext> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{ClusterIdentity, this_process};
-use crate::config::{Config, Place, Storage};
+use crate::config::{Config, DEFAULT_FILE, Place, Storage};
 use crate::job::{JobContext, JobError, JobResult};
 use crate::metrics::Metrics;
 use crate::milvus::{GrpcMilvus, HttpManagement, MilvusApi};
@@ -16,6 +16,12 @@ use crate::storage::{
     Access, FirstLook, ObjectStore, StoreError, StoreErrorKind, open_folder, open_s3,
 };
 use crate::transfer::{CheckpointPace, Progress, Throttle};
+
+/// The configuration's file as a command anywhere has to name it; none for the usual one.
+pub(super) fn named_file(file: Option<&Path>) -> Option<String> {
+    let file = std::path::absolute(file?).ok()?;
+    (file != Path::new(DEFAULT_FILE)).then(|| file.display().to_string())
+}
 
 /// Builds what a workflow works with.
 pub(super) async fn open(

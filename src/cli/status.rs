@@ -1,6 +1,8 @@
 //! `status`: what the agent says, or else what repository and policies tell.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +22,7 @@ use super::output::{Output, width};
 use super::{ExitStatus, policy, session};
 
 pub(super) async fn run(
-    config: &Config,
+    (config, file): (&Config, Option<&Path>),
     output: Output,
     cancel: CancellationToken,
 ) -> JobResult<ExitStatus> {
@@ -28,7 +30,7 @@ pub(super) async fn run(
     let view = tokio::select! {
         asked = asked => match asked {
             Ok(view) => view,
-            Err(unanswered) => found(config, unanswered, &cancel).await?,
+            Err(unanswered) => found((config, file), unanswered, &cancel).await?,
         },
         () = cancel.cancelled() => return Err(JobError::cancelled()),
     };
@@ -38,11 +40,10 @@ pub(super) async fn run(
 
 /// What a command finds out by itself.
 async fn found(
-    config: &Config,
+    (config, file): (&Config, Option<&Path>),
     unanswered: Unanswered,
     cancel: &CancellationToken,
 ) -> JobResult<StatusView> {
-    let now = SystemClock.now();
     let cluster = session::cluster_name(config, Access::Read)?;
     let (policies, settings) = policies(config);
     let (overview, unreadable) = match overview(config, cancel).await {
@@ -57,14 +58,17 @@ async fn found(
     let is_known = |name: &String| policies.get(name).is_some();
     let strays = overview.iter().flat_map(|overview| &overview.backups);
     let strays = strays.filter(|(name, _)| !is_known(name));
+    // What was read is not of the future.
+    let now = SystemClock.now();
+    let seen = (now, unanswered.is_there);
     let facts = StatusFacts {
         now,
         cluster: cluster.to_string(),
+        policies: policies.iter().map(|one| standing(one, overview.as_ref(), seen)).collect(),
         told_by: Teller::Command(unanswered),
-        policies: policies.iter().map(|one| standing(one, overview.as_ref(), now)).collect(),
         strays: strays.flat_map(|(_, backups)| backups.doubtful.clone()).collect(),
         leftovers: None,
-        leftovers_held: false,
+        config_file: session::named_file(file),
         policy_folder: config.policies.display().to_string(),
         repository: RepositoryFacts { unreadable, ..repository },
         waiting: Vec::new(),
@@ -96,13 +100,24 @@ async fn overview(config: &Config, cancel: &CancellationToken) -> JobResult<Opti
     looked.unwrap_or_else(|| Err(JobError::cancelled())).map(Some)
 }
 
-fn standing(policy: &Policy, overview: Option<&Overview>, now: Timestamp) -> PolicyStatus {
-    let intent = Intent::of(policy, now);
+/// When the file of a policy was last written, as far as that can be told.
+fn written_at(policy: &Policy) -> Option<Timestamp> {
+    let written = fs::metadata(&policy.file).and_then(|file| file.modified());
+    Timestamp::try_from(written.ok()?).ok()
+}
+
+fn standing(
+    policy: &Policy,
+    overview: Option<&Overview>,
+    (now, is_there): (Timestamp, bool),
+) -> PolicyStatus {
+    let intent = Intent { written_at: written_at(policy), ..Intent::of(policy, now) };
     let backups = overview.map(|overview| {
         let known = overview.backups.get(&intent.name).cloned();
         known.unwrap_or_else(BackupsFacts::default)
     });
-    let schedule = policy.schedule.as_ref().filter(|_| !policy.paused);
+    // Without an agent nobody keeps it.
+    let schedule = policy.schedule.as_ref().filter(|_| is_there && !policy.paused);
     let running = backups.as_ref().and_then(|backups| backups.running.clone());
     PolicyStatus {
         backups,
@@ -116,9 +131,10 @@ fn standing(policy: &Policy, overview: Option<&Overview>, now: Timestamp) -> Pol
             total_bytes: 0,
             moved_at: None,
         }),
+        proving: None,
         next_run: schedule.and_then(|schedule| schedule.next_after(now)),
         others: BTreeMap::new(),
-        prune_held: false,
+        pruned: None,
         drills: None,
         readings: None,
         intent,

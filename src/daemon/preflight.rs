@@ -52,8 +52,13 @@ pub(super) async fn keep_looking(
     let mut known: BTreeMap<&'static str, bool> = BTreeMap::new();
     loop {
         let world = worlds.now();
-        let found = timeout(PATIENCE, job::run_check(&world.context, None)).await.ok();
+        let with_rbac = world.settings.policies.with_rbac();
+        let looked = timeout(PATIENCE, job::run_check(&world.context, None, &with_rbac)).await;
+        let found = looked.ok();
         tell(metrics, found.as_ref());
+        if with_rbac.is_empty() {
+            metrics.no_preflight("rbac");
+        }
         log(&mut known, found.as_ref());
         let well = found.as_ref().is_some_and(|found| found.checks.iter().all(passed));
         let mut again = pin!(sleep(if well { EVERY } else { AGAIN }));

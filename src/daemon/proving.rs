@@ -14,11 +14,12 @@ use super::besides::{Begun, Besides};
 use super::driller::Driller;
 use super::proof::{self, Proof};
 use super::proven::{Proven, schedule};
+use super::sight::{ProofAtWork, Sight};
 use super::slots::{DueSlot, Slots};
 use super::watched::{Limits, watched};
 use super::world::{World, Worlds};
 use crate::job::{self, JobContext, JobResult, ListRow, RunnerHandle, Sizes};
-use crate::metrics::{Metrics, RunFacts};
+use crate::metrics::{Metrics, RunFacts, RunProgress};
 use crate::model::{BackupName, BackupState, ErrorKind, RunKind, RunOutcome};
 use crate::plan::Turn;
 use crate::policy::{Policy, Reread, Schedule};
@@ -53,6 +54,7 @@ const KINDS: [RunKind; 2] = [RunKind::Verify, RunKind::Drill];
 pub(super) struct Proving {
     pub(super) worlds: Worlds,
     pub(super) metrics: Metrics,
+    pub(super) sight: Sight,
     pub(super) besides: Besides,
     pub(super) runner: RunnerHandle,
     pub(super) driller: Arc<dyn Driller>,
@@ -201,10 +203,10 @@ impl Proving {
             Ok(target) => {
                 let limits = Limits::of(&due.policy, kind, LONGEST_DRILL);
                 let work = self.work(world, &context, (due, target)).boxed();
-                watched(work, (&context, limits, &self.stop), |progress| {
-                    self.metrics.run_progressed(name, kind, progress);
-                })
-                .await
+                let tell = self.telling((name, kind), backup.as_ref(), (&context, started_at));
+                let done = watched(work, (&context, limits, &self.stop), tell).await;
+                self.sight.proves(None);
+                done
             }
             Err(error) => Err(error),
         };
@@ -232,6 +234,28 @@ impl Proving {
             }
         }
         (outcome, has_left)
+    }
+
+    /// What is told of a run as long as it is at work.
+    fn telling(
+        &self,
+        (policy, kind): (&str, RunKind),
+        backup: Option<&BackupName>,
+        (context, since): (&JobContext, Timestamp),
+    ) -> impl Fn(RunProgress) {
+        let (metrics, sight) = (self.metrics.clone(), self.sight.clone());
+        let proof = ProofAtWork {
+            policy: policy.to_owned(),
+            kind,
+            backup: backup.map(ToString::to_string),
+            since,
+            moved_at: since,
+            progress: Arc::clone(&context.progress),
+        };
+        move |progress| {
+            metrics.run_progressed(&proof.policy, kind, progress);
+            sight.proves(Some(ProofAtWork { moved_at: progress.moved_at, ..proof.clone() }));
+        }
     }
 
     async fn work(

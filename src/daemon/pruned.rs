@@ -8,6 +8,7 @@ use crate::job::{EventEnd, JobResult, PruneReport, RunsAgain};
 use crate::metrics::PruneFacts;
 use crate::model::{ErrorKind, Guard, RunOutcome};
 use crate::plan::Verdict;
+use crate::status::PruneEnd;
 
 /// The verdicts that were told before, by what they are about.
 pub(super) type Told = BTreeMap<String, Verdict>;
@@ -83,6 +84,25 @@ pub(super) fn end(
             EventEnd { again, ..EventEnd::broken_off(outcome, ended_at, error) }
         }
     }
+}
+
+/// The same for whoever asks how it all stands. Whether it was held, metrics know.
+pub(super) fn shown(done: &JobResult<PruneReport>, outcome: RunOutcome) -> PruneEnd {
+    let (detail, hint) = match done {
+        Ok(report) => (first(report), None),
+        Err(error) => (Some(error.chain()), error.remedy().map(str::to_owned)),
+    };
+    PruneEnd { outcome, held: false, detail, hint }
+}
+
+/// Why it is not whole: the guards, or else the first of what could not be deleted.
+fn first(report: &PruneReport) -> Option<String> {
+    let more = match report.errors.len() {
+        0 | 1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    let error = report.errors.first().map(|error| format!("{error}{more}"));
+    report.refused.clone().or(error)
 }
 
 /// The same for metrics.

@@ -11,8 +11,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::besides::{Begun, Besides};
-use super::pruned::{Told, end, facts, told};
+use super::pruned::{Told, end, facts, shown, told};
 use super::settings::Setup;
+use super::sight::Sight;
 use super::world::{World, Worlds};
 use crate::job::{self, JobContext, JobError, JobResult, Prune, PruneRequest, Sweeping};
 use crate::metrics::{Metrics, RunFacts};
@@ -24,6 +25,9 @@ const PATIENCE: Duration = Duration::from_hours(2);
 
 /// How soon after another one had the lease.
 const AGAIN: Duration = Duration::from_mins(1);
+
+/// How soon after it failed: what was wrong may be mended by then.
+const ANEW: Duration = Duration::from_hours(1);
 
 /// How often files of no backup are looked for, at most: that lists all that there are.
 const SWEEP_EVERY: Duration = Duration::from_hours(1);
@@ -50,6 +54,7 @@ pub(super) struct Pruning {
     pub(super) setup: Arc<dyn Setup>,
     pub(super) worlds: Worlds,
     pub(super) metrics: Metrics,
+    pub(super) sight: Sight,
     pub(super) besides: Besides,
     /// Told when the repository has changed.
     pub(super) changed: Arc<Notify>,
@@ -67,19 +72,24 @@ struct Done {
 impl Pruning {
     /// Prunes until it is told to stop.
     pub(super) async fn go_on(self, mut news: mpsc::UnboundedReceiver<Due>) {
-        let (mut due, mut done) = (BTreeSet::new(), Done::default());
+        let (mut due, mut failed) = (BTreeSet::new(), BTreeSet::new());
+        let mut done = Done::default();
         let mut days = interval(TWICE_A_DAY);
         let mut again = interval(AGAIN);
         again.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // Both are ready at once when they are made.
+        let mut anew = interval(ANEW);
+        anew.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // All are ready at once when they are made.
         days.tick().await;
         again.tick().await;
+        anew.tick().await;
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 Some(new) = news.recv() => drop(due.insert(new)),
                 _ = days.tick() => drop(due.insert(Due::Leftovers)),
                 _ = again.tick(), if !due.is_empty() => {}
+                _ = anew.tick() => due.append(&mut failed),
             }
             while let Ok(new) = news.try_recv() {
                 due.insert(new);
@@ -88,8 +98,13 @@ impl Pruning {
                 if self.stop.is_cancelled() {
                     return;
                 }
-                if self.one(&one, &mut done).await == Some(ErrorKind::Locked) {
-                    due.insert(one);
+                match self.one(&one, &mut done).await {
+                    Some(ErrorKind::Locked) => drop(due.insert(one)),
+                    // There is nothing before the first backup.
+                    None | Some(ErrorKind::NotFound | ErrorKind::Cancelled) => {
+                        failed.remove(&one);
+                    }
+                    Some(_) => drop(failed.insert(one)),
                 }
             }
         }
@@ -151,6 +166,7 @@ impl Pruning {
         let (outcome, ended_at) = (told(policy, &done, before), context.clock.now());
         events.end(None, &end(&done, outcome, ended_at), ended_at).await;
         self.metrics.pruned(policy, &facts(&done));
+        self.sight.pruned(policy, shown(&done, outcome));
         self.metrics.run_ended(&RunFacts {
             policy: policy.to_owned(),
             kind: RunKind::Prune,

@@ -18,6 +18,8 @@ pub struct Settings {
     pub config: Config,
     /// The policies.
     pub policies: PolicySet,
+    /// The file of the configuration, which commands have to name; none for the usual one.
+    pub config_file: Option<String>,
 }
 
 /// Who an agent is to a broker.

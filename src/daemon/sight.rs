@@ -12,9 +12,10 @@ use crate::job::{Active, JobId, JobRecord, Overview, unread_repository};
 use crate::metrics::Metrics;
 use crate::model::{RunKind, RunOutcome};
 use crate::status::{
-    BackupsFacts, BrokerFacts, EndFacts, Intent, PolicyStatus, RepositoryFacts, RunningFacts,
-    StatusFacts, StatusView, Teller, Waiting, Wrong,
+    BackupsFacts, BrokerFacts, EndFacts, Intent, PolicyStatus, PruneEnd, RepositoryFacts,
+    RunningFacts, StatusFacts, StatusView, Teller, Waiting, Wrong,
 };
+use crate::transfer::Progress;
 
 /// What was told so far; clones are the same.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +28,21 @@ struct Seen {
     overview: Option<Overview>,
     unreadable: Option<(String, Option<String>)>,
     refused: Option<String>,
+    /// How the newest prune of each policy ended; without a name of what is of none.
+    pruned: BTreeMap<String, PruneEnd>,
+    proving: Option<ProofAtWork>,
+}
+
+/// A drill or a scheduled verification that is at work.
+#[derive(Debug, Clone)]
+pub(super) struct ProofAtWork {
+    pub(super) policy: String,
+    pub(super) kind: RunKind,
+    /// None where it is of all backups.
+    pub(super) backup: Option<String>,
+    pub(super) since: Timestamp,
+    pub(super) moved_at: Timestamp,
+    pub(super) progress: Arc<Progress>,
 }
 
 /// What is looked at anew for each view.
@@ -49,7 +65,9 @@ impl Sight {
     /// The policies that there are from now on.
     pub(super) fn policies(&self, policies: Vec<Intent>) {
         let mut seen = self.seen();
-        seen.ended.retain(|name, _| policies.iter().any(|policy| policy.name == *name));
+        let is_known = |name: &String| policies.iter().any(|policy| policy.name == *name);
+        seen.ended.retain(|name, _| is_known(name));
+        seen.pruned.retain(|name, _| name.is_empty() || is_known(name));
         seen.policies = policies;
     }
 
@@ -65,6 +83,24 @@ impl Sight {
             again_at,
         };
         self.seen().ended.insert(job.policy.clone(), end);
+    }
+
+    /// A prune by the rules of a policy, or one without, has ended. One that came to its end has
+    /// seen to what is left as well.
+    pub(super) fn pruned(&self, policy: &str, end: PruneEnd) {
+        let mut seen = self.seen();
+        match end.outcome {
+            // The agent stops; what was wrong before it still is.
+            RunOutcome::Cancelled => return,
+            RunOutcome::Complete | RunOutcome::Partial => drop(seen.pruned.remove("")),
+            RunOutcome::Failed | RunOutcome::Skipped => {}
+        }
+        seen.pruned.insert(policy.to_owned(), end);
+    }
+
+    /// A drill or a scheduled verification begins, or moves on; none has ended.
+    pub(super) fn proves(&self, proof: Option<ProofAtWork>) {
+        self.seen().proving = proof;
     }
 
     /// The repository was read.
@@ -104,9 +140,10 @@ impl Sight {
                 backups: backups(&intent.name),
                 last_run: seen.ended.get(&intent.name).cloned(),
                 running: present.running(&intent.name),
+                proving: seen.proving(&intent.name),
                 next_run: known.next_run,
                 others: known.ended,
-                prune_held: known.prune_held,
+                pruned: seen.prune_of(&intent.name, known.prune_held),
                 drills: known.drills,
                 readings: known.readings,
             }
@@ -132,9 +169,9 @@ impl Sight {
             },
             policies: seen.policies.iter().map(policy).collect(),
             strays: strays.flat_map(|(_, backups)| backups.doubtful.clone()).collect(),
-            leftovers: general.ended.get(&RunKind::Prune).map(|(_, outcome)| *outcome),
-            leftovers_held: general.prune_held,
+            leftovers: seen.prune_of("", general.prune_held),
             policy_folder: config.policies.display().to_string(),
+            config_file: world.settings.config_file.clone(),
             repository: RepositoryFacts { unreadable: seen.unreadable.clone(), ..repository },
             waiting: present.readiness.waiting.iter().map(waiting).collect(),
             broker: present.broker.as_ref().map(broker),
@@ -144,10 +181,34 @@ impl Sight {
     }
 }
 
+impl Seen {
+    fn prune_of(&self, policy: &str, held: bool) -> Option<PruneEnd> {
+        self.pruned.get(policy).map(|end| PruneEnd { held, ..end.clone() })
+    }
+
+    fn proving(&self, policy: &str) -> Option<(RunKind, RunningFacts)> {
+        let proof = self.proving.as_ref().filter(|proof| proof.policy == policy)?;
+        let found = proof.progress.snapshot();
+        let run = RunningFacts {
+            backup: proof.backup.clone().unwrap_or_default(),
+            since: proof.since,
+            stage: found.stage.as_str(),
+            subject: found.subject,
+            done_bytes: found.done_bytes,
+            total_bytes: found.total_bytes,
+            moved_at: Some(proof.moved_at),
+        };
+        Some((proof.kind, run))
+    }
+}
+
 impl Present<'_> {
     /// What there is before anything was done.
-    pub(super) fn of_start(now: Timestamp, readiness: Readiness) -> Self {
-        Self { now, started_at: now, runs: &[], moved: HashMap::new(), readiness, broker: None }
+    pub(super) fn of_start(
+        (now, started_at): (Timestamp, Timestamp),
+        readiness: Readiness,
+    ) -> Self {
+        Self { now, started_at, runs: &[], moved: HashMap::new(), readiness, broker: None }
     }
 
     fn running(&self, policy: &str) -> Option<RunningFacts> {

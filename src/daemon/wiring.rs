@@ -1,13 +1,14 @@
 //! Everything that an agent consists of, made once, in the order of the layers.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::besides::Besides;
@@ -35,6 +36,9 @@ use crate::metrics::Metrics;
 use crate::model::{Clock, ErrorKind};
 use crate::status::StatusView;
 use crate::trigger::{Intake, Outgoing, Schedules, Seconds};
+
+/// How often it is shown that the repository is being read.
+const SHOW_EVERY: Duration = Duration::from_secs(1);
 
 /// How often what follows from the time is told of policies.
 const TELL_EVERY: Duration = Duration::from_mins(5);
@@ -85,7 +89,7 @@ fn first_view(
 ) -> (watch::Sender<Readiness>, watch::Sender<Arc<StatusView>>) {
     let waiting = vec![Waiting { what: "catalog", why: "it is not read yet".to_owned() }];
     let readiness = Readiness { waiting };
-    let present = Present::of_start(now, readiness.clone());
+    let present = Present::of_start((now, now), readiness.clone());
     let view = Arc::new(sight.view(world, metrics, &present));
     (watch::Sender::new(readiness), watch::Sender::new(view))
 }
@@ -162,7 +166,7 @@ impl Agent {
         self.listen().await?;
         self.status.is("reading the repository");
         let reading = Reading::new(self.worlds.clone(), self.metrics.clone(), self.sight.clone());
-        let read = reading.once().await;
+        let read = self.first_look(&reading).await;
         let mut proving = self.proving(&besides, &changed);
         proving.tell().await;
         self.tasks.spawn(async move {
@@ -180,6 +184,22 @@ impl Agent {
             "proving"
         });
         Ok(())
+    }
+
+    /// Reads the repository, and shows since when.
+    async fn first_look(&self, reading: &Reading) -> bool {
+        let mut once = pin!(reading.once());
+        loop {
+            tokio::select! {
+                read = &mut once => return read,
+                () = sleep(SHOW_EVERY) => {
+                    let times = (self.clock.now(), self.started_at);
+                    let present = Present::of_start(times, self.readiness.borrow().clone());
+                    let view = self.sight.view(&self.worlds.now(), &self.metrics, &present);
+                    self.view.send_replace(Arc::new(view));
+                }
+            }
+        }
     }
 
     async fn listen(&mut self) -> JobResult<()> {
@@ -289,6 +309,7 @@ impl Agent {
         Proving {
             worlds: self.worlds.clone(),
             metrics: self.metrics.clone(),
+            sight: self.sight.clone(),
             besides: besides.clone(),
             runner: self.runner.clone(),
             driller: Arc::new(Drills(Arc::clone(&self.setup))),
@@ -310,6 +331,7 @@ impl Agent {
             setup: Arc::clone(&self.setup),
             worlds: self.worlds.clone(),
             metrics: self.metrics.clone(),
+            sight: self.sight.clone(),
             besides,
             changed,
             stop: self.stop.clone(),

@@ -61,8 +61,13 @@ impl CheckReport {
 }
 
 /// Looks at everything, and goes on after a failure where that makes sense. With `staging`
-/// it also tests whether Milvus reads the staging folder.
-pub async fn run_check(context: &JobContext, staging: Option<&Staging>) -> CheckReport {
+/// it also tests whether Milvus reads the staging folder. `with_rbac` names the policies that also
+/// back up users and roles.
+pub async fn run_check(
+    context: &JobContext,
+    staging: Option<&Staging>,
+    with_rbac: &[&str],
+) -> CheckReport {
     let mut report = CheckReport { checks: Vec::new(), failure: None };
     let version = context.supported_version().await;
     let milvus = version.as_ref().ok().cloned();
@@ -75,6 +80,9 @@ pub async fn run_check(context: &JobContext, staging: Option<&Staging>) -> Check
         let allowed = privileges::look(milvus, staging.is_some()).await;
         may = allowed.is_ok();
         report.add("privileges", allowed);
+        if !with_rbac.is_empty() {
+            report.add("rbac", rbac(context, with_rbac).await);
+        }
     }
     report.add("repository", repository(context).await);
     // Of a Milvus that does not answer nobody can say which one it is.
@@ -140,6 +148,19 @@ async fn repository(context: &JobContext) -> JobResult<String> {
         "{store}: writable, but it overwrites what a conditional put should keep: one agent \
          may use it, and a second one, on another machine, will be refused"
     ))
+}
+
+/// Whether Milvus tells users and roles, as policies want it. Nothing of what it says is kept.
+async fn rbac(context: &JobContext, policies: &[&str]) -> JobResult<String> {
+    let names = policies.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let wanted = format!("wanted by `rbac: true` of {names}");
+    match super::rbac::of_milvus(context).await {
+        Ok(found) => Ok(format!("{}, {wanted}", found.counts())),
+        Err(error) => {
+            let refused = JobError::new(error.kind(), format!("{}, {wanted}", error.chain()));
+            Err(error.remedy().into_iter().fold(refused, JobError::hint))
+        }
+    }
 }
 
 /// Whether the cluster's folder, if there is one, is this Milvus's.

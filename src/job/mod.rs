@@ -71,8 +71,8 @@ pub use backup::{BackupRequest, plan_only, run_backup};
 pub use check::{CheckLine, CheckReport, run_check};
 pub use context::JobContext;
 pub use drill::{
-    DrillOptions, DrillReport, DrilledCollection, clean_drills, drill_failed, have_drills_left,
-    run_drill,
+    DrillOptions, DrillReport, DrilledCollection, MovedDrill, clean_drills, drill_failed,
+    have_drills_left, move_drills, run_drill,
 };
 pub use error::{JobError, JobResult};
 pub use events::{

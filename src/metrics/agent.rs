@@ -138,6 +138,11 @@ impl Metrics {
         set(&self.families().preflight_ok, &[check], passed);
     }
 
+    /// One thing is not looked at any more, as nothing needs it.
+    pub fn no_preflight(&self, check: &'static str) {
+        unset(&self.families().preflight_ok, &[check]);
+    }
+
     /// A new configuration was taken over, or refused.
     pub fn config_reload(&self, found: Check) {
         let passed = u64::from(found == Check::Passed);

@@ -57,6 +57,12 @@ impl PolicySet {
         self.policies.values()
     }
 
+    /// The names of those that also back up users and roles.
+    pub fn with_rbac(&self) -> Vec<&str> {
+        let wanting = self.iter().filter(|policy| policy.rbac);
+        wanting.map(|policy| policy.name.as_str()).collect()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.policies.len()

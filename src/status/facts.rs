@@ -24,10 +24,10 @@ pub struct StatusFacts {
     pub strays: Vec<DoubtfulBackup>,
     /// The folder of the policies.
     pub policy_folder: String,
+    /// The file of the configuration, which commands have to name; none for the usual one.
+    pub config_file: Option<String>,
     /// How the newest prune of what is of no policy ended.
-    pub leftovers: Option<RunOutcome>,
-    /// Whether it was held in a way that does not pass by itself.
-    pub leftovers_held: bool,
+    pub leftovers: Option<PruneEnd>,
     /// Where the backups are.
     pub repository: RepositoryFacts,
     /// Why a backup would not work now.
@@ -64,6 +64,8 @@ pub struct Unanswered {
     pub remedy: String,
     /// The command for it, if there is one.
     pub command: Option<String>,
+    /// Whether there is one all the same, which tells this command nothing.
+    pub is_there: bool,
 }
 
 /// One thing that a backup waits for.
@@ -131,6 +133,8 @@ pub struct Intent {
     pub min_keep: Option<u32>,
     /// When an agent first saw it.
     pub created_at: Option<Timestamp>,
+    /// When its file was last written, for those who do not know that.
+    pub written_at: Option<Timestamp>,
 }
 
 impl Intent {
@@ -151,6 +155,7 @@ impl Intent {
                 Retention::Rules(rules) => Some(rules.min_keep.get()),
             },
             created_at: None,
+            written_at: None,
         }
     }
 }
@@ -166,12 +171,15 @@ pub struct PolicyStatus {
     pub last_run: Option<EndFacts>,
     /// The run that is at work.
     pub running: Option<RunningFacts>,
-    /// The next slot.
+    /// The drill or scheduled verification that is at work, which has no backup where it is of
+    /// all of them.
+    pub proving: Option<(RunKind, RunningFacts)>,
+    /// The next slot; none where nobody is there to keep it.
     pub next_run: Option<Timestamp>,
     /// How the newest of its other runs ended.
     pub others: BTreeMap<RunKind, (Timestamp, RunOutcome)>,
-    /// Whether the newest prune was held in a way that does not pass by itself.
-    pub prune_held: bool,
+    /// How its newest prune ended.
+    pub pruned: Option<PruneEnd>,
     /// Scheduled drills.
     pub drills: Option<DrillFacts>,
     /// Scheduled verifications.
@@ -236,10 +244,23 @@ pub struct EndFacts {
     pub again_at: Option<Timestamp>,
 }
 
+/// How a prune ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PruneEnd {
+    /// How.
+    pub outcome: RunOutcome,
+    /// Whether it was held in a way that does not pass by itself.
+    pub held: bool,
+    /// What was wrong.
+    pub detail: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
 /// A run that is at work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunningFacts {
-    /// The backup that it makes.
+    /// The backup that it makes, or is about.
     pub backup: String,
     /// Since when.
     pub since: Timestamp,

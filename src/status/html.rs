@@ -6,7 +6,7 @@ use crate::model::ByteSize;
 
 use super::problem::{Problem, Severity};
 use super::style::STYLE;
-use super::view::{DrillView, PolicyState, PolicyView, StatusView};
+use super::view::{DrillView, NOBODY, PolicyState, PolicyView, StatusView};
 use super::words::{clock, from_now, moment, since, span};
 
 /// After so many seconds a browser asks again.
@@ -42,7 +42,8 @@ pub fn page(view: &StatusView) -> String {
 }
 
 fn head(view: &StatusView) -> Markup {
-    let early = view.policies.iter().any(|policy| policy.state == PolicyState::NoneYet);
+    let is_early = |state| matches!(state, PolicyState::NoneYet | PolicyState::Unknown);
+    let early = view.policies.iter().any(|policy| is_early(policy.state));
     let class = match (view.well, early) {
         (false, _) => "head bad",
         (true, true) => "head early",
@@ -176,6 +177,7 @@ fn next(policy: &PolicyView, view: &StatusView) -> Markup {
             }
             small { "begun " (from_now(run.since, view.at)) }
         }
+        @if let Some(proof) = &policy.proving { small { (proof.in_words(view.at)) } }
         @match policy.next_run {
             Some(at) => {
                 @if policy.running.is_some() { "then " }
@@ -183,6 +185,7 @@ fn next(policy: &PolicyView, view: &StatusView) -> Markup {
                 small { (clock(at)) }
             }
             None if policy.paused => "paused",
+            None if policy.waits_in_vain(view) => (NOBODY),
             None if policy.schedule.is_none() => "on request",
             None => "not known",
         }

@@ -1,13 +1,20 @@
 //! What is wrong, policy or not.
 
+use std::time::Duration;
+
 use crate::model::ByteSize;
 
+use super::doubts;
 use super::judge_policy;
 use super::problem::{Problem, Trouble, sorted};
+use super::words::{since, span};
 use super::{StatusFacts, Teller};
 
 /// A fifth above what must stay free the repository counts as almost full.
 const ALMOST: u64 = 5;
+
+/// So long the first look at the repository may take, and nobody has to know.
+const FIRST_LOOK: Duration = Duration::from_secs(30);
 
 /// Would a backup work?
 pub(super) const CHECK: &str = "milvus-backup-agent check";
@@ -18,15 +25,19 @@ pub(super) fn judge(facts: &StatusFacts) -> Vec<Problem> {
     agent(facts, &mut found);
     repository(facts, &mut found);
     readiness(facts, &mut found);
+    starting(facts, &mut found);
     broker(facts, &mut found);
     settings(facts, &mut found);
-    let held = facts.leftovers_held;
-    found.extend(facts.leftovers.and_then(|outcome| judge_policy::pruned_badly(outcome, held)));
-    found.extend(facts.strays.iter().map(judge_policy::doubtful));
+    found.extend(facts.leftovers.as_ref().and_then(judge_policy::pruned_badly));
+    found.extend(doubts::judge(facts));
     for policy in &facts.policies {
         judge_policy::judge(policy, facts, &mut found);
     }
-    sorted(found)
+    let mut found = sorted(found);
+    for problem in &mut found {
+        facts.config_file.iter().for_each(|file| problem.configured_by(file));
+    }
+    found
 }
 
 fn agent(facts: &StatusFacts, found: &mut Vec<Problem>) {
@@ -58,15 +69,35 @@ fn repository(facts: &StatusFacts, found: &mut Vec<Problem>) {
 }
 
 fn readiness(facts: &StatusFacts, found: &mut Vec<Problem>) {
-    let told = facts.repository.unreadable.is_some();
     // What is said of the repository and the broker elsewhere needs no second time.
-    let waiting =
-        facts.waiting.iter().filter(|one| one.what != "broker" && !(told && one.what == "catalog"));
-    for one in waiting {
+    let told = ["catalog", "amqp"];
+    for one in facts.waiting.iter().filter(|one| !told.contains(&one.what.as_str())) {
         let message = format!("a backup would not work now: {}: {}", one.what, one.why);
         let remedy = "the agent looks again by itself; `check` says more, with what to do";
         found.push(Problem::new(Trouble::NotReady, message, remedy).command(CHECK));
     }
+}
+
+/// What is not known yet is nothing wrong, unless it takes too long.
+fn starting(facts: &StatusFacts, found: &mut Vec<Problem>) {
+    let Teller::Agent { started_at, .. } = &facts.told_by else { return };
+    let is_waiting = facts.waiting.iter().any(|one| one.what == "catalog");
+    if !is_waiting || facts.repository.unreadable.is_some() {
+        return;
+    }
+    let took = since(*started_at, facts.now);
+    let note =
+        |message: &str| Problem::new(Trouble::Starting, message, "nothing: look again in a moment");
+    found.push(match facts.repository.read_at {
+        Some(_) => note("whether a backup would work is being looked at"),
+        None if took <= FIRST_LOOK => note("the agent has just started, and reads the repository"),
+        None => {
+            let place = &facts.repository.place;
+            let message = format!("the repository `{place}` is being read for {}", span(took));
+            let remedy = "look whether its place is there and answers";
+            Problem::new(Trouble::NotReady, message, remedy)
+        }
+    });
 }
 
 fn broker(facts: &StatusFacts, found: &mut Vec<Problem>) {

@@ -7,10 +7,13 @@ use crate::model::{BackupState, RunKind, RunOutcome};
 use super::judge::CHECK;
 use super::problem::{Problem, Trouble};
 use super::words::{count, moment, since, span};
-use super::{DoubtfulBackup, EndFacts, PolicyStatus, StatusFacts, Teller};
+use super::{EndFacts, PolicyStatus, PruneEnd, StatusFacts, Teller};
 
 /// How late a slot may be, and how long a run may stand still.
 const LATE: Duration = Duration::from_mins(15);
+
+/// The same of a drill or a verification, whose longest steps are Milvus's.
+const PROOF_LATE: Duration = Duration::from_hours(24);
 
 /// Makes a backup by a policy.
 const BACK_UP: &str = "milvus-backup-agent backup --policy POLICY";
@@ -31,39 +34,14 @@ struct Judge<'j> {
 pub(super) fn judge(policy: &PolicyStatus, facts: &StatusFacts, found: &mut Vec<Problem>) {
     let mut judge = Judge { policy, facts, found };
     judge.age();
-    judge.backups();
     judge.last_run();
     judge.at_work();
+    judge.proving();
     judge.schedule();
     judge.verification();
     judge.drills();
     judge.retention();
     judge.notes();
-}
-
-/// What is wrong with a backup.
-pub(super) fn doubtful(backup: &DoubtfulBackup) -> Problem {
-    let DoubtfulBackup { name, state, found_damaged, why } = backup;
-    let mut command = format!("milvus-backup-agent show {name}");
-    let (kind, remedy) = if *state == BackupState::Damaged {
-        let remedy = "it cannot be restored as a whole: look at the repository's disk; what cannot \
-                      be mended goes with `delete`";
-        (Trouble::Damaged, remedy.to_owned())
-    } else if *found_damaged {
-        command = format!("milvus-backup-agent verify {name} --depth content");
-        let remedy = format!(
-            "mend the disk or bring the files back, then verify it by content; if they are lost, \
-             make a good one with `backup --layout standalone`, which shares no file, and then \
-             `delete {name}`"
-        );
-        (Trouble::Damaged, remedy)
-    } else {
-        let remedy = format!(
-            "it does not count as good: `pin {name} --reason ...` if it is, else `delete {name}`"
-        );
-        (Trouble::Suspect, remedy)
-    };
-    Problem::new(kind, format!("backup `{name}` is {state}: {why}"), remedy).command(command)
 }
 
 impl Judge<'_> {
@@ -85,19 +63,28 @@ impl Judge<'_> {
                 "there is no good backup, {} after the policy was first seen; {limit} are allowed",
                 span(since(created, now)),
             ),
-            // Only an agent knows since when there is the policy.
-            (None, None) if !self.facts.is_by_agent() => "there is no good backup".to_owned(),
+            (None, None) if !self.facts.is_by_agent() => return self.never(max_age),
             (Some(_) | None, _) => return,
         };
         let remedy = "mend what else is told here, then make one now";
         self.add(Problem::new(Trouble::TooOld, message, remedy).command(BACK_UP));
     }
 
-    fn backups(&mut self) {
-        let Some(backups) = &self.policy.backups else { return };
-        for backup in &backups.doubtful {
-            self.add(doubtful(backup));
-        }
+    /// Only an agent knows since when there is the policy. Without one its file tells.
+    fn never(&mut self, max_age: Duration) {
+        let age = self.policy.intent.written_at.map(|at| since(at, self.facts.now));
+        let problem = match age {
+            Some(age) if age <= max_age => {
+                let message = "there is no good backup yet; its policy is new";
+                let remedy = "let an agent make them, or make one now";
+                Problem::new(Trouble::NoneYet, message, remedy)
+            }
+            Some(_) | None => {
+                let remedy = "mend what else is told here, then make one now";
+                Problem::new(Trouble::TooOld, "there is no good backup", remedy)
+            }
+        };
+        self.add(problem.command(BACK_UP));
     }
 
     fn last_run(&mut self) {
@@ -139,6 +126,17 @@ impl Judge<'_> {
             let remedy = "give it more time between two slots, or more of `transfer.concurrency` \
                           and `transfer.max_bytes_per_second`";
             self.add(Problem::new(Trouble::RunTooSlow, message, remedy));
+        }
+    }
+
+    fn proving(&mut self) {
+        let (Some((kind, run)), now) = (&self.policy.proving, self.facts.now) else { return };
+        let still = run.moved_at.map(|at| since(at, now)).filter(|still| *still > PROOF_LATE);
+        if let Some(still) = still {
+            let message = format!("its {kind} has not moved for {}", span(still));
+            let remedy =
+                "look whether Milvus and the stores answer; a restart of the agent ends it";
+            self.add(Problem::new(Trouble::RunStalled, message, remedy).command(LOG));
         }
     }
 
@@ -205,9 +203,7 @@ impl Judge<'_> {
     }
 
     fn retention(&mut self) {
-        let pruned = self.policy.others.get(&RunKind::Prune).map(|(_, outcome)| *outcome);
-        let held = self.policy.prune_held;
-        if let Some(problem) = pruned.and_then(|outcome| pruned_badly(outcome, held)) {
+        if let Some(problem) = self.policy.pruned.as_ref().and_then(pruned_badly) {
             self.add(problem.command(PRUNE));
         }
         let (intent, now) = (&self.policy.intent, self.facts.now);
@@ -249,10 +245,10 @@ impl Judge<'_> {
 }
 
 /// What a prune that ended so needs, if anything.
-pub(super) fn pruned_badly(outcome: RunOutcome, held: bool) -> Option<Problem> {
-    let (kind, message) = match outcome {
+pub(super) fn pruned_badly(end: &PruneEnd) -> Option<Problem> {
+    let (kind, what) = match end.outcome {
         RunOutcome::Failed => (Trouble::PruneFailed, "the last prune failed"),
-        RunOutcome::Partial if held => {
+        RunOutcome::Partial if end.held => {
             (Trouble::PruneHeld, "the last prune held back or could not delete something")
         }
         RunOutcome::Partial
@@ -260,7 +256,20 @@ pub(super) fn pruned_badly(outcome: RunOutcome, held: bool) -> Option<Problem> {
         | RunOutcome::Cancelled
         | RunOutcome::Skipped => return None,
     };
-    let remedy = "nothing is lost; it says what it would do, what holds it, and how to allow that";
+    let message = match &end.detail {
+        Some(detail) => format!("{what}: {detail}"),
+        None => what.to_owned(),
+    };
+    let remedy = match (kind, &end.hint) {
+        (Trouble::PruneFailed, Some(hint)) => {
+            format!("{hint}; nothing is lost, and it is tried again within the hour")
+        }
+        (Trouble::PruneFailed, None) => {
+            "mend that: nothing is lost, and it is tried again within the hour".to_owned()
+        }
+        _ => "nothing is lost; it says what it would do, what holds it, and how to allow that"
+            .to_owned(),
+    };
     Some(Problem::new(kind, message, remedy).command("milvus-backup-agent prune"))
 }
 

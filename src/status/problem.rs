@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::words;
 
+use super::words::quoted;
+
 words! {
     /// How much a problem weighs.
     #[derive(Serialize, Deserialize)]
@@ -37,6 +39,8 @@ words! {
         Damaged = "damaged",
         /// The agent did not take new settings over.
         SettingsRefused = "settings_refused",
+        /// There is no good backup yet, and nobody is there to make one.
+        NoneYet = "none_yet",
         /// The newest run failed.
         LastRunFailed = "last_run_failed",
         /// The newest run left collections out.
@@ -69,6 +73,8 @@ words! {
         PruneHeld = "prune_held",
         /// There are fewer good backups than are always kept.
         TooFewBackups = "too_few_backups",
+        /// The agent has just started, and does not know everything yet.
+        Starting = "starting",
         /// A policy is paused.
         Paused = "paused",
         /// Only the command line starts a policy.
@@ -89,6 +95,7 @@ impl Trouble {
             | Self::LowSpace
             | Self::Damaged => Severity::Critical,
             Self::SettingsRefused
+            | Self::NoneYet
             | Self::LastRunFailed
             | Self::LastRunPartial
             | Self::Suspect
@@ -105,10 +112,15 @@ impl Trouble {
             | Self::PruneFailed
             | Self::PruneHeld
             | Self::TooFewBackups => Severity::Warning,
-            Self::Paused | Self::NothingStartsIt | Self::BrokerUnnamed => Severity::Note,
+            Self::Starting | Self::Paused | Self::NothingStartsIt | Self::BrokerUnnamed => {
+                Severity::Note
+            }
         }
     }
 }
+
+/// What commands of this program begin with.
+const PROGRAM: &str = "milvus-backup-agent ";
 
 /// What stands for a policy's name in a command that several need.
 const ANY_POLICY: &str = "POLICY";
@@ -153,15 +165,27 @@ impl Problem {
         self
     }
 
+    /// Lets the command, if it is one of this program, name a configuration.
+    pub(super) fn configured_by(&mut self, file: &str) {
+        if let Some(rest) = self.command.as_deref().and_then(|all| all.strip_prefix(PROGRAM)) {
+            self.command = Some(format!("{PROGRAM}--config {} {rest}", quoted(file)));
+        }
+    }
+
     /// The names before the message, as many as one reads.
     pub(super) fn whose(&self) -> String {
-        const SHOWN: usize = 5;
-        let shown = self.policies.iter().take(SHOWN).map(String::as_str);
-        let names = shown.collect::<Vec<_>>().join(", ");
-        match self.policies.len().saturating_sub(SHOWN) {
-            0 => names,
-            more => format!("{names} and {more} more"),
-        }
+        some(&self.policies)
+    }
+}
+
+/// Some names, as many as one reads.
+pub(super) fn some(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).map(String::as_str);
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::model::{ByteSize, plain};
 
 use super::problem::Problem;
-use super::view::{PolicyView, StatusView};
+use super::view::{NOBODY, PolicyView, StatusView};
 use super::words::{from_now, moment, since, span};
 
 /// What a line of a problem is set in by.
@@ -119,6 +119,7 @@ fn next(policy: &PolicyView, view: &StatusView) -> String {
             None => "now".to_owned(),
         },
         (None, Some(at)) => from_now(at, view.at),
+        (None, None) if policy.waits_in_vain(view) => NOBODY.to_owned(),
         (None, None) => "-".to_owned(),
     }
 }
@@ -162,13 +163,10 @@ fn cut(text: &str, width: usize) -> String {
 fn footer(view: &StatusView) -> Vec<String> {
     let mut lines = Vec::new();
     for policy in &view.policies {
-        if let Some(run) = &policy.running {
-            let (done, all) = (ByteSize(run.done_bytes), ByteSize(run.total_bytes));
-            let bytes =
-                if run.total_bytes > 0 { format!(", {done} of {all}") } else { String::new() };
-            let (name, stage, since) = (&policy.name, &run.stage, from_now(run.since, view.at));
-            lines.push(format!("At work: {name}, {stage}{bytes}, begun {since}"));
-        }
+        let name = &policy.name;
+        let running = policy.running.iter().map(|run| run.in_words(view.at));
+        let proving = policy.proving.iter().map(|proof| proof.in_words(view.at));
+        lines.extend(running.chain(proving).map(|words| format!("At work: {name}, {words}")));
     }
     lines.push(format!("Repository: {}", view.repository.in_words(view.at)));
     lines.extend(view.broker.as_ref().map(|state| format!("Broker: {state}")));

@@ -7,8 +7,9 @@ use crate::model::{BackupState, ByteSize, RunOutcome, words};
 
 use super::judge::judge;
 use super::problem::{Problem, Severity, Trouble};
+use super::running::{ProvingView, RunningView};
 use super::words::{count, from_now};
-use super::{BackupFacts, EndFacts, PolicyStatus, RunningFacts, StatusFacts, Teller};
+use super::{BackupFacts, EndFacts, PolicyStatus, StatusFacts, Teller};
 
 /// How it all stands: the JSON of `status` and of `/v1/status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,7 +109,9 @@ pub struct PolicyView {
     pub last_run: Option<RunView>,
     /// The run that is at work.
     pub running: Option<RunningView>,
-    /// The next slot.
+    /// The drill or scheduled verification that is at work.
+    pub proving: Option<ProvingView>,
+    /// The next slot; none without an agent.
     pub next_run: Option<Timestamp>,
     /// Good backups.
     pub complete: u64,
@@ -156,23 +159,6 @@ pub struct RunView {
     pub detail: Option<String>,
 }
 
-/// A run that is at work.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunningView {
-    /// Its backup.
-    pub backup: String,
-    /// Since when.
-    pub since: Timestamp,
-    /// What it does, and with what.
-    pub stage: String,
-    /// Bytes done in this stage.
-    pub done_bytes: u64,
-    /// Bytes to do in it; 0 where that is not known.
-    pub total_bytes: u64,
-    /// How far that is.
-    pub percent: Option<u8>,
-}
-
 /// What is known of drills.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DrillView {
@@ -201,7 +187,7 @@ impl StatusView {
             (None, None) => None,
         };
         Self {
-            headline: headline(problems.len(), &policies),
+            headline: headline(problems.len(), &policies, readable),
             well: problems.is_empty(),
             at: facts.now,
             cluster: facts.cluster.clone(),
@@ -228,9 +214,10 @@ impl StatusView {
 }
 
 /// What has no backup yet may be as it should be, but it is not protected.
-fn headline(problems: usize, policies: &[PolicyView]) -> String {
+fn headline(problems: usize, policies: &[PolicyView], readable: Option<bool>) -> String {
     let early = policies.iter().filter(|policy| policy.state == PolicyState::NoneYet).count();
     match (problems, early) {
+        (0, _) if readable.is_none() => "Just started".to_owned(),
         (0, 0) => "All well".to_owned(),
         (0, early) if early == policies.len() => "No backup yet".to_owned(),
         (0, early) => {
@@ -256,6 +243,7 @@ fn shown(policy: &PolicyStatus, problems: &[Problem]) -> PolicyView {
         last_good: backups.and_then(|backups| backups.last_good.as_ref()).map(BackupView::of),
         last_run: policy.last_end().map(RunView::of),
         running: policy.running.as_ref().map(RunningView::of),
+        proving: policy.proving.as_ref().map(ProvingView::of),
         next_run: policy.next_run,
         complete: counted(BackupState::Complete),
         partial: counted(BackupState::Partial),
@@ -275,6 +263,7 @@ fn state(policy: &PolicyStatus, problems: &[Problem]) -> PolicyState {
     let states = own.map(|problem| match problem.kind {
         Trouble::TooOld => PolicyState::TooOld,
         Trouble::Damaged => PolicyState::Damaged,
+        Trouble::NoneYet => PolicyState::NoneYet,
         Trouble::LastRunFailed => PolicyState::Failed,
         Trouble::LastRunPartial => PolicyState::Partial,
         Trouble::NoAgent
@@ -296,6 +285,7 @@ fn state(policy: &PolicyStatus, problems: &[Problem]) -> PolicyState {
         | Trouble::PruneFailed
         | Trouble::PruneHeld
         | Trouble::TooFewBackups
+        | Trouble::Starting
         | Trouble::Paused
         | Trouble::NothingStartsIt
         | Trouble::BrokerUnnamed => PolicyState::Look,
@@ -309,7 +299,15 @@ fn state(policy: &PolicyStatus, problems: &[Problem]) -> PolicyState {
     states.min().unwrap_or(otherwise)
 }
 
+/// What is said of slots that nobody is there to keep.
+pub(super) const NOBODY: &str = "no agent";
+
 impl PolicyView {
+    /// Whether it has slots, and no agent that keeps them.
+    pub(super) fn waits_in_vain(&self, view: &StatusView) -> bool {
+        view.agent.is_none() && self.schedule.is_some() && !self.paused
+    }
+
     /// How many backups there are, and of what kinds.
     pub(super) fn backups(&self) -> String {
         let mut parts = vec![count(self.complete, "good", "good")];
@@ -331,21 +329,6 @@ impl RunView {
     fn of(end: &EndFacts) -> Self {
         let EndFacts { outcome, at, backup, detail, .. } = end;
         Self { outcome: *outcome, at: *at, backup: backup.clone(), detail: detail.clone() }
-    }
-}
-
-impl RunningView {
-    fn of(run: &RunningFacts) -> Self {
-        let share = u128::from(run.done_bytes) * 100;
-        let share = share.checked_div(u128::from(run.total_bytes));
-        Self {
-            backup: run.backup.clone(),
-            since: run.since,
-            stage: format!("{} {}", run.stage, run.subject).trim_end().to_owned(),
-            done_bytes: run.done_bytes,
-            total_bytes: run.total_bytes,
-            percent: share.map(|share| u8::try_from(share.min(100)).unwrap_or(100)),
-        }
     }
 }
 

@@ -41,13 +41,30 @@ pub(super) fn count(number: u64, one: &str, many: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
 }
 
+/// A word for a shell.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use jiff::{SignedDuration, Timestamp};
 
-    use super::{from_now, moment, since, span};
+    use super::{from_now, moment, quoted, since, span};
+
+    #[test]
+    fn a_shell_takes_a_word_for_what_it_is() {
+        assert_eq!(quoted("/etc/milvus/a-b_1.yaml"), "/etc/milvus/a-b_1.yaml");
+        assert_eq!(quoted("/my files/$x"), "'/my files/$x'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
 
     #[test]
     fn a_time_has_one_unit() {

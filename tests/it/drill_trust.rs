@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use milvus_backup_agent::catalog::BackupState;
+use milvus_backup_agent::catalog::{BackupState, ClusterIdentity};
 use milvus_backup_agent::job::{
-    BackupRequest, Prune, RunOutcome, Sizes, run_backup, run_drill, run_list, run_prune, run_unlock,
+    BackupRequest, JobContext, MovedDrill, Prune, RunOutcome, Sizes, clean_drills, move_drills,
+    run_backup, run_drill, run_list, run_prune, run_unlock,
 };
+use milvus_backup_agent::milvus::MilvusApi;
 use milvus_backup_agent::milvus::testing::ImportScript;
 use milvus_backup_agent::model::{ClusterName, ErrorKind, ObjectKey, PolicyName};
 use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, PutMode};
@@ -158,4 +160,53 @@ async fn a_prune_goes_on_when_it_loses_the_lease_of_a_drill() {
         lost += report.errors.iter().filter(|error| error.contains("`drill-0123abcd`")).count();
     }
     assert!(lost > 0, "no prune lost it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adopted_cluster_takes_over_what_drills_left_and_no_database_of_others() {
+    let lab = lab().await;
+    let (left, name) = ("films__drill_0123abcd", "default.films__drill_0123abcd".to_owned());
+    lab.fill(left, 0..1).await;
+    lab.milvus.create_database("empty", &[]).await.unwrap();
+    let mut of_before = ledger(&lab, "http://before:19530", &[left]);
+    of_before.databases.push("empty".to_owned());
+    put(&lab, &of_before).await;
+    let (context, staging) = (lab.context(), lab.staging());
+    assert_eq!(clean_drills(&context, &staging).await.unwrap(), [""; 0], "it is of another Milvus");
+    let moved = move_drills(&context, &context.cluster).await.unwrap();
+    let expected = MovedDrill {
+        id: "0123abcd".to_owned(),
+        from: "http://before:19530".to_owned(),
+        collections: vec![name.clone()],
+        databases: vec!["empty".to_owned()],
+    };
+    assert_eq!(moved, [expected]);
+    assert_eq!(move_drills(&context, &context.cluster).await.unwrap(), [], "it was told");
+    let dropped = clean_drills(&context, &staging).await.unwrap();
+    assert_eq!(dropped, [format!("collection {name}")]);
+    assert!(!keys(&lab.repository).await.iter().any(|key| key.contains("_drills")));
+    assert!(lab.milvus.databases().await.unwrap().contains(&"empty".to_owned()), "it may be used");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_that_is_at_work_is_not_taken_over() {
+    let lab = lab().await;
+    lab.milvus.script_import(ImportScript::Hang);
+    let moved = JobContext {
+        identity: ClusterIdentity {
+            address: "http://moved:19530".to_owned(),
+            storage: "memory".to_owned(),
+        },
+        ..lab.context()
+    };
+    let context = lab.context();
+    let (staging, options) = (lab.staging(), drill_of("first"));
+    let look = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(move_drills(&moved, &moved.cluster).await.unwrap(), []);
+        context.cancel.cancel();
+    };
+    let (ended, ()) = tokio::join!(run_drill(&context, &staging, &options), look);
+    assert_eq!(ended.unwrap_err().kind(), ErrorKind::Cancelled);
+    assert!(!collections(&lab).await.iter().any(|name| name.contains("__drill_")));
 }

@@ -172,6 +172,15 @@ fn policies_are_checked_listed_and_foretold() {
     let checked = run(&["policy", "check"]);
     let says = ["3 policies are good", "last 3, daily 7, weekly 4, monthly 6"];
     assert!(checked.code == 0 && says.iter().all(|it| checked.out.contains(it)), "{}", checked.out);
+    let line = |starts: &[&str]| {
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let lines = checked.out.lines().map(words);
+        let found = lines.into_iter().find(|words| starts.iter().zip(words).all(|(a, b)| a == b));
+        found.unwrap_or_else(|| panic!("{starts:?}: {}", checked.out)).join(" ")
+    };
+    assert!(line(&["nightly", "backup"]).contains("T02:"), "{}", checked.out);
+    let verify = line(&["nightly", "verify"]);
+    assert!(verify.contains("0 5 * * *") && verify.contains("T05:00:00"), "{verify}");
     let one = shipped().join("nightly.yaml");
     let one = run(&["policy", "check", one.to_str().expect("text")]);
     assert!(one.code == 0 && one.out.contains("the policy is good"), "{}", one.out);

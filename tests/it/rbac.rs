@@ -10,7 +10,8 @@ use bytes::Bytes;
 use milvus_backup_agent::catalog::{self, BackupState};
 use milvus_backup_agent::job::{
     BackupRequest, ExportOptions, JobError, RestoreOptions, RunOutcome, Sizes, Wanted, make_once,
-    plan_only, plan_restore_only, run_backup, run_export, run_list, run_restore, run_verify,
+    plan_only, plan_restore_only, run_backup, run_check, run_export, run_list, run_restore,
+    run_verify,
 };
 use milvus_backup_agent::milvus::testing::MilvusCall;
 use milvus_backup_agent::milvus::{MilvusApi, MilvusErrorKind};
@@ -473,4 +474,27 @@ async fn a_hash_is_in_one_file_and_in_no_output() {
             assert_eq!(holds, key == DOCUMENT, "{key}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_says_whether_milvus_tells_users_and_roles_where_policies_want_them() {
+    let lab = Lab::new();
+    lab.fill("films", 0..5).await;
+    let context = lab.context();
+    let line = async |policies: &[&str]| {
+        let report = run_check(&context, None, policies).await;
+        let line = report.checks.iter().find(|line| line.check == "rbac").cloned();
+        line.map(|line| (line, report.failure))
+    };
+    assert_eq!(line(&[]).await, None, "nobody wants them");
+    let (refused, failure) = line(&["nightly", "weekly"]).await.unwrap();
+    assert_eq!((refused.ok, failure), (false, Some(ErrorKind::Refused)), "as the backup itself");
+    for words in ["cannot tell its users and roles", "`rbac: true` of `nightly`, `weekly`"] {
+        assert!(refused.detail.contains(words), "{}", refused.detail);
+    }
+    assert!(refused.hint.unwrap().contains("Milvus can since 2.5"));
+    lab.milvus.set_rbac(users_and_roles());
+    let (told, _) = line(&["nightly"]).await.unwrap();
+    assert!(told.ok && told.detail.starts_with("2 users, "), "{told:?}");
+    assert!(!told.detail.contains(HASH));
 }

@@ -38,7 +38,7 @@ async fn mark(lab: &Lab) -> Option<SingleAgentMark> {
 
 /// The line of `check` on the repository.
 async fn check(context: &JobContext) -> (bool, String) {
-    let report = run_check(context, None).await;
+    let report = run_check(context, None, &[]).await;
     let line = report.checks.into_iter().find(|line| line.check == "repository");
     line.map(|line| (line.ok, line.detail)).expect("the repository is looked at")
 }

@@ -122,7 +122,8 @@ async fn a_later_server_is_not_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn a_check_says_how_long_a_backup_waits() {
     let lab = Lab::of_version(V2_2);
-    let said = async |context: JobContext| run_check(&context, None).await.checks.remove(0).detail;
+    let said =
+        async |context: JobContext| run_check(&context, None, &[]).await.checks.remove(0).detail;
     let waits = said(lab.context()).await;
     assert!(waits.ends_with("; a backup waits 11m for its deletes"), "{waits}");
     let skips = said(without_wait(&lab)).await;

@@ -19,6 +19,7 @@ use crate::daemon::besides::Besides;
 use crate::daemon::driller::Driller;
 use crate::daemon::proven::Proven;
 use crate::daemon::proving::Proving;
+use crate::daemon::sight::Sight;
 use crate::daemon::slots::Slots;
 use crate::daemon::world::{World, Worlds};
 use crate::job::{
@@ -147,6 +148,7 @@ pub(super) struct Lab {
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) metrics: Metrics,
+    pub(super) sight: Sight,
     pub(super) worlds: Worlds,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -228,7 +230,7 @@ impl Lab {
         let files = text.map(|text| (PathBuf::from("/p.yaml"), Ok(text.into_bytes())));
         let files: Vec<_> = files.into_iter().collect();
         let policies = PolicySet::parse(&files, &self.context.cluster).unwrap();
-        let settings = Settings { config: self.config.clone(), policies };
+        let settings = Settings { config: self.config.clone(), policies, config_file: None };
         World { settings, context: self.context.clone() }
     }
 
@@ -245,9 +247,11 @@ impl Lab {
         let world = self.world(Some(policy));
         let besides = Besides::of(&world, "agent".to_owned());
         let (worlds, stop) = (Worlds::new(world), CancellationToken::new());
+        let sight = Sight::default();
         let mut proving = Proving {
             worlds: worlds.clone(),
             metrics: metrics.clone(),
+            sight: sight.clone(),
             besides,
             runner: self.runner.clone(),
             driller: Arc::<FakeDriller>::clone(&self.driller),
@@ -257,7 +261,7 @@ impl Lab {
             stop: stop.clone(),
         };
         proving.tell().await;
-        Process { metrics, worlds, stop, task: spawn(proving.go_on()) }
+        Process { metrics, sight, worlds, stop, task: spawn(proving.go_on()) }
     }
 
     pub(super) fn now(&self) -> Timestamp {

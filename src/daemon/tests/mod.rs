@@ -2,3 +2,5 @@
 
 mod lab;
 mod proving;
+mod pruning;
+mod seen;

@@ -36,11 +36,16 @@
 //! `clean` goes the way of 6 to 9 and may be killed at any step of it, too: each may be repeated.
 //! Of drills that need the same database the last one drops it: each says first that it does no
 //! longer, and then looks who still does.
+//!
+//! A ledger names the Milvus that its drill filled, and is left alone by everyone with another.
+//! `cluster adopt` writes the new address into those of before ([`move_drills`]), so that they are
+//! cleaned up after where Milvus is now, and says what may be left where it was.
 
 mod clean;
 mod collection;
 mod compare;
 mod keys;
+mod moved;
 mod proof;
 mod questions;
 mod report;
@@ -49,6 +54,7 @@ mod session;
 
 pub(super) use clean::{Cleaned, clean};
 pub use clean::{clean_drills, have_drills_left};
+pub use moved::{MovedDrill, move_drills};
 pub use proof::drill_failed;
 pub use report::{DrillReport, DrilledCollection};
 pub use run::{DrillOptions, run_drill};

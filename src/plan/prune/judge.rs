@@ -214,7 +214,9 @@ fn judge_drill(facts: &DrillFacts) -> Judged {
     }
     if !facts.here {
         return leave(format!(
-            "{what} was interrupted: `prune --apply` of that Milvus's agent drops what it left"
+            "{what} was interrupted: `prune --apply` of that Milvus's agent drops what it left; if \
+             that was this cluster's address before it moved, `cluster adopt NAME --reason R` once \
+             more lets it be done here"
         ));
     }
     let made = match ledger.collections.len() {

@@ -164,26 +164,13 @@ fn a_slot_that_passed_is_told_unless_a_run_is_at_work() {
 
 #[test]
 fn what_proves_backups_and_what_lets_them_go_is_watched() {
-    for (kind, trouble) in [
-        (RunKind::Verify, Trouble::VerifyFailed),
-        (RunKind::Prune, Trouble::PruneFailed),
-        (RunKind::Drill, Trouble::DrillFailed),
-    ] {
+    for (kind, trouble) in
+        [(RunKind::Verify, Trouble::VerifyFailed), (RunKind::Drill, Trouble::DrillFailed)]
+    {
         let ended = (hours_ago(1), RunOutcome::Failed);
         let (problem, _) = one(|policy| policy.others.extend([(kind, ended)]));
         assert_eq!(problem.kind, trouble);
     }
-    let held = |held: bool| {
-        problems(|facts| {
-            (facts.leftovers, facts.leftovers_held) = (Some(RunOutcome::Partial), held);
-        })
-    };
-    assert_eq!((held(false), held(true)[0].kind), (Vec::new(), Trouble::PruneHeld));
-    let (problem, _) = one(|policy| {
-        policy.others.extend([(RunKind::Prune, (hours_ago(1), RunOutcome::Partial))]);
-        policy.prune_held = true;
-    });
-    assert_eq!(problem.kind, Trouble::PruneHeld);
     let month = Some(Duration::from_hours(24 * 30));
     let (problem, _) = one(|policy| {
         let read_since = Some(hours_ago(24 * 31));
@@ -281,7 +268,7 @@ fn what_is_of_no_policy_is_told_too() {
     let away = problems(|facts| {
         facts.broker = Some(BrokerFacts { state: "away: refused".to_owned(), is_well: false });
         let waiting = |what: &str| Waiting { what: what.to_owned(), why: why.clone() };
-        facts.waiting = vec![waiting("milvus"), waiting("broker")];
+        facts.waiting = vec![waiting("milvus"), waiting("amqp")];
     });
     let kinds: Vec<Trouble> = away.iter().map(|problem| problem.kind).collect();
     assert_eq!(kinds, [Trouble::NotReady, Trouble::BrokerAway], "the broker is told once");
@@ -315,6 +302,7 @@ fn without_an_agent_that_is_the_first_thing_wrong() {
         message: "no agent answers".to_owned(),
         remedy: "start it".to_owned(),
         command: Some("systemctl start milvus-backup-agent".to_owned()),
+        is_there: false,
     });
     let view = StatusView::of(&facts);
     let kinds: Vec<Trouble> = view.problems.iter().map(|problem| problem.kind).collect();

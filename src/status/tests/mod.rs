@@ -1,5 +1,6 @@
 //! Facts in, what people read out.
 
 mod judging;
+mod operating;
 mod shown;
 mod world;

@@ -49,6 +49,7 @@ pub(super) fn policy(name: &str) -> PolicyStatus {
             interval: Some(Duration::from_hours(24)),
             min_keep: Some(2),
             created_at: Some(hours_ago(1000)),
+            written_at: None,
         },
         backups: Some(BackupsFacts {
             last_good: Some(good),
@@ -62,7 +63,8 @@ pub(super) fn policy(name: &str) -> PolicyStatus {
         running: None,
         next_run: Some(now() + SignedDuration::from_hours(13)),
         others: BTreeMap::new(),
-        prune_held: false,
+        pruned: None,
+        proving: None,
         drills: None,
         readings: None,
     }
@@ -110,7 +112,7 @@ pub(super) fn well() -> StatusFacts {
         policies: vec![hourly, policy("nightly"), proven],
         strays: Vec::new(),
         leftovers: None,
-        leftovers_held: false,
+        config_file: None,
         policy_folder: "/etc/milvus-backup-agent/policies".to_owned(),
         repository: RepositoryFacts {
             place: "/backup/milvus".to_owned(),

@@ -106,7 +106,7 @@ impl Setup for Fake {
             .collect();
         let cluster = config.milvus.cluster.clone().expect("the test named it");
         let policies = PolicySet::parse(&files, &cluster).expect("the test's policies are right");
-        Ok(Settings { config, policies })
+        Ok(Settings { config, policies, config_file: None })
     }
 
     async fn open(&self, config: &Config) -> JobResult<JobContext> {

@@ -1,7 +1,7 @@
 //! What the command and `/v1/status` say.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{OFTEN, RARELY, chromium, kinds, nowhere, point, text_of, view};
 use crate::lab::{Agent, Running};
@@ -18,7 +18,9 @@ fn a_failed_run_is_told_with_its_remedy_by_page_json_and_command() {
     let failed = &view["problems"][0];
     assert_eq!((&failed["severity"], &failed["policies"][0]), (&"warning".into(), &"often".into()));
     assert!(failed["remedy"].as_str().unwrap().starts_with("check that Milvus runs"), "{failed}");
-    assert_eq!(failed["command"], "milvus-backup-agent check");
+    let file = agent.path("config.yaml");
+    let check = format!("milvus-backup-agent --config {} check", file.display());
+    assert_eq!(failed["command"], check.as_str(), "it works wherever it is pasted");
     let often = &view["policies"][0];
     assert_eq!(
         (&often["state"], &often["last_run"]["outcome"]),
@@ -70,7 +72,11 @@ fn where_no_agent_answers_that_is_the_first_problem() {
     point(&agent, "127.0.0.1:9", "");
     let told = agent.run(&["status"]);
     assert_eq!(told.code, 1, "{told:?}");
-    assert_eq!(kinds(&told.json), ["no_agent", "too_old"], "{told:?}");
+    assert_eq!(kinds(&told.json), ["no_agent", "none_yet"], "{told:?}");
+    assert!(told.json["policies"][0]["next_run"].is_null(), "nobody keeps it");
+    let backup = told.json["problems"][1]["command"].as_str().unwrap();
+    let file = agent.path("config.yaml");
+    assert!(backup.contains(&format!(" --config {} backup ", file.display())), "{backup}");
     let first = &told.json["problems"][0];
     assert!(first["message"].as_str().unwrap().contains("127.0.0.1:9 (`api.listen`)"), "{first}");
     assert_eq!(first["command"], "systemctl start milvus-backup-agent");
@@ -80,6 +86,11 @@ fn where_no_agent_answers_that_is_the_first_problem() {
     );
     let text = text_of(&agent, "127.0.0.1:9");
     assert!(text.contains("\nCRITICAL  no agent answers at"), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("rarely") && line.contains("no agent")));
+    let rarely = fs::File::options().write(true).open(agent.path("policies/rarely.yaml"));
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_hours(24);
+    rarely.and_then(|file| file.set_modified(long_ago)).expect("its time is set");
+    assert_eq!(kinds(&agent.run(&["status"]).json), ["no_agent", "too_old"]);
 
     fs::write(agent.path("policies/wrong.yaml"), "retention: {keep_al: true}\n").unwrap();
     let told = agent.run(&["status"]);
