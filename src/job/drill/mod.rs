@@ -37,6 +37,7 @@
 mod clean;
 mod collection;
 mod compare;
+mod expiry;
 mod keys;
 mod proof;
 mod questions;
