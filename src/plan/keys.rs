@@ -1,6 +1,6 @@
 //! Which keys a restore has to bring back, and which it must not.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::model::PrimaryKey;
 
@@ -38,6 +38,10 @@ pub struct KeyHistory {
     room: KeyRoom,
     /// Where in time it ends, the moment itself included.
     boundary: Option<u64>,
+    /// Rows up to this moment may be gone by themselves; 0 is none.
+    expired: u64,
+    /// Whether there were any.
+    expires: bool,
     partitions: BTreeMap<i64, HashMap<PrimaryKey, Last>>,
     /// Bits at the end of a hash that have to be 0.
     bits: u32,
@@ -52,6 +56,8 @@ pub struct ExpectedKeys {
     pub keys: Vec<(PrimaryKey, bool)>,
     /// Whether these are all, or a sample.
     pub whole: bool,
+    /// Whether some rows may be gone by themselves. Of their keys nothing is expected.
+    pub expires: bool,
 }
 
 impl KeyHistory {
@@ -60,8 +66,15 @@ impl KeyHistory {
         Self { room, boundary, ..Self::default() }
     }
 
+    /// Lets rows go that were written up to this moment, as those do that live for a time.
+    #[must_use]
+    pub fn expiring(self, until: u64) -> Self {
+        Self { expired: until, ..self }
+    }
+
     /// A row of a partition.
     pub fn row(&mut self, partition: i64, key: PrimaryKey, timestamp: u64) {
+        self.expires |= timestamp <= self.expired;
         self.note(partition, key, timestamp, |last| &mut last.row);
     }
 
@@ -110,19 +123,25 @@ impl KeyHistory {
     pub fn expected(mut self) -> ExpectedKeys {
         let of_all = self.partitions.remove(&EVERY_PARTITION).unwrap_or_default();
         let mut there: HashMap<PrimaryKey, bool> = HashMap::new();
+        let mut expiring = HashSet::new();
         for known in std::mem::take(&mut self.partitions).into_values() {
             for (key, last) in known {
                 let delete = last.delete.max(of_all.get(&key).map_or(0, |all| all.delete));
                 let live = last.row > 0 && last.row >= delete;
+                if live && last.row <= self.expired {
+                    expiring.insert(key);
+                    continue;
+                }
                 *there.entry(key).or_default() |= live;
             }
         }
         for key in of_all.into_keys() {
             there.entry(key).or_default();
         }
+        there.retain(|key, live| *live || !expiring.contains(key));
         let mut keys: Vec<(PrimaryKey, bool)> = there.into_iter().collect();
         keys.sort_unstable();
-        ExpectedKeys { keys, whole: self.bits == 0 }
+        ExpectedKeys { keys, whole: self.bits == 0, expires: self.expires }
     }
 }
 
@@ -183,6 +202,23 @@ mod tests {
         assert_eq!(there(&expected), [1, 3, 4, 5].map(key).iter().collect::<Vec<_>>());
         // Nobody says of a key that was only written later that it was deleted.
         assert!(expected.whole && expected.keys.len() == 6, "{expected:?}");
+    }
+
+    #[test]
+    fn nothing_is_expected_of_rows_that_may_have_expired() {
+        let mut history = KeyHistory::new(None, KeyRoom::default()).expiring(10);
+        for (partition, number, row) in [(1, 1, 10), (1, 2, 11), (1, 3, 9), (2, 3, 12), (1, 4, 8)] {
+            history.row(partition, key(number), row);
+        }
+        for number in [4, 5] {
+            history.delete(1, key(number), 20);
+        }
+        let expected = history.expected();
+        let keys = [(2, true), (3, true), (4, false), (5, false)].map(|(n, live)| (key(n), live));
+        assert_eq!((expected.keys.as_slice(), expected.expires), (&keys[..], true));
+        let mut none = KeyHistory::new(None, KeyRoom::default()).expiring(10);
+        none.row(1, key(1), 11);
+        assert!(!none.expected().expires);
     }
 
     #[test]

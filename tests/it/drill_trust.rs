@@ -9,8 +9,8 @@ use milvus_backup_agent::job::{
     BackupRequest, JobContext, MovedDrill, Prune, RunOutcome, Sizes, clean_drills, move_drills,
     run_backup, run_drill, run_list, run_prune, run_unlock,
 };
-use milvus_backup_agent::milvus::MilvusApi;
-use milvus_backup_agent::milvus::testing::ImportScript;
+use milvus_backup_agent::milvus::testing::{ImportScript, MilvusCall, SchemaDraft, Spoil};
+use milvus_backup_agent::milvus::{CollectionSpec, KeyValue, MilvusApi, MilvusErrorKind};
 use milvus_backup_agent::model::{ClusterName, ErrorKind, ObjectKey, PolicyName};
 use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, PutMode};
 
@@ -113,6 +113,39 @@ async fn milvus_2_2_counts_keys_and_others_rows() {
         assert_eq!((films.rows, films.keys_checked), (rows, 8), "{films:?}");
         assert_eq!(films.notes.len(), notes, "{films:?}");
         assert!(films.notes.iter().all(|note| note.starts_with("10 rows")), "{films:?}");
+    }
+}
+
+/// Milvus drops rows that have lived for `collection.ttl.seconds` when it compacts, here in the
+/// midst of a drill.
+#[tokio::test(start_paused = true)]
+async fn rows_that_may_have_expired_are_no_difference() {
+    for (lives, outcome) in [("1", RunOutcome::Complete), ("3600", RunOutcome::Failed)] {
+        let lab = Lab::new();
+        let property = |key: &str, value: &str| KeyValue { key: key.into(), value: value.into() };
+        let spec = CollectionSpec {
+            namespace: namespace("films"),
+            schema: SchemaDraft::new("films").text("title").encode(),
+            shards: 1,
+            consistency_level: 2,
+            num_partitions: None,
+            properties: vec![property("collection.ttl.seconds", lives)],
+        };
+        lab.milvus.create_collection(&spec).await.unwrap();
+        lab.fill("films", 0..5).await;
+        index(&lab, "films").await;
+        lab.backup("first").await;
+        lab.milvus.spoil("films__drill_", Spoil::NoRow("3".to_owned()));
+        // It is half a second until the next look.
+        for nth in 1..=3 {
+            lab.milvus.fail(MilvusCall::LoadPercent, nth, MilvusErrorKind::Transient);
+        }
+        let report = drill(&lab, "first").await.unwrap();
+        assert_eq!(report.outcome, outcome, "{report:?}");
+        let films = one(&report, "films");
+        let noted = films.notes.iter().any(|note| note.contains("its rows live for 1 s"));
+        assert_eq!(noted, outcome == RunOutcome::Complete, "{films:?}");
+        assert_eq!(films.keys_checked, 5);
     }
 }
 

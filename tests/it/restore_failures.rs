@@ -8,9 +8,10 @@ use milvus_backup_agent::job::{RunOutcome, Staging, run_restore};
 use milvus_backup_agent::manifest::{RestoreItem, RestoreLedger, RestoreStep};
 use milvus_backup_agent::milvus::testing::{ImportScript, MilvusCall};
 use milvus_backup_agent::milvus::{MilvusApi, MilvusErrorKind};
-use milvus_backup_agent::model::{Clock, ErrorKind, ObjectKey};
+use milvus_backup_agent::model::{Clock, ErrorKind, LoadState, ObjectKey};
 use milvus_backup_agent::storage::{MemoryStore, ObjectStore};
 
+use crate::drill::index;
 use crate::support::{
     Lab, PARTITION, collections, keys, leases, ledgers, namespace, restore_beside, restore_of,
 };
@@ -49,6 +50,23 @@ async fn an_import_that_fails_costs_its_collection_and_leaves_nothing_of_it() {
     assert_eq!(again.outcome, RunOutcome::Complete, "{again:?}");
     assert_eq!(lab.milvus.rows(&namespace("books_r")), lab.milvus.rows(&namespace("books")));
     assert!(ledgers(&lab).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_that_fails_costs_its_collection_and_says_how_to_do_without() {
+    let lab = lab().await;
+    for name in ["books", "films"] {
+        index(&lab, name).await;
+        let loaded = LoadState::Loaded { replicas: 1 };
+        lab.milvus.load(&namespace(name), &loaded).await.unwrap();
+    }
+    lab.backup("loaded").await;
+    lab.milvus.fail(MilvusCall::LoadPercent, 1, MilvusErrorKind::Other);
+    let report = lab.restore(&restore_beside("loaded")).await.unwrap();
+    assert_eq!(report.outcome, RunOutcome::Partial, "{report:?}");
+    let books = &report.collections[0];
+    assert!(books.error.as_deref().is_some_and(|why| why.contains("`--skip-load`")), "{books:?}");
+    assert_eq!(collections(&lab).await, ["default.books", "default.films", "default.films_r"]);
 }
 
 #[tokio::test(start_paused = true)]

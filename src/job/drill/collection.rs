@@ -12,6 +12,7 @@ use crate::plan::{CollectionRestore, RestorePlan, has_deltas};
 use crate::schema::SchemaSummary;
 
 use super::compare::compare;
+use super::expiry::Expiry;
 use super::keys::compare_keys;
 use super::proof::doubt;
 use super::report::DrilledCollection;
@@ -59,19 +60,19 @@ async fn restore_and_compare(
         return Err(JobError::damage("its list is not what was written", Damage { key, how }));
     }
     let begun = Instant::now();
-    let filled = fill(filling, collection).await?;
+    let expiry = Expiry::of(content, &filling.version);
+    let mut filled = fill(filling, collection).await?;
     index(filling, collection).await?;
     let bare = without_index(content)?;
     if bare.is_none() {
         load(filling, collection, &LOADED).await.map_err(unloaded)?;
     }
     let restore_seconds = begun.elapsed().as_secs_f64();
-    let mut problems = compare(filling, collection).await?;
+    let problems = compare(filling, collection).await?;
     let counted = match bare {
         None => Some(filling.context.milvus.count_rows(&collection.restoring).await?),
         Some(_) => None,
     };
-    problems.extend(rows(session, collection, (&filled, counted)).await?);
     let mut drilled = DrilledCollection {
         database: collection.from.database.clone(),
         name: collection.from.collection.clone(),
@@ -84,19 +85,24 @@ async fn restore_and_compare(
         damaged: Vec::new(),
         outcome: RunOutcome::Complete,
         error: None,
-        notes: filled.notes,
+        notes: std::mem::take(&mut filled.notes),
     };
     let imported = filled.imported;
     if counted.is_some_and(|keys| keys < imported) && !filling.version.counts_rows() {
         drilled.notes.push(format!("{imported} rows were imported: {KEYS_ONLY}"));
     }
-    match bare {
-        Some(field) => drilled.notes.push(format!(
-            "the import's own figure is all that is known of its rows: without an index on \
-             `{field}` it can be neither loaded nor asked"
-        )),
-        None => keys(session, collection, &mut drilled).await?,
-    }
+    let expired = match bare {
+        Some(field) => {
+            drilled.notes.push(format!(
+                "the import's own figure is all that is known of its rows: without an index on \
+                 `{field}` it can be neither loaded nor asked"
+            ));
+            false
+        }
+        None => keys(session, collection, expiry.as_ref(), &mut drilled).await?,
+    };
+    drilled.problems.extend(rows(session, collection, (&filled, counted), expired).await?);
+    drilled.notes.extend(expiry.filter(|_| expired).map(|expiry| expiry.note()));
     if !content.deletes_complete.is_yes() {
         let note = "its backup did not wait for the latest deletes: rows may be back";
         drilled.notes.push(note.to_owned());
@@ -108,41 +114,45 @@ async fn restore_and_compare(
     Ok(drilled)
 }
 
-/// Looks for the keys that have to be there, and for those that must not.
+/// Looks for the keys that have to be there, and for those that must not. Whether some rows may
+/// have expired.
 async fn keys(
     session: &Session<'_>,
     collection: &CollectionRestore,
+    expiry: Option<&Expiry>,
     drilled: &mut DrilledCollection,
-) -> JobResult<()> {
+) -> JobResult<bool> {
     let filling = &session.filling;
     let records = &filling.backup.manifest.collections;
     let record = records.iter().find(|record| record.namespace() == collection.from);
     let record = record.expect("the plan was made of these records");
     let (of, restored) = ((record, &collection.content), &collection.restoring);
-    let found = compare_keys(filling.context, &filling.backup, of, restored).await?;
+    let found = compare_keys(filling.context, &filling.backup, of, (restored, expiry)).await?;
     drilled.keys_checked = found.live;
     drilled.deleted_keys_checked = found.deleted;
     drilled.whole = found.whole;
     drilled.problems.extend(found.problems);
+    let expired = found.expired || (found.unread.is_some() && expiry.is_some());
     let unread = found.unread.map(|why| format!("its keys were not compared: {why}"));
     drilled.notes.extend(unread);
-    Ok(())
+    Ok(expired)
 }
 
 /// What is wrong with the number of rows. All that were imported are there, but for those that L0
-/// segments delete; where Milvus 2.2 counts keys, there may be fewer. Without deletes all that the
+/// segments delete, and that may have expired; where Milvus 2.2 counts keys, there may be fewer. Without deletes all that the
 /// backup has come back, unless Milvus was told to leave out what is beyond a boundary; how many
 /// rows milvus-backup counted is not how many are in its files.
 async fn rows(
     session: &Session<'_>,
     collection: &CollectionRestore,
     (filled, counted): (&Filled, Option<u64>),
+    expired: bool,
 ) -> JobResult<Vec<String>> {
     let filling = &session.filling;
     let list = filling.backup.list(&collection.content.list).await?;
     let Filled { stored, imported, .. } = filled;
     let l0 = list.segments().iter().any(|segment| segment.traits.l0);
-    let fewer_tell = !l0 && filling.version.counts_rows();
+    let fewer_tell = !l0 && !expired && filling.version.counts_rows();
     let counted = counted.filter(|rows| rows > imported || (rows < imported && fewer_tell));
     let counted = counted.map(|rows| format!("it has {rows} rows, and {imported} were imported"));
     let told = |boundary: Boundary| filling.version.import_end_ts(boundary.timestamp).is_some();

@@ -7,7 +7,8 @@
 //!
 //! A restore that does not tell Milvus the boundary brings back all that the files hold. Files that
 //! this agent cannot read (storage version 2 and later, encryption, other types of keys) are no
-//! failure of the restore: no key is looked for, and the result says so. A file that is missing or
+//! failure of the restore: no key is looked for, and the result says so. Rows that may have expired
+//! ([`Expiry`]) may be missing. A file that is missing or
 //! damaged is a problem, and no key is looked for: nobody knows which have to be there.
 
 use bytes::Bytes;
@@ -25,6 +26,7 @@ use crate::schema::SchemaSummary;
 use crate::storage::{ObjectStoreExt, StoreErrorKind};
 use crate::transfer::Stage;
 
+use super::expiry::Expiry;
 use super::questions::{Differences, ask, questions};
 
 /// Milvus's hidden field of timestamps.
@@ -52,13 +54,15 @@ pub(super) struct KeyComparison {
     pub(super) problems: Vec<String>,
     /// Why they could not be compared, where this agent cannot read the files.
     pub(super) unread: Option<String>,
+    /// Whether rows may have expired, which is no difference.
+    pub(super) expired: bool,
 }
 
 impl KeyComparison {
     /// No key was looked for.
     fn of_none(mut problems: Vec<String>, unread: Option<String>) -> Self {
         problems.truncate(TOLD);
-        Self { live: 0, deleted: 0, whole: false, problems, unread }
+        Self { live: 0, deleted: 0, whole: false, problems, unread, expired: false }
     }
 }
 
@@ -67,9 +71,9 @@ pub(super) async fn compare_keys(
     context: &JobContext,
     backup: &Readable,
     (collection, was): (&CollectionRecord, &CollectionContent),
-    restored: &Namespace,
+    (restored, expiry): (&Namespace, Option<&Expiry>),
 ) -> JobResult<KeyComparison> {
-    let work = compare(context, backup, (collection, was), restored).boxed();
+    let work = compare(context, backup, (collection, was), (restored, expiry)).boxed();
     let done = context.cancel.run_until_cancelled(work).await;
     done.unwrap_or_else(|| Err(JobError::cancelled()))
 }
@@ -78,7 +82,7 @@ async fn compare(
     context: &JobContext,
     backup: &Readable,
     (collection, was): (&CollectionRecord, &CollectionContent),
-    restored: &Namespace,
+    (restored, expiry): (&Namespace, Option<&Expiry>),
 ) -> JobResult<KeyComparison> {
     let named = collection.namespace();
     let schema = SchemaSummary::parse(&was.schema)
@@ -93,7 +97,8 @@ async fn compare(
     let (logs, mut problems) = logs(&list, key.id);
     context.progress.enter(Stage::Verify, logs.iter().map(Log::bytes).sum());
     context.progress.subject(&restored.to_string());
-    let mut history = KeyHistory::new(boundary, KeyRoom::default());
+    let until = expiry.map_or(0, |expiry| expiry.until(context.clock.now()));
+    let mut history = KeyHistory::new(boundary, KeyRoom::default()).expiring(until);
     let mut reads = stream::iter(logs)
         .map(|log| read(context, backup, log).boxed())
         .buffer_unordered(READ_AT_ONCE);
@@ -128,12 +133,15 @@ async fn compare(
         differences.add(answer?);
         context.progress.touch();
     }
+    let over = expiry.is_some_and(Expiry::is_over);
+    let undeleted = || differences.undeleted().into_iter().collect();
     Ok(KeyComparison {
         live: differences.live,
         deleted: differences.deleted,
         whole: expected.whole,
-        problems: differences.problems(),
+        problems: if over { undeleted() } else { differences.problems() },
         unread: None,
+        expired: over || expected.expires,
     })
 }
 

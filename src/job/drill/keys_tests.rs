@@ -104,7 +104,7 @@ impl World {
     async fn compare(&self) -> KeyComparison {
         let backup = self.backup().await;
         let content = backup.manifest.contents().next().expect("it holds `films`");
-        compare_keys(&self.context, &backup, content, &self.restored).await.unwrap()
+        compare_keys(&self.context, &backup, content, (&self.restored, None)).await.unwrap()
     }
 
     /// The first file of the backup below a folder.
@@ -150,7 +150,14 @@ fn context(
 
 fn equal() -> KeyComparison {
     // 30 keys were there; 0, 1, 2 and 28 are gone.
-    KeyComparison { live: 26, deleted: 4, whole: true, problems: Vec::new(), unread: None }
+    KeyComparison {
+        live: 26,
+        deleted: 4,
+        whole: true,
+        problems: Vec::new(),
+        unread: None,
+        expired: false,
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -228,6 +235,6 @@ async fn a_comparison_can_be_cancelled() {
     world.context.cancel.cancel();
     let backup = world.backup().await;
     let content = backup.manifest.contents().next().unwrap();
-    let ended = compare_keys(&world.context, &backup, content, &world.restored).await;
+    let ended = compare_keys(&world.context, &backup, content, (&world.restored, None)).await;
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::Cancelled);
 }

@@ -44,6 +44,7 @@
 mod clean;
 mod collection;
 mod compare;
+mod expiry;
 mod keys;
 mod moved;
 mod proof;

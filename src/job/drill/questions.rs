@@ -124,9 +124,13 @@ impl Differences {
         }
     }
 
+    /// Without the keys that are missing, where that is no difference.
+    pub(super) fn undeleted(&self) -> Option<String> {
+        self.undeleted.sentence("a deleted key is there", "deleted keys are there")
+    }
+
     pub(super) fn problems(&self) -> Vec<String> {
         let missing = self.missing.sentence("a key is missing", "keys are missing");
-        let undeleted = self.undeleted.sentence("a deleted key is there", "deleted keys are there");
-        missing.into_iter().chain(undeleted).collect()
+        missing.into_iter().chain(self.undeleted()).collect()
     }
 }

@@ -15,6 +15,9 @@ use crate::job::{JobError, JobResult};
 /// What to do about a swap that stopped half-way.
 const FINISH_BY_RERUN: &str = "run the same restore again: it finishes this";
 
+/// What to do where Milvus does not load, for want of memory most of all.
+const NO_LOAD: &str = "give the query nodes more memory, or restore with `--skip-load`";
+
 /// What a restored collection is worth saying of.
 #[derive(Debug)]
 pub(super) struct Restored {
@@ -105,7 +108,11 @@ async fn serve(session: &Session<'_>, collection: &CollectionRestore) -> JobResu
     }
     index(&session.filling, collection).await?;
     if loaded {
-        load(&session.filling, collection, state).await?;
+        load(&session.filling, collection, state).await.map_err(unloaded)?;
     }
     Ok(Vec::new())
+}
+
+fn unloaded(error: JobError) -> JobError {
+    if error.kind() == ErrorKind::Failed { error.or_hint(NO_LOAD) } else { error }
 }

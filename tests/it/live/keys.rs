@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use milvus_backup_agent::binlog::{read_deletes, read_keys, read_timestamps};
@@ -47,6 +48,10 @@ async fn a_drill_finds_every_key_and_the_files_tell_which_that_are() {
     assert_eq!((live.len(), asked.len(), expected.whole), (LIVE, 440, true));
 
     let restored: Namespace = format!("{NUMBERS}_r").parse().unwrap();
+    // Imported rows have new timestamps: what lives for a time lives for all of it again.
+    let again = times(&server.data, client.describe(&restored).await.unwrap().id);
+    assert!(times(&agent.path("repository/keyed/_segments"), id).end < again.start, "{again:?}");
+
     let found = || async {
         match client.find_keys(&restored, "id", &asked).await.unwrap() {
             PrimaryKeys::Int64(keys) => keys.into_iter().collect::<BTreeSet<i64>>(),
@@ -107,6 +112,16 @@ fn history(segments: &Path, collection: i64) -> KeyHistory {
         }
     }
     history
+}
+
+/// From the first to the last timestamp of a collection's rows, in its files.
+pub(super) fn times(data: &Path, collection: i64) -> Range<u64> {
+    let partitions = folders(&data.join(format!("insert_log/{collection}")));
+    let segments = partitions.iter().flat_map(|partition| folders(partition));
+    let logs = segments.flat_map(|segment| folders(&segment.join("1")));
+    let times = logs.flat_map(|log| read_timestamps(fs::read(log).unwrap().into()).unwrap());
+    let times: BTreeSet<u64> = times.collect();
+    *times.first().unwrap()..*times.last().unwrap()
 }
 
 /// What is in a folder, in the order of ids.

@@ -8,6 +8,7 @@
 mod agent;
 mod alerts;
 mod alias;
+mod drill;
 mod foreign;
 mod incremental;
 mod keys;

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lapin::BasicProperties;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::lab::{Agent, Client, LabServer, Message, Rabbit, Running, say};
@@ -33,6 +35,13 @@ pub(crate) struct Storm {
     pub(crate) kills: usize,
     /// Between two messages.
     pub(crate) pace: Duration,
+}
+
+impl Storm {
+    /// Moments at which something happens.
+    fn troubles(&self) -> usize {
+        self.restarts.max(self.kills)
+    }
 }
 
 /// What came of it.
@@ -127,13 +136,19 @@ pub(crate) async fn deliver(
     }
     let mut sending = JoinSet::new();
     let (sender, to) = (Client::new(rabbit, url), queue.to_owned());
-    sending.spawn(async move { send(&sender, &to, storm).await });
+    // However slow the machine is, each trouble comes into messages that nobody has seen.
+    let parts = Arc::new(Semaphore::new(0));
+    let go_on = Arc::clone(&parts);
+    sending.spawn(async move { send(&sender, &to, storm, &go_on).await });
     let mut duplicates_counted = 0;
-    for trouble in 0..storm.restarts.max(storm.kills) {
-        if trouble < storm.kills {
+    for trouble in 0..storm.troubles() {
+        if trouble >= storm.kills {
+            parts.add_permits(1);
+        } else {
             let which = trouble % agents.len();
             let agent = running[which].take().expect("it runs");
             let begun = agent.log().matches("backup begins").count();
+            parts.add_permits(1);
             let mut agent = agent;
             agent.until("it is at work", |agent| {
                 agent.log().matches("backup begins").count() > begun + 1
@@ -146,6 +161,7 @@ pub(crate) async fn deliver(
             tokio::task::block_in_place(|| rabbit.restart());
         }
     }
+    parts.add_permits(1);
     sending.join_next().await.expect("it was spawned").expect("all is sent");
     let events = all_ended(&client, storm, &running).await;
     for agent in running.iter_mut().flatten() {
@@ -166,8 +182,9 @@ fn counted(agent: &Running) -> i64 {
     agent.metric("amqp_messages_total{result=\"duplicate\"}").unwrap_or_default()
 }
 
-/// Requests in their order, the second ones and the bad ones in between.
-async fn send(client: &Client, queue: &str, storm: Storm) {
+/// Requests in their order, the second ones and the bad ones in between; a part for each trouble,
+/// and the last, each when it is told to.
+async fn send(client: &Client, queue: &str, storm: Storm, parts: &Semaphore) {
     let mut messages: Vec<(usize, Vec<u8>)> = Vec::new();
     for number in 0..storm.requests {
         messages.push((number * 1000, trigger(number, storm.policies).1.into_bytes()));
@@ -183,7 +200,11 @@ async fn send(client: &Client, queue: &str, storm: Storm) {
         messages.push((after, malformed(number).0.into_bytes()));
     }
     messages.sort_by_key(|(order, _)| *order);
+    let part = messages.len().div_ceil(storm.troubles() + 1);
     for (number, (_, body)) in messages.into_iter().enumerate() {
+        if number % part == 0 {
+            parts.acquire().await.expect("it is not closed").forget();
+        }
         let properties = BasicProperties::default().with_message_id(format!("m-{number}").into());
         client.publish(queue, &body, properties).await;
         tokio::time::sleep(storm.pace).await;

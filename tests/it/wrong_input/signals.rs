@@ -1,6 +1,6 @@
 //! Whoever stops the agent, or stops listening to it.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -33,13 +33,18 @@ fn silent() -> (TcpListener, Agent) {
     (listener, Agent::alone().with("MILVUS__ADDRESS", address))
 }
 
+/// Waits until a command has called there. The call goes on while this is held.
+fn called(listener: &TcpListener) -> TcpStream {
+    listener.accept().expect("a call").0
+}
+
 const A_MOMENT: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_backup_that_waits_for_milvus_can_be_interrupted() {
-    let (_listener, agent) = silent();
+    let (listener, agent) = silent();
     let running = agent.start(&["backup"]);
-    sleep(A_MOMENT);
+    let _call = called(&listener);
     running.signal("INT");
     let said = running.end();
     said.fails(130, &["error: stopped on request"]);
@@ -50,12 +55,12 @@ fn a_backup_that_waits_for_milvus_can_be_interrupted() {
 /// `check` looks at everything before it ends, unless it is told twice.
 #[test]
 fn the_second_signal_does_not_wait() {
-    let (_listener, agent) = silent();
+    let (listener, agent) = silent();
     let running = agent.start(&["check"]);
-    for _ in 0..2 {
-        sleep(A_MOMENT);
-        running.signal("INT");
-    }
+    let _call = called(&listener);
+    running.signal("INT");
+    sleep(A_MOMENT);
+    running.signal("INT");
     let said = running.end();
     said.fails(130, &["stopping; once more to stop at once", "error: stopped at once"]);
     assert!(said.took < Duration::from_secs(10), "{:?}", said.took);
