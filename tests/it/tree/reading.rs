@@ -17,7 +17,7 @@ pub(super) fn read_full(full: &Value) -> Result<Tree, DocumentError> {
     read([(TreeDocument::Full, full.to_string().into_bytes())].into())
 }
 
-fn read(documents: BTreeMap<TreeDocument, Vec<u8>>) -> Result<Tree, DocumentError> {
+pub(super) fn read(documents: BTreeMap<TreeDocument, Vec<u8>>) -> Result<Tree, DocumentError> {
     read_tree(&TreeSource {
         cluster: ClusterName::new("db1").unwrap(),
         name: backup_name("my_backup"),
