@@ -86,6 +86,7 @@ async fn restore_and_compare(
         )),
         None => keys(session, collection, &mut drilled).await?,
     }
+    drilled.notes.extend(collection.lacks.clone());
     if !content.deletes_complete.is_yes() {
         let note = "its backup did not wait for the latest deletes: rows may be back";
         drilled.notes.push(note.to_owned());
