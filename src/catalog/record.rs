@@ -100,7 +100,7 @@ impl Documents {
             (Some(_), Some(_)) => damaged("attempt.json is of another run than manifest.json"),
             (None, Some(_)) => damaged("manifest.json stands without its attempt.json"),
             (None, None) => match &self.foreign {
-                Ok(Some(_)) => (BackupState::Foreign, Vec::new()),
+                Ok(Some(tree)) => (BackupState::Foreign, remarks(tree)),
                 Ok(None) => damaged("it has neither manifest.json nor attempt.json"),
                 Err(error) => damaged(&with_causes(error)),
             },
@@ -114,13 +114,10 @@ impl Documents {
             Ok(doubt) => suspicion(manifest, doubt.as_ref(), pin),
             Err(error) => Some(with_causes(error)),
         };
-        let failed = manifest.collections.iter().filter_map(|record| {
-            record.error.as_ref().map(|error| format!("{}: {error}", record.namespace()))
-        });
         match (doubt, manifest.outcome) {
             (Some(why), _) => (BackupState::Suspect, vec![why]),
             (None, ManifestOutcome::Complete) => (BackupState::Complete, Vec::new()),
-            (None, ManifestOutcome::Partial) => (BackupState::Partial, failed.collect()),
+            (None, ManifestOutcome::Partial) => (BackupState::Partial, remarks(manifest)),
         }
     }
 
@@ -139,6 +136,14 @@ impl Documents {
 
 fn damaged(why: &str) -> (BackupState, Vec<String>) {
     (BackupState::Damaged, vec![why.to_owned()])
+}
+
+/// What there is to say of its collections.
+fn remarks(manifest: &Manifest) -> Vec<String> {
+    let told = manifest.collections.iter().filter_map(|record| {
+        record.error.as_ref().map(|error| format!("{}: {error}", record.namespace()))
+    });
+    told.collect()
 }
 
 fn with_causes(error: &CatalogError) -> String {

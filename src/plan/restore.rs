@@ -46,6 +46,8 @@ pub struct CollectionRestore {
     pub restoring: Namespace,
     /// What to make of it.
     pub content: CollectionContent,
+    /// What the backup lacks of it.
+    pub lacks: Option<String>,
     /// The collection that it replaces.
     pub replaces: Option<TargetCollection>,
 }
@@ -156,6 +158,7 @@ pub fn plan_restore(
             restoring: Namespace::new(&to.database, restoring_name(&to.collection, id)),
             replaces: existing.get(&to).cloned(),
             content: content.clone(),
+            lacks: record.error.clone(),
             from,
             to,
         });
@@ -184,6 +187,7 @@ pub fn plan_drill(manifest: &Manifest, id: &str) -> RestorePlan {
             restoring: to.clone(),
             replaces: None,
             content: content.clone(),
+            lacks: record.error.clone(),
             from,
             to,
         });

@@ -19,7 +19,14 @@ pub(crate) struct DefaultValueError {
 }
 
 impl JsonSchema {
-    /// The same as Milvus encodes it.
+    /// The fields whose default value was lost when the tree was written.
+    pub(crate) fn lost_defaults(&self) -> Vec<String> {
+        let inner = self.struct_array_fields.iter().flat_map(|outer| &outer.fields);
+        let lost = self.fields.iter().chain(inner).filter(|field| field.has_lost_default());
+        lost.map(|field| field.name.clone()).collect()
+    }
+
+    /// The same as Milvus encodes it, without the default values that are lost.
     pub(crate) fn raw(self) -> Result<Vec<u8>, DefaultValueError> {
         let structs = self.struct_array_fields.into_iter().map(JsonStruct::message);
         let schema = CollectionSchema {
@@ -64,14 +71,20 @@ impl JsonField {
         })
     }
 
-    /// The bytes of a `ValueField`; empty for none.
+    /// Whether the only text of it stands for bytes that are no text.
+    fn has_lost_default(&self) -> bool {
+        self.default_value_base64.is_empty()
+            && self.default_value_proto.contains(char::REPLACEMENT_CHARACTER)
+    }
+
+    /// The bytes of a `ValueField`; empty for none, or for one that is lost.
     fn default_value(&self) -> Result<Vec<u8>, DefaultValueError> {
         let fault = |why: String| DefaultValueError { field: self.name.clone(), why };
         let value = if !self.default_value_base64.is_empty() {
             let decoded = STANDARD.decode(&self.default_value_base64);
             decoded.map_err(|error| fault(format!("is no base64: {error}")))?
-        } else if self.default_value_proto.contains(char::REPLACEMENT_CHARACTER) {
-            return Err(fault("was lost when the tree was written".to_owned()));
+        } else if self.has_lost_default() {
+            Vec::new()
         } else {
             self.default_value_proto.clone().into_bytes()
         };

@@ -168,6 +168,32 @@ async fn nothing_that_deletes_or_counts_touches_a_tree() {
     assert_eq!(refused.kind(), ErrorKind::Refused, "{}", refused.chain());
 }
 
+/// As v0.4.30 was seen to write 4711.
+#[tokio::test(start_paused = true)]
+async fn a_default_value_that_was_lost_costs_only_itself() {
+    let lab = lab().await;
+    let full = write_tree(&lab, "backup", "whole").await.meta(TreeDocument::Full);
+    let text = lab.repository.get_bytes(&full).await.unwrap();
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    let title = r#""name":"title","data_type":21"#;
+    let lossy = format!(r#"{title},"default_value_proto":"\u0018\ufffd$""#);
+    assert!(text.contains(title), "{text}");
+    put(&lab.repository, &full, text.replacen(title, &lossy, 1).as_bytes()).await;
+
+    let lost = "milvus-backup lost the default value of `title` when it wrote the tree";
+    let rows = list(&lab).await;
+    assert_eq!(rows[0].state, BackupState::Foreign, "{rows:?}");
+    assert_eq!(rows[0].reasons, [format!("default.films: {lost}")]);
+    let report = lab.restore(&restore_beside("whole")).await.unwrap();
+    assert_eq!(report.outcome, RunOutcome::Complete, "{report:?}");
+    assert!(report.collections[0].notes.contains(&lost.to_owned()), "{report:?}");
+    assert_eq!(lab.milvus.rows(&namespace("films_r")), lab.milvus.rows(&namespace("films")));
+    let drill = DrillOptions { backup: backup_name("whole"), cluster: None };
+    let report = run_drill(&lab.context(), &lab.staging(), &drill).await.unwrap();
+    assert_eq!(report.outcome, RunOutcome::Complete, "{report:?}");
+    assert!(report.collections[0].notes.contains(&lost.to_owned()), "{report:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_tree_that_is_not_whole_is_damaged_and_says_why() {
     let lab = lab().await;

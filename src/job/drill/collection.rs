@@ -103,6 +103,7 @@ async fn restore_and_compare(
     };
     drilled.problems.extend(rows(session, collection, (&filled, counted), expired).await?);
     drilled.notes.extend(expiry.filter(|_| expired).map(|expiry| expiry.note()));
+    drilled.notes.extend(collection.lacks.clone());
     if !content.deletes_complete.is_yes() {
         let note = "its backup did not wait for the latest deletes: rows may be back";
         drilled.notes.push(note.to_owned());

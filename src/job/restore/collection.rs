@@ -38,6 +38,7 @@ pub(super) async fn restore(
         }
     };
     let (filled, mut notes) = prepared;
+    notes.extend(collection.lacks.clone());
     notes.extend(session.lossy.contains(&collection.to).then(|| reinserts::NOTE.to_owned()));
     if !collection.content.deletes_complete.is_yes() {
         notes.push("its backup did not wait for the latest deletes: rows may be back".to_owned());

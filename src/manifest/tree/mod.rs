@@ -16,7 +16,9 @@
 //! and `&` are escaped (`text`).
 //!
 //! What our manifest does not know stays absent: channel checkpoints, and the extra facts of an
-//! index that only etcd tells. `backup_timestamp` is the boundary of the collection.
+//! index that only etcd tells. `backup_timestamp` of a collection stays absent, too: milvus-backup
+//! v0.4 and v0.5.2 hand it to Milvus as `end_ts`, which 2.3 takes for milliseconds, so that a
+//! restore of theirs would lose every row of some backups, depending on the moment.
 //!
 //! # Reading
 //!

@@ -229,6 +229,7 @@ fn record(
     if schema.name.is_empty() {
         schema.name.clone_from(&info.collection_name);
     }
+    let lost = schema.lost_defaults();
     let told = if info.properties.is_empty() { &schema.properties } else { &info.properties };
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let content = CollectionContent {
@@ -261,10 +262,15 @@ fn record(
         name: info.collection_name,
         id,
         outcome: CollectionOutcome::Complete,
-        error: None,
+        error: (!lost.is_empty()).then(|| lost_defaults(&lost)),
         content: Some(content),
     };
     Ok((record, list))
+}
+
+fn lost_defaults(fields: &[String]) -> String {
+    let fields = fields.join("`, `");
+    format!("milvus-backup lost the default value of `{fields}` when it wrote the tree")
 }
 
 /// The partitions of a collection, and all its segments.

@@ -64,7 +64,7 @@ pub fn tree_documents(
         id: manifest.run.clone(),
         name: manifest.name.to_string(),
         size: collections.iter().map(|collection| collection.size).sum(),
-        milvus_version: manifest.milvus_version.clone(),
+        milvus_version: as_milvus_says(&manifest.milvus_version),
         ..BackupInfo::default()
     };
     let segments: Vec<SegmentInfo> = collections
@@ -92,6 +92,12 @@ pub fn tree_documents(
             ..backup
         }),
     })
+}
+
+/// A version with the `v` that Milvus has before it, and that our manifests leave out.
+fn as_milvus_says(version: &str) -> String {
+    let bare = version.starts_with(|first: char| first.is_ascii_digit());
+    if bare { format!("v{version}") } else { version.to_owned() }
 }
 
 /// A partition without its segments.
@@ -149,7 +155,8 @@ fn collection(
         schema: Some(JsonSchema::of(&content.schema)?),
         shards_num: content.shards,
         consistency_level: content.consistency_level,
-        backup_timestamp: content.boundary.map_or(0, |boundary| boundary.timestamp),
+        // Never the boundary: see the essay.
+        backup_timestamp: 0,
         size: sizes.chain(l0_segments.iter().map(|segment| segment.size)).sum(),
         has_index: !content.indexes.is_empty(),
         index_infos: content.indexes.iter().map(index).collect(),

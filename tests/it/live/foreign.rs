@@ -1,4 +1,8 @@
-//! Trees that milvus-backup wrote, as `lab/foreign.py` makes them from its format alone.
+//! Trees of milvus-backup: those that `lab/foreign.py` makes from its format alone, and one that it wrote
+//! itself (`fixtures/official`).
+
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -51,4 +55,33 @@ fn what_milvus_backup_wrote_comes_back_as_it_was() {
     let renames = [format!("{new}={new_back}"), format!("{old}={old_back}")];
     assert_equal(&before, &after, &[&renames[0], &renames[1]], "aliases");
     assert_eq!(agent.leftovers(), Vec::<std::path::PathBuf>::new());
+}
+
+/// The fixture's README tells how it came to be.
+#[test]
+fn what_the_real_milvus_backup_wrote_comes_back_as_it_was() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/official/v0.5.9");
+    let server = milvus();
+    let agent = Agent::new(&server, "official");
+    let repository = agent.path("repository");
+    std::fs::create_dir(&repository).unwrap();
+    let copied = Command::new("cp").arg("-r").arg(fixture.join("backup")).arg(repository).status();
+    assert!(copied.unwrap().success());
+
+    let list = agent.ok(&["list"]);
+    let row = &list.as_array().unwrap()[0];
+    let facts = ["cluster", "name", "state", "collections", "rows"].map(|key| &row[key]);
+    assert_eq!(json!(facts), json!(["backup", "official_v0_5_9", "foreign", 2, 63]), "{list}");
+    let report = agent.ok(&["verify", "official_v0_5_9", "--depth", "content"]);
+    assert_eq!(json!([report["outcome"], report["files"]]), json!(["complete", 187]), "{report}");
+    let report = agent.restore("official_v0_5_9", &[]);
+    let deleted = |row: &Value| row["rows_deleted"].as_u64();
+    let collections = report["collections"].as_array().unwrap();
+    assert_eq!(collections.iter().map(deleted).collect::<Vec<_>>(), [Some(2), Some(14)]);
+    let both = "default.types_official,shop_official.orders";
+    let after = server.dump(both, &agent.path("after.json"));
+    // It tells of no aliases before v0.5.10.
+    assert_equal(&fixture.join("rows.json"), &after, &[], "aliases");
+    let drill = agent.ok(&["drill", "official_v0_5_9"]);
+    assert_eq!(drill["outcome"], "complete", "{drill}");
 }

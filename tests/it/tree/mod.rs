@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
 
 mod golden;
+mod official;
 mod proto;
 mod rbac;
 mod reading;

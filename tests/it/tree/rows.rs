@@ -259,9 +259,8 @@ rows! {
     collection_consistency_level: written(FILMS, "consistency_level", 2, Absent, tells(
         |tree| films(tree).consistency_level.to_string(), 2, 0
     ));
-    collection_backup_timestamp: written(
-        FILMS, "backup_timestamp", 452_472_464_411_983_874_u64, Absent, Ignored
-    );
+    collection_backup_timestamp:
+        foreign(FILMS, "backup_timestamp", 452_472_464_411_983_874_u64, Ignored);
     collection_size: written(FILMS, "size", 56_752, Shown(json!(0)), Ignored);
     collection_has_index: written(FILMS, "has_index", true, Never, Ignored);
     collection_has_no_index: written(BOOKS, "has_index", false, Never, Ignored);
@@ -272,7 +271,7 @@ rows! {
     collection_backup_physical_timestamp: written(
         FILMS, "backup_physical_timestamp", 1_726_045_472, Absent, tells(
             |tree| tree.manifest.created_at.to_string(),
-            "2024-09-11T09:04:32Z", "2024-09-11T09:04:32.763Z"
+            "2024-09-11T09:04:32Z", "2026-11-26T02:00:00Z"
         )
     );
     collection_channel_checkpoints:

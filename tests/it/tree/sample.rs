@@ -39,7 +39,7 @@ pub(super) fn sample() -> Sample {
             completed_at: at,
             outcome: ManifestOutcome::Partial,
             agent: "milvus-backup-agent 0.1.0".to_owned(),
-            milvus_version: "v2.4.9".to_owned(),
+            milvus_version: "2.4.9".to_owned(),
             databases: vec!["archive".to_owned(), "default".to_owned()],
             database_descriptions: vec![DatabaseDescription {
                 name: "archive".to_owned(),
