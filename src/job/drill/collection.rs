@@ -85,7 +85,7 @@ async fn restore_and_compare(
         damaged: Vec::new(),
         outcome: RunOutcome::Complete,
         error: None,
-        notes: std::mem::take(&mut filled.notes),
+        notes: [std::mem::take(&mut filled.notes), collection.lacks.clone()].concat(),
     };
     let imported = filled.imported;
     if counted.is_some_and(|keys| keys < imported) && !filling.version.counts_rows() {
@@ -103,7 +103,6 @@ async fn restore_and_compare(
     };
     drilled.problems.extend(rows(session, collection, (&filled, counted), expired).await?);
     drilled.notes.extend(expiry.filter(|_| expired).map(|expiry| expiry.note()));
-    drilled.notes.extend(collection.lacks.clone());
     if !content.deletes_complete.is_yes() {
         let note = "its backup did not wait for the latest deletes: rows may be back";
         drilled.notes.push(note.to_owned());
