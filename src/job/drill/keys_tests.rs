@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
-use super::{KeyComparison, compare_keys};
+use super::{Expiry, KeyComparison, compare_keys};
 use crate::catalog::{self, ClusterIdentity, Readable};
 use crate::config::{MinFree, Retention, Settle};
 use crate::job::verify::readable;
@@ -15,8 +15,8 @@ use crate::job::{
     run_restore,
 };
 use crate::metrics::Metrics;
-use crate::milvus::MilvusApi;
 use crate::milvus::testing::{FakeMilvus, SchemaDraft};
+use crate::milvus::{KeyValue, MilvusApi, MilvusVersion};
 use crate::model::{
     BackupName, Clock, ClusterName, ErrorKind, Layout, LoadState, ManualClock, Namespace, ObjectKey,
 };
@@ -168,6 +168,28 @@ async fn what_came_back_as_it_was_is_equal() {
         let progress = world.context.progress.snapshot();
         assert!(progress.total_bytes > 0);
         assert_eq!(progress.done_bytes, progress.total_bytes);
+    }
+}
+
+/// The rows of the fake are five days old. Where an import keeps that, none has to be there.
+#[tokio::test(start_paused = true)]
+async fn rows_that_are_too_old_may_be_missing_and_deleted_keys_may_not_be_there() {
+    let world = World::new(|key| key.to_string()).await;
+    world.milvus.delete(&world.restored, PARTITION, ["4", "7"]);
+    world.milvus.insert(&world.restored, PARTITION, ["1"]);
+    let backup = world.backup().await;
+    let (record, was) = backup.manifest.contents().next().expect("it holds `films`");
+    let mut was = was.clone();
+    was.properties.push(KeyValue { key: "collection.ttl.seconds".into(), value: "60".into() });
+    for (version, live, problems) in [
+        ("v2.4.1", 0, &["a deleted key is there: 1"][..]),
+        ("v2.3.5", 26, &["2 keys are missing: 4, 7", "a deleted key is there: 1"]),
+    ] {
+        let expiry = Expiry::of(&was, &MilvusVersion::parse(version));
+        let restored = (&world.restored, expiry.as_ref());
+        let found = compare_keys(&world.context, &backup, (record, &was), restored).await.unwrap();
+        assert_eq!((found.live, found.deleted, found.expired), (live, 4, live == 0), "{found:?}");
+        assert_eq!(found.problems, problems);
     }
 }
 

@@ -63,11 +63,13 @@ fn what_breaks_is_told_and_clears_when_it_is_put_right() {
             .iter()
             .all(|name| !prometheus.query(&format!("milvus_backup_{name}")).is_empty())
     });
-    assert_eq!(prometheus.firing(), [""; 0], "all is well");
+    // Where the machine is slow, not at every moment.
+    prometheus.until("all is well", |prometheus| prometheus.firing().is_empty());
     assert_rules_work(&prometheus);
     for (alert, query) in queries() {
-        let found = prometheus.query(&shortened(&query));
-        assert!(matches!(found[..], [(_, 0.)]), "{alert} in Grafana: {found:?}");
+        prometheus.until(&format!("{alert} is well in Grafana"), |prometheus| {
+            matches!(prometheus.query(&shortened(&query))[..], [(_, 0.)])
+        });
     }
     types.borrow_mut().extend(types_of(&running.ask("/metrics")));
     assert_everything_is_there(&prometheus, &types.borrow());
@@ -119,12 +121,11 @@ fn lose_a_byte(agent: &Agent, prometheus: &mut Prometheus) {
 }
 
 fn fires(prometheus: &mut Prometheus, alert: &str) {
-    prometheus.until(&format!("{alert} fires"), |prometheus| {
-        prometheus.firing().iter().any(|firing| firing == alert)
-    });
     let (_, query) = queries().into_iter().find(|(name, _)| name == alert).unwrap();
-    let found = prometheus.query(&shortened(&query));
-    assert!(found.iter().any(|(_, value)| *value > 0.), "{alert} in Grafana: {found:?}");
+    prometheus.until(&format!("{alert} fires, and in Grafana"), |prometheus| {
+        prometheus.firing().iter().any(|firing| firing == alert)
+            && prometheus.query(&shortened(&query)).iter().any(|(_, value)| *value > 0.)
+    });
 }
 
 fn clears(prometheus: &mut Prometheus, alert: &str) {

@@ -1,7 +1,11 @@
 //! A Milvus with authorization and TLS, and users that may do too little.
 
+use std::net::TcpListener;
 use std::path::Path;
 
+use milvus_backup_agent::config::{ClientCertificate, MilvusAccess, MilvusLogin};
+use milvus_backup_agent::milvus::{GrpcMilvus, MilvusApi, MilvusError, MilvusErrorKind};
+use milvus_backup_agent::model::Secret;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -47,22 +51,27 @@ struct Site {
     server: LabServer,
     agent: Agent,
     ours: Certificate,
+    /// Where it answers REST.
+    rest: String,
 }
 
-#[test]
-fn the_documented_privileges_are_enough_and_each_missing_one_is_named() {
+#[tokio::test]
+async fn the_documented_privileges_are_enough_and_each_missing_one_is_named() {
     let site = Site::new();
+    site.rest_is_answered_on_a_port_of_its_own().await;
     site.make_users();
     site.server.data_py("fill", &["--scenario", "types", "--rows", "100"]);
     let dumps = [site.agent.path("before"), site.agent.path("after")];
     let before = site.server.dump(TYPES, &dumps[0]);
 
     // Milvus's proxy hears of grants a moment later.
-    for _ in 0..60 {
-        if site.runs_as("both", &["check", "--restore"]).code == 0 {
-            break;
+    for (user, arguments) in [("both", ["check", "--restore"].as_slice()), ("backup", &["check"])] {
+        for _ in 0..60 {
+            if site.runs_as(user, arguments).code == 0 {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(500));
         }
-        std::thread::sleep(std::time::Duration::from_millis(500));
     }
     for (user, arguments) in [
         ("backup", ["check"].as_slice()),
@@ -98,6 +107,14 @@ fn the_documented_privileges_are_enough_and_each_missing_one_is_named() {
             site.runs_as(&user, &["restore", "b1", "--collections", TYPES, "--suffix", "_again"]);
         is_told(&ended, &user, (object, privilege));
     }
+    // A drill asks for rows when it has made a collection, which is dropped all the same.
+    is_told(&site.runs_as("no_Query", &["drill", "b1"]), "no_Query", ("Collection", "Query"));
+    let left = site.agent.leftovers().into_iter().map(|file| file.display().to_string());
+    // The restore that could not rename has its ledger still.
+    let left: Vec<String> = left.filter(|file| !file.contains("/_restores/")).collect();
+    assert_eq!(left, [""; 0]);
+    let left = site.server.dump("", &site.agent.path("left"));
+    assert!(!std::fs::read_to_string(left).unwrap().contains("__drill_"));
     let nobody = site.runs_as("nothing", &["check", "--restore"]);
     // Whether a name is taken is asked before it is given to a new collection.
     let asked = |(_, privilege): &&(&str, &str)| *privilege != "CreateCollection";
@@ -121,18 +138,21 @@ impl Site {
             ("LAB_MILVUS_NAME", NAME.to_owned()),
             ("LAB_MILVUS_USER", "root:Milvus".to_owned()),
         ];
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let port = free.port();
         let settings = [
             "common.security.authorizationEnabled=true".to_owned(),
             "common.security.tlsMode=2".to_owned(),
             format!("tls.serverPemPath={}", theirs.file.display()),
             format!("tls.serverKeyPath={}", theirs.key.display()),
             format!("tls.caPemPath={}", authority.file().display()),
+            format!("proxy.http.port={port}"),
             "proxy.maxRoleNum=100".to_owned(),
             "dataCoord.enableCompaction=false".to_owned(),
         ];
         let server = LabServer::start_in(environment, "secure", &settings);
         let agent = Agent::new(&server, "secure");
-        Self { folder, server, agent, ours }
+        Self { folder, server, agent, ours, rest: format!("https://{free}") }
     }
 
     /// `backup`, `both` and `drill` have what is documented, `nothing` has nothing, and each of the
@@ -141,7 +161,10 @@ impl Site {
         let all: Vec<_> = BACKUP.iter().chain(RESTORE).copied().collect();
         let mut users = serde_json::json!({"backup": BACKUP, "both": all, "nothing": []});
         let of_drill = all.iter().filter(|(_, privilege)| !NO_DRILL.contains(privilege));
-        users["drill"] = serde_json::json!(of_drill.chain(DRILL).collect::<Vec<_>>());
+        let of_drill: Vec<_> = of_drill.chain(DRILL).collect();
+        let blind = of_drill.iter().filter(|(_, privilege)| *privilege != "Query");
+        users["no_Query"] = serde_json::json!(blind.collect::<Vec<_>>());
+        users["drill"] = serde_json::json!(of_drill);
         for (_, privilege) in &all {
             let rest: Vec<_> = all.iter().filter(|(_, other)| other != privilege).collect();
             users[format!("no_{privilege}")] = serde_json::json!(rest);
@@ -180,6 +203,36 @@ impl Site {
         let rows = list.as_array().unwrap().iter();
         let found: Vec<&Value> = rows.filter(|row| row["name"] == name).collect();
         found.first().map_or("absent", |row| row["state"].as_str().unwrap()).to_owned()
+    }
+
+    /// 2.3.5 has none of the calls that are made over REST since 2.4, and says so over TLS; where
+    /// it answers gRPC it does not.
+    async fn rest_is_answered_on_a_port_of_its_own(&self) {
+        let mute = self.asks_over_rest(None, "Milvus").await;
+        assert_eq!(mute.hint().map(|hint| hint.contains("milvus.rest_address")), Some(true));
+        let answered = self.asks_over_rest(Some(&self.rest), "Milvus").await;
+        assert_eq!(answered.kind(), MilvusErrorKind::Unimplemented, "{answered}");
+        let stranger = self.asks_over_rest(Some(&self.rest), "wrong").await;
+        assert_eq!(stranger.kind(), MilvusErrorKind::NotAuthorised, "{stranger}");
+    }
+
+    /// Why a call over REST fails, as `root` with some password.
+    async fn asks_over_rest(&self, rest: Option<&str>, password: &str) -> MilvusError {
+        let access = MilvusAccess {
+            ca_file: Some(self.authority().into()),
+            certificate: Some(ClientCertificate {
+                cert_file: self.ours.file.clone(),
+                key_file: self.ours.key.clone(),
+            }),
+            server_name: Some(NAME.to_owned()),
+            rest_address: rest.map(|address| address.parse().unwrap()),
+            login: Some(MilvusLogin::Password {
+                username: "root".to_owned(),
+                password: Secret::new(password.to_owned()),
+            }),
+        };
+        let client = GrpcMilvus::new(&self.server.address.parse().unwrap(), &access).unwrap();
+        client.segment_logs("default", 1, &[1]).await.unwrap_err()
     }
 
     /// Whom Milvus does not know, or we do not.

@@ -15,8 +15,8 @@ use crate::lab::{Agent, LabServer, Running, say};
 /// Compaction would make files that have to be copied.
 const QUIET: &[&str] = &["dataCoord.enableCompaction=false"];
 
-/// How much later than its slot a run may begin on a busy machine.
-const LATE: SignedDuration = SignedDuration::from_secs(4);
+/// How much later than its slot a run may begin on a busy machine: well before the next slot.
+const LATE: SignedDuration = SignedDuration::from_secs(10);
 
 /// The slot that a backup is named after.
 pub(super) fn slot(backup: &str) -> Timestamp {
@@ -61,11 +61,9 @@ pub(crate) fn follow_schedule(name: &str, (before, lost, after): (u64, u64, u64)
     server.kill();
     running.until("failed runs", |running| running.runs("often", "failed") >= lost);
     assert_eq!(ended(&running, "failed"), Some(1));
-    assert_eq!(
-        gauge(&running, "last_success_timestamp_seconds"),
-        success,
-        "a failure is no success"
-    );
+    let failure = begun(&running.log()).last().expect("it was begun").1.as_second();
+    let kept = gauge(&running, "last_success_timestamp_seconds");
+    assert!((success..=failure).contains(&kept), "a failure is no success: {kept}");
     assert!(running.log().contains("check that Milvus runs"), "{}", running.log());
     running.until("the doubt", |running| running.ask("/readyz").contains("\"what\":\"milvus\""));
     server.start_again(QUIET);
@@ -98,7 +96,8 @@ pub(crate) fn follow_schedule(name: &str, (before, lost, after): (u64, u64, u64)
     ));
 }
 
-/// Every run began at its slot, and no slot is without one; how many there are.
+/// Every run began at its slot, and no slot is without one but those that the log tells, of a
+/// Milvus that took long to come back; how many there are.
 fn slots_in_time(log: &str) -> usize {
     let begun = begun(log);
     for (backup, at) in &begun {
@@ -106,8 +105,11 @@ fn slots_in_time(log: &str) -> usize {
         assert!(!late.is_negative() && late < LATE, "{backup} began at {at}");
     }
     let slots: Vec<Timestamp> = begun.iter().map(|(backup, _)| slot(backup)).collect();
-    let apart = |pair: &[Timestamp]| pair[1].duration_since(pair[0]).as_secs();
-    assert!(slots.windows(2).all(|pair| apart(pair) == 15), "{slots:?}");
+    let (first, last) = (slots.first().expect("a run"), slots.last().expect("a run"));
+    let all = last.duration_since(*first).as_secs() / 15 + 1;
+    let lacking = usize::try_from(all).expect("a few") - slots.len();
+    let told = missed(log, "often");
+    assert!(lacking <= told, "{lacking} slots have no run, {told} were told: {slots:?}\n{log}");
     slots.len()
 }
 
@@ -207,8 +209,12 @@ pub(crate) fn hang(server: &LabServer, tag: &str, runs: u64) {
     running.until("the first hung runs", |running| both(running, "failed", 1));
     let (files, threads) = running.holds();
     running.until("hung runs", |running| both(running, "failed", runs));
+    // Threads that were needed for a moment are let go a while later.
+    running.until(&format!("no more than {files} files and {threads} threads"), |running| {
+        let held = running.holds();
+        held.0 <= files + 8 && held.1 <= threads + 4
+    });
     let held = running.holds();
-    assert!(held.0 <= files + 8 && held.1 <= threads + 4, "{held:?} after {files} {threads}");
     let log = running.log();
     assert!(log.contains("it hung: nothing moved for 3s (stall_timeout)"), "{log}");
     // The second did not wait for the first to end.
