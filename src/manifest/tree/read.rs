@@ -229,7 +229,7 @@ fn record(
     if schema.name.is_empty() {
         schema.name.clone_from(&info.collection_name);
     }
-    let lost = schema.lost_defaults();
+    let without_default = schema.lost_defaults();
     let told = if info.properties.is_empty() { &schema.properties } else { &info.properties };
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let content = CollectionContent {
@@ -262,7 +262,7 @@ fn record(
         name: info.collection_name,
         id,
         outcome: CollectionOutcome::Complete,
-        error: (!lost.is_empty()).then(|| lost_defaults(&lost)),
+        error: (!without_default.is_empty()).then(|| lost_defaults(&without_default)),
         content: Some(content),
     };
     Ok((record, list))

@@ -39,6 +39,10 @@ pub(super) fn files(
             logs.push((kind, entry(binlog).map_err(fault)?));
         }
     }
+    // v0.5.9 was seen to make such trees of a folder that it could not list, and to call it success.
+    if logs.is_empty() && info.num_of_rows > 0 && !info.is_l0 && partition != ALL_PARTITIONS {
+        return Err(fault(format!("it has {} rows and no file of them", info.num_of_rows)));
+    }
     // Their field is none, or in old trees the log's own id.
     for binlog in info.deltalogs.iter().flat_map(|field| &field.binlogs) {
         logs.push((LogKind::Delta, entry(binlog).map_err(fault)?));
