@@ -85,7 +85,7 @@ async fn restore_and_compare(
         damaged: Vec::new(),
         outcome: RunOutcome::Complete,
         error: None,
-        notes: [std::mem::take(&mut filled.notes), collection.lacks.clone()].concat(),
+        notes: filled.notes.drain(..).chain(collection.lacks.clone()).collect(),
     };
     let imported = filled.imported;
     if counted.is_some_and(|keys| keys < imported) && !filling.version.counts_rows() {
