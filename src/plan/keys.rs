@@ -40,8 +40,8 @@ pub struct KeyHistory {
     boundary: Option<u64>,
     /// Rows up to this moment may be gone by themselves; 0 is none.
     expired: u64,
-    /// Whether there were any.
-    expires: bool,
+    /// The oldest row.
+    oldest: Option<u64>,
     partitions: BTreeMap<i64, HashMap<PrimaryKey, Last>>,
     /// Bits at the end of a hash that have to be 0.
     bits: u32,
@@ -74,7 +74,7 @@ impl KeyHistory {
 
     /// A row of a partition.
     pub fn row(&mut self, partition: i64, key: PrimaryKey, timestamp: u64) {
-        self.expires |= timestamp <= self.expired;
+        self.oldest = Some(self.oldest.map_or(timestamp, |oldest| oldest.min(timestamp)));
         self.note(partition, key, timestamp, |last| &mut last.row);
     }
 
@@ -141,7 +141,8 @@ impl KeyHistory {
         there.retain(|key, live| *live || !expiring.contains(key));
         let mut keys: Vec<(PrimaryKey, bool)> = there.into_iter().collect();
         keys.sort_unstable();
-        ExpectedKeys { keys, whole: self.bits == 0, expires: self.expires }
+        let expires = self.oldest.is_some_and(|oldest| oldest <= self.expired);
+        ExpectedKeys { keys, whole: self.bits == 0, expires }
     }
 }
 
@@ -206,19 +207,19 @@ mod tests {
 
     #[test]
     fn nothing_is_expected_of_rows_that_may_have_expired() {
-        let mut history = KeyHistory::new(None, KeyRoom::default()).expiring(10);
+        let mut history = KeyHistory::new(None, KeyRoom::default());
         for (partition, number, row) in [(1, 1, 10), (1, 2, 11), (1, 3, 9), (2, 3, 12), (1, 4, 8)] {
             history.row(partition, key(number), row);
         }
         for number in [4, 5] {
             history.delete(1, key(number), 20);
         }
-        let expected = history.expected();
+        let expected = history.expiring(10).expected();
         let keys = [(2, true), (3, true), (4, false), (5, false)].map(|(n, live)| (key(n), live));
         assert_eq!((expected.keys.as_slice(), expected.expires), (&keys[..], true));
-        let mut none = KeyHistory::new(None, KeyRoom::default()).expiring(10);
+        let mut none = KeyHistory::new(None, KeyRoom::default());
         none.row(1, key(1), 11);
-        assert!(!none.expected().expires);
+        assert!(!none.expiring(10).expected().expires);
     }
 
     #[test]

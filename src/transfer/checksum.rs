@@ -69,7 +69,8 @@ pub enum Content {
 pub async fn check_content(object: ObjectStream, entry: &FileEntry) -> StoreResult<Content> {
     let etag = if entry.copy.is_empty() { &entry.source } else { &entry.copy };
     let md5_known = entry.crc.is_empty() && is_plain(etag);
-    let opaque = object.meta.opaque;
+    // It is no MD5; but of an object that was written anew it is another.
+    let opaque = object.meta.opaque && object.meta.etag.as_deref() == Some(etag.as_str());
     let (mut crc, mut md5, mut size) = (digest(), Md5::new(), 0);
     let mut body = object.body;
     while let Some(chunk) = body.try_next().await? {

@@ -48,10 +48,13 @@ impl Expiry {
     /// That it is no difference, for people.
     pub(super) fn note(&self) -> String {
         let seconds = self.lives.as_secs();
-        format!(
-            "its rows live for {seconds} s (`{PROPERTY}`), so some may be gone again: those are \
-             no difference"
-        )
+        let so = if self.is_over() {
+            "and the drill took longer: all of them may be gone again, so only of keys that are \
+             there it is known that they came back"
+        } else {
+            "so some may be gone again: those are no difference"
+        };
+        format!("its rows live for {seconds} s (`{PROPERTY}`), {so}")
     }
 }
 
@@ -76,5 +79,6 @@ mod tests {
         assert_eq!((anew.until(now), anew.is_over()), (0, false));
         tokio::time::advance(Duration::from_secs(20)).await;
         assert!(anew.is_over() && !of(true, 20).is_over());
+        assert!(anew.note().contains("only of keys that are there"), "{}", anew.note());
     }
 }

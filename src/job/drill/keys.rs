@@ -44,7 +44,8 @@ const TOLD: usize = 10;
 /// How the keys of a restored collection compare with those of the backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KeyComparison {
-    /// Keys that have to be there and were looked for.
+    /// Keys that have to be there and were looked for; only those that are there, where all rows
+    /// may have expired.
     pub(super) live: u64,
     /// Deleted keys that must not be there and were looked for.
     pub(super) deleted: u64,
@@ -97,8 +98,7 @@ async fn compare(
     let (logs, mut problems) = logs(&list, key.id);
     context.progress.enter(Stage::Verify, logs.iter().map(Log::bytes).sum());
     context.progress.subject(&restored.to_string());
-    let until = expiry.map_or(0, |expiry| expiry.until(context.clock.now()));
-    let mut history = KeyHistory::new(boundary, KeyRoom::default()).expiring(until);
+    let mut history = KeyHistory::new(boundary, KeyRoom::default());
     let mut reads = stream::iter(logs)
         .map(|log| read(context, backup, log).boxed())
         .buffer_unordered(READ_AT_ONCE);
@@ -124,7 +124,9 @@ async fn compare(
     if !problems.is_empty() {
         return Ok(KeyComparison::of_none(problems, None));
     }
-    let expected = history.expected();
+    // What expired while the files were read is among it.
+    let until = expiry.map_or(0, |expiry| expiry.until(context.clock.now()));
+    let expected = history.expiring(until).expected();
     let mut differences = Differences::default();
     let mut answers = stream::iter(questions(expected.keys))
         .map(|question| ask(context, (restored, &key.name), question).boxed())
@@ -136,9 +138,9 @@ async fn compare(
     let over = expiry.is_some_and(Expiry::is_over);
     let undeleted = || differences.undeleted().into_iter().collect();
     Ok(KeyComparison {
-        live: differences.live,
+        live: if over { differences.found() } else { differences.live },
         deleted: differences.deleted,
-        whole: expected.whole,
+        whole: expected.whole && !over,
         problems: if over { undeleted() } else { differences.problems() },
         unread: None,
         expired: over || expected.expires,

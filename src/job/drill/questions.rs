@@ -124,6 +124,11 @@ impl Differences {
         }
     }
 
+    /// Of the keys that have to be there those that are.
+    pub(super) fn found(&self) -> u64 {
+        self.live - self.missing.count
+    }
+
     /// Without the keys that are missing, where that is no difference.
     pub(super) fn undeleted(&self) -> Option<String> {
         self.undeleted.sentence("a deleted key is there", "deleted keys are there")

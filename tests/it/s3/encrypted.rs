@@ -70,6 +70,16 @@ async fn what_an_agent_left_there_that_took_its_etag_for_an_md5_is_unchecked_and
     assert_eq!((read.outcome, read.unchecked), (RunOutcome::Complete, 5), "{read:?}");
     assert_eq!((read.files_read, read.suspect.len()), (5, 0), "{read:?}");
 
+    // What was written anew is known by its `ETag`.
+    let (_, copy) = buckets.a_file().await;
+    let whole = buckets.repository.get_bytes(&copy).await.expect("it is there");
+    let other = Bytes::from(vec![b'x'; whole.len()]);
+    buckets.repository.put(&copy, other, PutMode::Overwrite).await.expect("it is written");
+    let (damaged, unchecked) = buckets.verify("a").await;
+    assert!(damaged.len() == 1 && damaged[0].contains("its MD5 is"), "{damaged:?}");
+    assert_eq!(unchecked, 4);
+    buckets.repository.put(&copy, whole, PutMode::Overwrite).await.expect("it is written");
+
     // What is said to be no such thing is compared.
     server.disguise(&[IN_PARTS, encrypted(Some("AES256"))]);
     assert_eq!(buckets.verify("a").await.0.len(), 5);
