@@ -1,12 +1,11 @@
 //! What drills make and have to drop.
 
 use crate::manifest::DrillLedger;
-use crate::model::ObjectKey;
 use crate::plan::Found;
 use crate::storage::{ObjectStoreExt, PutMode};
 
+use super::lease::leftover;
 use super::removal::found;
-use super::watching::{key, numbers};
 use super::{CatalogResult, Cluster, Lease};
 
 /// The document's name in errors.
@@ -43,7 +42,5 @@ pub async fn delete_drill(
     ledger: &DrillLedger,
 ) -> CatalogResult<()> {
     by.delete(&[cluster.layout.drill(&ledger.id)]).await?;
-    let numbers = numbers(cluster, &ledger.lease).await?;
-    let lease = numbers.into_iter().map(|number| key(cluster, &ledger.lease, number));
-    by.delete(&lease.collect::<Vec<ObjectKey>>()).await
+    by.delete(&leftover(cluster, by, &ledger.lease).await?).await
 }

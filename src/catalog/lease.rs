@@ -260,6 +260,22 @@ impl Lease {
     fn key(&self) -> ObjectKey {
         key(&self.cluster, &self.name, self.number)
     }
+
+    /// Whether this object is deleted when the lease is given back.
+    fn removes(&self, name: &str, number: u64) -> bool {
+        self.after_use == AfterUse::Deleted && (&*self.name, self.number) == (name, number)
+    }
+}
+
+/// The objects of a finished run's lease that nobody else deletes, where `by` is a lease of it.
+pub(super) async fn leftover(
+    cluster: &Cluster,
+    by: &Lease,
+    name: &str,
+) -> CatalogResult<Vec<ObjectKey>> {
+    let numbers = numbers(cluster, name).await?.into_iter();
+    let others = numbers.filter(|number| !by.removes(name, *number));
+    Ok(others.map(|number| key(cluster, name, number)).collect())
 }
 
 impl Drop for Lease {

@@ -6,7 +6,7 @@ use crate::manifest::RestoreLedger;
 use crate::model::BackupName;
 use crate::storage::PutMode;
 
-use super::watching::{key, numbers};
+use super::lease::leftover;
 use super::{CatalogResult, Cluster, Lease};
 
 /// The document's name in errors.
@@ -24,16 +24,15 @@ pub async fn read_ledger(cluster: &Cluster, id: &str) -> CatalogResult<Option<Re
     cluster.repository.read(WHAT, &cluster.layout.restore(id)).await
 }
 
-/// Removes the ledger of a finished restore, and its lease, which `by` holds.
+/// Removes the ledger of a finished restore, and then its lease, which `by` holds, but for what
+/// goes when that is given back: as long as it beats, a heartbeat may bring it back.
 pub async fn delete_ledger(
     cluster: &Cluster,
     by: &Lease,
     ledger: &RestoreLedger,
 ) -> CatalogResult<()> {
-    let numbers = numbers(cluster, &ledger.lease).await?;
-    let lease = numbers.into_iter().map(|number| key(cluster, &ledger.lease, number));
-    let keys: Vec<_> = lease.chain([cluster.layout.restore(&ledger.id)]).collect();
-    by.delete(&keys).await
+    by.delete(&[cluster.layout.restore(&ledger.id)]).await?;
+    by.delete(&leftover(cluster, by, &ledger.lease).await?).await
 }
 
 /// Ledgers of unfinished restores of one backup into one Milvus, oldest first.

@@ -44,7 +44,11 @@ fn at_once(agent: u8, work: Work) -> Op {
 }
 
 fn stalled(work: Work, at: u16) -> Op {
-    Op::Start { agent: 0, work, fate: Fate::Stalls { at }, pace: 0, then: 0 }
+    stalls(0, work, at)
+}
+
+fn stalls(agent: u8, work: Work, at: u16) -> Op {
+    Op::Start { agent, work, fate: Fate::Stalls { at }, pace: 0, then: 0 }
 }
 
 /// A verification that stood still wrote its doubts beside a backup that was gone, where they
@@ -131,6 +135,43 @@ fn seed_65767() {
             },
             slow(1, Work::Restore(4), 19),
             at_once(0, Work::Remove(4)),
+        ],
+    );
+}
+
+/// A restore deleted its lease while that was beating, and then its ledger: a heartbeat on its way
+/// brought the lease back, and what may not be done without one was refused.
+#[test]
+fn seed_99661() {
+    let slow = |agent, work, pace, then| Op::Start { agent, work, fate: Fate::Lives, pace, then };
+    let dies = Fate::Dies { at: 35 };
+    replay(
+        99661,
+        Kind { honesty: Honesty::Honest, in_place: true, agents: 2 },
+        &[
+            Op::Insert { collection: 0, rows: 2 },
+            at_once(0, Work::Backup(Keeps::Two)),
+            stalled(Work::Verify(2), 2),
+            at_once(1, Work::Remove(2)),
+            Op::Wake { agent: 0, then: 3 },
+            Op::Start { agent: 0, work: Work::Undelete(7), fate: dies, pace: 400, then: 20 },
+            at_once(1, Work::Remove(0)),
+            at_once(1, Work::Remove(0)),
+            at_once(1, Work::Force),
+            Op::Pass { minutes: 1507 },
+            slow(0, Work::Force, 100, 25),
+            at_once(1, Work::Backup(Keeps::Two)),
+            Op::Wake { agent: 0, then: 3 },
+            stalls(1, Work::Backup(Keeps::Two), 4),
+            Op::Pass { minutes: 1507 },
+            at_once(0, Work::Prune),
+            Op::Wake { agent: 1, then: 0 },
+            stalls(1, Work::Again(5), 21),
+            slow(0, Work::Hide(0), 2500, 9),
+            slow(1, Work::Restore(0), 2500, 5),
+            Op::Wake { agent: 0, then: 1 },
+            Op::Jump { agent: 0, hours: 100 },
+            at_once(0, Work::Force),
         ],
     );
 }
