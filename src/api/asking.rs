@@ -57,7 +57,7 @@ pub async fn ask_status(
                      restarted with this one"
                 .to_owned(),
             command: Some("systemctl restart milvus-backup-agent".to_owned()),
-            is_there: false,
+            is_there: true,
         }
     })
 }

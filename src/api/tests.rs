@@ -148,6 +148,7 @@ async fn a_command_is_told_how_it_stands_or_why_it_is_not() {
     let metrics = running(Surface::MetricsOnly).await;
     let error = ask_status(metrics.address, None).await.unwrap_err();
     assert!(error.message.contains("tells no status: 404 Not Found"), "{error}");
+    assert!(error.is_there, "an agent of another version keeps the schedules");
 
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let error = ask_status(silent.local_addr().unwrap(), None).await.unwrap_err();
@@ -158,6 +159,7 @@ async fn a_command_is_told_how_it_stands_or_why_it_is_not() {
     assert!(error.message.contains("no agent answers at 127.0.0.1:"), "{error}");
     assert!(error.message.to_lowercase().contains("refused"), "{error}");
     assert_eq!(error.command.as_deref(), Some("systemctl start milvus-backup-agent"));
+    assert!(!error.is_there);
 }
 
 #[tokio::test]

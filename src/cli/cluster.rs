@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::catalog::{self, Repository};
-use crate::job::{self, JobContext, JobResult, MovedDrill};
+use crate::job::{self, JobContext, JobResult};
 use crate::storage::Access;
 
 use super::ExitStatus;
 use super::args::ClusterCommand;
-use super::output::{Output, table, talk};
+use super::output::{Output, table};
 
 /// Adopting rewrites the cluster's mark.
 pub(super) fn access(command: &ClusterCommand) -> Access {
@@ -48,27 +48,10 @@ pub(super) async fn run(
                 "storage": mark.storage,
                 "drills": drills,
             });
-            for drill in &drills {
-                talk(&left(drill));
-            }
             output.print(&value, || {
                 format!("cluster {name} is Milvus at {}, files in {}", mark.address, mark.storage)
             });
         }
     }
     Ok(ExitStatus::OK)
-}
-
-/// What a drill that was killed may have left where Milvus was before.
-fn left(drill: &MovedDrill) -> String {
-    let MovedDrill { id, from, collections, databases } = drill;
-    let databases = match databases.len() {
-        0 => String::new(),
-        _ => format!(", and, if they are empty, the databases {}", databases.join(", ")),
-    };
-    format!(
-        "warning: drill {id} was killed in Milvus at {from}, and is cleaned up after here from now \
-         on; if another Milvus is still there, drop in it what is left of {}{databases}",
-        collections.join(", ")
-    )
 }

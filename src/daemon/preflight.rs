@@ -30,6 +30,9 @@ const JOURNAL_EVERY: Duration = Duration::from_secs(10);
 /// How long one look may take.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// The check that only some policies need.
+const RBAC: &str = "rbac";
+
 /// What makes it look, and what else is worth telling.
 pub(super) struct Signs {
     /// Whether the catalog was read.
@@ -55,12 +58,9 @@ pub(super) async fn keep_looking(
         let with_rbac = world.settings.policies.with_rbac();
         let looked = timeout(PATIENCE, job::run_check(&world.context, None, &with_rbac)).await;
         let found = looked.ok();
-        tell(metrics, found.as_ref());
-        if with_rbac.is_empty() {
-            metrics.no_preflight("rbac");
-        }
+        tell(metrics, found.as_ref(), &with_rbac);
         log(&mut known, found.as_ref());
-        let well = found.as_ref().is_some_and(|found| found.checks.iter().all(passed));
+        let well = found.as_ref().is_some_and(|found| !found.checks.iter().any(hinders));
         let mut again = pin!(sleep(if well { EVERY } else { AGAIN }));
         loop {
             let read = *signs.catalog.borrow_and_update();
@@ -120,13 +120,19 @@ fn log(known: &mut BTreeMap<&'static str, bool>, found: Option<&CheckReport>) {
 }
 
 /// What could not be looked at is not as it should be.
-fn tell(metrics: &Metrics, found: Option<&CheckReport>) {
+fn tell(metrics: &Metrics, found: Option<&CheckReport>, with_rbac: &[&str]) {
     let checks = found.map(|found| found.checks.as_slice()).unwrap_or_default();
     for line in checks {
         let check = if passed(line) { Check::Passed } else { Check::Failed };
         metrics.preflight(line.check, check);
     }
-    for unseen in ["milvus", "storage", "privileges", "cluster"] {
+    let rbac = if with_rbac.is_empty() {
+        metrics.no_preflight(RBAC);
+        None
+    } else {
+        Some(RBAC)
+    };
+    for unseen in ["milvus", "storage", "privileges", "cluster"].into_iter().chain(rbac) {
         if !checks.iter().any(|line| line.check == unseen) {
             metrics.preflight(unseen, Check::Failed);
         }
@@ -136,6 +142,11 @@ fn tell(metrics: &Metrics, found: Option<&CheckReport>) {
 /// An empty Milvus has nothing to look for, and nothing to back up.
 fn passed(line: &job::CheckLine) -> bool {
     line.ok || line.kind == Some(ErrorKind::NothingToDo)
+}
+
+/// Whether no backup would work: users and roles are wanted by some policies alone.
+fn hinders(line: &job::CheckLine) -> bool {
+    !passed(line) && line.check != RBAC
 }
 
 fn waiting(found: Option<&CheckReport>, (read, journal): (bool, bool)) -> Readiness {
@@ -149,11 +160,49 @@ fn waiting(found: Option<&CheckReport>, (read, journal): (bool, bool)) -> Readin
         waiting.push(Waiting { what: "catalog", why });
     }
     if let Some(found) = found {
-        let wrong = found.checks.iter().filter(|line| !passed(line));
+        let wrong = found.checks.iter().filter(|line| hinders(line));
         waiting.extend(wrong.map(|line| Waiting { what: line.check, why: line.detail.clone() }));
     } else {
         let why = format!("no answer within {} s", PATIENCE.as_secs());
         waiting.push(Waiting { what: "milvus", why });
     }
     Readiness { waiting }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{hinders, tell, waiting};
+    use crate::job::{CheckReport, JobError};
+    use crate::metrics::Metrics;
+    use crate::model::ErrorKind;
+
+    #[test]
+    fn users_and_roles_that_milvus_does_not_tell_keep_no_other_policy_waiting() {
+        let mut found = CheckReport { checks: Vec::new(), failure: None };
+        found.add("milvus", Ok("version 2.3.5".to_owned()));
+        let refused = || Err(JobError::new(ErrorKind::Refused, "no"));
+        found.add("rbac", refused());
+        let waits_for = |found: &CheckReport| {
+            let waiting = waiting(Some(found), (true, true)).waiting;
+            waiting.iter().map(|one| one.what).collect::<Vec<_>>()
+        };
+        assert_eq!(waits_for(&found), [""; 0]);
+        assert!(!found.checks.iter().any(hinders));
+        found.add("repository", refused());
+        assert_eq!(waits_for(&found), ["repository"]);
+    }
+
+    #[test]
+    fn users_and_roles_that_were_not_looked_at_fail_while_a_policy_wants_them() {
+        let metrics = Metrics::default();
+        let ok = |metrics: &Metrics| {
+            let text = metrics.render();
+            let line = text.lines().find(|line| line.contains(r#"preflight_ok{check="rbac"}"#));
+            line.and_then(|line| line.split(' ').next_back()).map(str::to_owned)
+        };
+        tell(&metrics, None, &["nightly"]);
+        assert_eq!(ok(&metrics).as_deref(), Some("0"));
+        tell(&metrics, None, &[]);
+        assert_eq!(ok(&metrics), None);
+    }
 }

@@ -89,7 +89,7 @@ impl Pruning {
                 Some(new) = news.recv() => drop(due.insert(new)),
                 _ = days.tick() => drop(due.insert(Due::Leftovers)),
                 _ = again.tick(), if !due.is_empty() => {}
-                _ = anew.tick() => due.append(&mut failed),
+                _ = anew.tick() => due.extend(failed.iter().cloned()),
             }
             while let Ok(new) = news.try_recv() {
                 due.insert(new);
@@ -100,10 +100,9 @@ impl Pruning {
                 }
                 match self.one(&one, &mut done).await {
                     Some(ErrorKind::Locked) => drop(due.insert(one)),
-                    // There is nothing before the first backup.
-                    None | Some(ErrorKind::NotFound | ErrorKind::Cancelled) => {
-                        failed.remove(&one);
-                    }
+                    None => drop(failed.remove(&one)),
+                    // There is nothing before the first backup; what failed before still has to be.
+                    Some(ErrorKind::NotFound | ErrorKind::Cancelled) => {}
                     Some(_) => drop(failed.insert(one)),
                 }
             }

@@ -90,10 +90,10 @@ impl Sight {
     pub(super) fn pruned(&self, policy: &str, end: PruneEnd) {
         let mut seen = self.seen();
         match end.outcome {
-            // The agent stops; what was wrong before it still is.
-            RunOutcome::Cancelled => return,
+            // It did nothing; what was wrong before it still is.
+            RunOutcome::Cancelled | RunOutcome::Skipped => return,
             RunOutcome::Complete | RunOutcome::Partial => drop(seen.pruned.remove("")),
-            RunOutcome::Failed | RunOutcome::Skipped => {}
+            RunOutcome::Failed => {}
         }
         seen.pruned.insert(policy.to_owned(), end);
     }

@@ -1,6 +1,7 @@
 //! What a drill says can be trusted, on fakes: what it does not see, it does not tell as seen, and
 //! what is no fault of the backup is not told as one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,15 +10,17 @@ use milvus_backup_agent::job::{
     BackupRequest, JobContext, MovedDrill, Prune, RunOutcome, Sizes, clean_drills, move_drills,
     run_backup, run_drill, run_list, run_prune, run_unlock,
 };
+use milvus_backup_agent::manifest::DrillLedger;
 use milvus_backup_agent::milvus::testing::{ImportScript, MilvusCall, SchemaDraft, Spoil};
 use milvus_backup_agent::milvus::{CollectionSpec, KeyValue, MilvusApi, MilvusErrorKind};
 use milvus_backup_agent::model::{ClusterName, ErrorKind, ObjectKey, PolicyName};
-use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, PutMode};
+use milvus_backup_agent::storage::testing::FaultyStore;
+use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreErrorKind, StoreOp};
 
 use crate::drill::{drill, drill_of, index, lab, ledger, left, one, proof, put};
 use crate::support::{
-    Lab, PARTITION, Process, Stop, assert_verifies, collections, keys, leases, namespace, request,
-    state,
+    Lab, Log, PARTITION, Process, Stop, assert_verifies, collections, keys, leases, namespace,
+    request, restore_beside, state,
 };
 
 const V2_2: &str = "v2.2.16";
@@ -79,6 +82,31 @@ async fn a_drill_that_finds_damage_makes_its_backup_suspect() {
         assert_eq!(state(&lab, "first").await, Some(BackupState::Complete), "{how}");
         assert_eq!(drill(&lab, "first").await.unwrap().outcome, RunOutcome::Complete, "{how}");
     }
+}
+
+/// It reads all lists before it begins, and damage in one is no reason to drill none.
+#[tokio::test(start_paused = true)]
+async fn a_damaged_list_costs_its_collection_in_milvus_2_2_too() {
+    let mut lab = Lab::new();
+    for name in ["films", "books"] {
+        lab.fill(name, 0..5).await;
+        index(&lab, name).await;
+    }
+    lab.backup("first").await;
+    let all = keys(&lab.repository).await;
+    let bad = all.iter().find(|key| key.contains("/_lists/")).unwrap();
+    let key = ObjectKey::new(bad.clone()).unwrap();
+    lab.repository.put(&key, Bytes::from_static(b"bad"), PutMode::Overwrite).await.unwrap();
+    lab.replace_milvus(V2_2);
+    let report = drill(&lab, "first").await.unwrap();
+    assert_eq!((report.outcome, report.differs()), (RunOutcome::Failed, false), "{report:?}");
+    let [line] = report.damaged().try_into().unwrap();
+    assert!(line.starts_with(&format!("{bad}: ")), "{line}");
+    let others = report.collections.iter().filter(|one| one.outcome == RunOutcome::Complete);
+    assert_eq!((others.count(), left(&lab).await), (1, vec![]), "{report:?}");
+    assert_eq!(state(&lab, "first").await, Some(BackupState::Suspect));
+    let refused = lab.restore(&restore_beside("first")).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Damaged, "{refused:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -221,6 +249,28 @@ async fn an_adopted_cluster_takes_over_what_drills_left_and_no_database_of_other
     assert_eq!(dropped, [format!("collection {name}")]);
     assert!(!keys(&lab.repository).await.iter().any(|key| key.contains("_drills")));
     assert!(lab.milvus.databases().await.unwrap().contains(&"empty".to_owned()), "it may be used");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_over_is_told_though_the_next_one_fails() {
+    let lab = lab().await;
+    for id in ["0123abcd", "89abcdef"] {
+        let left = format!("films__drill_{id}");
+        let (id, lease) = (id.to_owned(), format!("drill-{id}"));
+        let before = ledger(&lab, "http://before:19530", &[&left]);
+        put(&lab, &DrillLedger { id, lease, ..before }).await;
+    }
+    let store = FaultyStore::new(Arc::new(lab.repository.clone()));
+    store.fail(StoreOp::Put, "_drills/89abcdef", StoreErrorKind::ReadOnly, 1);
+    let context = lab.context_over(Arc::new(store));
+    let (log, listening) = Log::listen();
+    move_drills(&context, &context.cluster).await.unwrap_err();
+    drop(listening);
+    let told = log.text();
+    let told = told.lines().find(|line| line.contains("http://before:19530")).expect("a warning");
+    assert!(told.contains("WARN") && told.contains("default.films__drill_0123abcd"), "{told}");
+    let moved = move_drills(&lab.context(), &context.cluster).await.unwrap();
+    assert_eq!(moved.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["89abcdef"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,8 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test's helper, too, a panic is the report")]
 
 use std::fmt::Debug;
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use milvus_backup_agent::catalog::{self, BackupState};
@@ -26,8 +25,8 @@ use milvus_backup_agent::storage::{ObjectStore, ObjectStoreExt, PutMode, StoreEr
 use serde::Serialize;
 
 use crate::support::{
-    Lab, assert_sound, backup_name, collections, keys, leases, ledgers, request, restore_beside,
-    restore_of, snapshot, state,
+    Lab, Log, assert_sound, backup_name, collections, keys, leases, ledgers, request,
+    restore_beside, restore_of, snapshot, state,
 };
 
 /// What no output may hold.
@@ -410,30 +409,9 @@ impl Said {
     }
 }
 
-/// A log in memory.
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_hash_is_in_one_file_and_in_no_output() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let listening = tracing::subscriber::set_default(subscriber);
-    tracing::info!("the log is heard");
+    let (log, listening) = Log::listen();
     let (lab, mut said) = (lab().await, Said::default());
     said.hear(&plan_only(&lab.context(), with_rbac("b")).await.unwrap());
     said.hear(&run_backup(&lab.context(), with_rbac("b")).await.unwrap());
@@ -463,7 +441,7 @@ async fn a_hash_is_in_one_file_and_in_no_output() {
     said.hear(&run_list(&lab.context(), Sizes::Known).await.unwrap());
     drop(listening);
 
-    said.0.push(String::from_utf8(log.0.lock().unwrap().clone()).unwrap());
+    said.0.push(log.text());
     assert!(said.0.last().unwrap().contains("the log is heard"));
     for text in &said.0 {
         assert!(!text.contains("AnnsHash") && !text.contains("BobsHash"), "{text}");

@@ -1,7 +1,6 @@
 //! Prunes that fail.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,7 +22,7 @@ use crate::model::{ErrorKind, RunKind, RunOutcome};
 
 /// A staging folder that is on a disk which may be away.
 #[derive(Debug, Default)]
-struct Away(AtomicBool);
+struct Away(Mutex<Option<ErrorKind>>);
 
 #[async_trait]
 impl Setup for Away {
@@ -40,10 +39,10 @@ impl Setup for Away {
     }
 
     async fn staging(&self, _: &Config, _: &JobContext) -> JobResult<Option<StagingRoot>> {
-        if self.0.load(Ordering::Relaxed) {
-            return Err(JobError::new(ErrorKind::Failed, "the disk is away"));
+        match *self.0.lock().unwrap() {
+            Some(kind) => Err(JobError::new(kind, "the disk is away")),
+            None => Ok(None),
         }
-        Ok(None)
     }
 
     async fn drill_staging(&self, _: &Config, _: &JobContext) -> JobResult<Staging> {
@@ -57,7 +56,7 @@ async fn a_prune_that_failed_is_tried_again_within_the_hour() {
     lab.backup("first").await;
     let (metrics, stop, setup) =
         (Metrics::default(), CancellationToken::new(), Arc::<Away>::default());
-    setup.0.store(true, Ordering::Relaxed);
+    *setup.0.lock().unwrap() = Some(ErrorKind::Failed);
     let world = lab.world(Some(""));
     let pruning = Pruning {
         setup: Arc::<Away>::clone(&setup),
@@ -74,9 +73,13 @@ async fn a_prune_that_failed_is_tried_again_within_the_hour() {
         tell.send(Due::Leftovers).unwrap();
         sleep(Duration::from_mins(1)).await;
         assert_eq!(outcome(), Some(RunOutcome::Failed));
-        setup.0.store(false, Ordering::Relaxed);
-        sleep(Duration::from_mins(58)).await;
-        assert_eq!(outcome(), Some(RunOutcome::Failed), "not yet");
+        *setup.0.lock().unwrap() = Some(ErrorKind::NotFound);
+        tell.send(Due::Leftovers).unwrap();
+        sleep(Duration::from_mins(1)).await;
+        assert_eq!(outcome(), Some(RunOutcome::Skipped), "and what failed is still to be done");
+        *setup.0.lock().unwrap() = None;
+        sleep(Duration::from_mins(57)).await;
+        assert_eq!(outcome(), Some(RunOutcome::Skipped), "not yet");
         sleep(Duration::from_mins(2)).await;
         assert_eq!(outcome(), Some(RunOutcome::Complete));
         let done = metrics.known("").ended;

@@ -62,6 +62,9 @@ async fn why_a_prune_failed_is_told_until_the_next_good_one() {
     assert_eq!(told(), expected);
     ended("", Err(JobError::cancelled()), RunOutcome::Cancelled);
     assert_eq!(told(), expected, "the agent was stopped");
+    let locked = Err(JobError::new(ErrorKind::Locked, "another one prunes"));
+    ended("", locked, RunOutcome::Skipped);
+    assert_eq!(told(), expected, "nothing was pruned");
     ended("p", Ok(report(&[])), RunOutcome::Complete);
     assert_eq!(told(), [], "it has seen to what is left, too");
 

@@ -21,6 +21,20 @@ pub struct MovedDrill {
     pub databases: Vec<String>,
 }
 
+impl MovedDrill {
+    fn tell(&self) {
+        tracing::warn!(
+            drill = self.id,
+            from = self.from,
+            collections = self.collections.join(", "),
+            databases = self.databases.join(", "),
+            "a killed drill is cleaned up after here from now on: if another Milvus is still at the \
+             old address, drop in it what is left of these collections, and these databases if \
+             they are empty"
+        );
+    }
+}
+
 /// Lets drills of an adopted cluster be cleaned up after in the configured Milvus. Their
 /// collections have names that nothing else has; a database that is empty here may be someone's, so
 /// it stays. Those that are at work are left alone.
@@ -50,10 +64,13 @@ pub async fn move_drills(context: &JobContext, name: &ClusterName) -> JobResult<
         };
         let from = std::mem::replace(&mut ledger.target, here.clone());
         let databases = std::mem::take(&mut ledger.databases);
-        catalog::put_drill(&cluster, &fence, &ledger).boxed().await?;
-        fence.release().await;
         let collections = ledger.collections.iter().map(ToString::to_string).collect();
-        moved.push(MovedDrill { id, from, collections, databases });
+        let one = MovedDrill { id, from, collections, databases };
+        catalog::put_drill(&cluster, &fence, &ledger).boxed().await?;
+        // The next one may fail, and this one is not found again.
+        one.tell();
+        fence.release().await;
+        moved.push(one);
     }
     Ok(moved)
 }

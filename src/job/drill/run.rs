@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::catalog::{self, Cluster, Lease, Readable};
 use crate::job::filling::{Filling, Staging, ends_run};
 use crate::job::restore::may_lose;
-use crate::job::verify::readable;
+use crate::job::verify::{damage, readable};
 use crate::job::{JobContext, JobError, JobResult, reading};
 use crate::manifest::DrillLedger;
 use crate::metrics::LeaseScope;
@@ -171,7 +171,8 @@ async fn plan(
     let plan = plan_drill(&backup.manifest, &id);
     let wanted = |name: &&String| !present.contains(*name) || shared.contains(*name);
     let databases = plan.databases.iter().filter(wanted).cloned().collect();
-    let lossy = may_lose(backup, version, &plan).await?;
+    // What is damaged costs its collection, which is told when that is drilled.
+    let lossy = may_lose(backup, version, &plan, damage).await?;
     Ok(Planned { id, plan, databases, lossy })
 }
 

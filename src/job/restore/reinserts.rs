@@ -28,18 +28,26 @@ pub enum LostReinserts {
     Accept,
 }
 
-/// The collections of a plan that may lose rows in this server.
+/// The collections of a plan that may lose rows in this server. `unread` says whether a list that
+/// cannot be read is passed over.
 pub(in crate::job) async fn may_lose(
     backup: &Readable,
     version: &MilvusVersion,
     plan: &RestorePlan,
+    unread: impl Fn(JobError) -> JobResult<String>,
 ) -> JobResult<BTreeSet<Namespace>> {
     let mut found = BTreeSet::new();
     if !version.imports_lose_reinserts() {
         return Ok(found);
     }
     for collection in &plan.collections {
-        let list = backup.list(&collection.content.list).await?;
+        let list = match backup.list(&collection.content.list).await {
+            Ok(list) => list,
+            Err(error) => {
+                unread(error.into())?;
+                continue;
+            }
+        };
         if list.segments().iter().any(|segment| !segment.delta.is_empty()) {
             found.insert(collection.to.clone());
         }
@@ -54,7 +62,7 @@ pub(super) async fn look(
     plan: &RestorePlan,
     reinserts: LostReinserts,
 ) -> JobResult<BTreeSet<Namespace>> {
-    let found = may_lose(backup, version, plan).await?;
+    let found = may_lose(backup, version, plan, Err).await?;
     if found.is_empty() || reinserts == LostReinserts::Accept {
         return Ok(found);
     }

@@ -7,6 +7,7 @@
 mod clean;
 mod jobs;
 mod lab;
+mod log;
 mod look;
 mod mortal;
 mod trees;
@@ -17,6 +18,7 @@ pub(crate) use lab::{
     Lab, PARTITION, backup_name, namespace, request, restore_beside, restore_of, staging_over,
     standalone,
 };
+pub(crate) use log::Log;
 pub(crate) use look::{
     assert_sound, assert_verifies, collections, keys, leases, ledgers, snapshot, state, states,
 };
