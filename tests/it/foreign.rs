@@ -195,6 +195,58 @@ async fn a_default_value_that_was_lost_costs_only_itself() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_collection_without_its_files_costs_only_itself() {
+    let lab = lab().await;
+    let books = lab.fill("books", 0..3).await;
+    let full = write_tree(&lab, "backup", "whole").await.meta(TreeDocument::Full);
+    let text = lab.repository.get_bytes(&full).await.unwrap();
+    let mut tree: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let lost = &mut tree["collection_backups"][1];
+    assert_eq!(lost["collection_name"], "films");
+    let segment = &mut lost["partition_backups"][0]["segment_backups"][0];
+    segment.as_object_mut().unwrap().remove("binlogs");
+    put(&lab.repository, &full, tree.to_string().as_bytes()).await;
+
+    let rows = list(&lab).await;
+    assert_eq!((rows[0].state, rows[0].collections), (BackupState::Foreign, 1), "{rows:?}");
+    let reason = &rows[0].reasons[0];
+    assert!(reason.starts_with("default.films: segment "), "{reason}");
+    assert!(reason.ends_with("rows and no file of them"), "{reason}");
+    let report = lab.restore(&restore_beside("whole")).await.unwrap();
+    assert_eq!(report.outcome, RunOutcome::Partial, "{report:?}");
+    let error = report.collections[1].error.as_deref().unwrap();
+    assert!(error.starts_with("not in the backup: segment "), "{error}");
+    assert_eq!(lab.milvus.rows(&namespace("books_r")), lab.milvus.rows(&books));
+    assert_eq!(lab.milvus.rows(&namespace("films_r")), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_of_schemas_alone_is_restored_without_rows() {
+    let lab = lab().await;
+    let full = write_tree(&lab, "backup", "whole").await.meta(TreeDocument::Full);
+    let text = lab.repository.get_bytes(&full).await.unwrap();
+    let mut tree: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let partitions = tree["collection_backups"][0]["partition_backups"].as_array_mut().unwrap();
+    for partition in partitions {
+        for segment in partition["segment_backups"].as_array_mut().unwrap() {
+            let told = ["segment_id", "collection_id", "partition_id", "num_of_rows", "size"];
+            segment.as_object_mut().unwrap().retain(|key, _| told.contains(&key.as_str()));
+        }
+    }
+    put(&lab.repository, &full, tree.to_string().as_bytes()).await;
+
+    let told = "milvus-backup took its schema alone (`--meta_only`) and none of its 10 rows";
+    let rows = list(&lab).await;
+    assert_eq!((rows[0].state, rows[0].rows), (BackupState::Foreign, 0), "{rows:?}");
+    assert_eq!(rows[0].reasons, [format!("default.films: {told}")]);
+    let report = lab.restore(&restore_beside("whole")).await.unwrap();
+    assert_eq!(report.outcome, RunOutcome::Complete, "{report:?}");
+    assert!(report.collections[0].notes.contains(&told.to_owned()), "{report:?}");
+    let restored = lab.milvus.rows(&namespace("films_r")).expect("an empty collection");
+    assert!(restored.values().all(std::collections::BTreeSet::is_empty), "{restored:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_tree_that_is_not_whole_is_damaged_and_says_why() {
     let lab = lab().await;
     let tree = write_tree(&lab, "backup", "whole").await;

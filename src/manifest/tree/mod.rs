@@ -27,7 +27,9 @@
 //! partition. Unknown keys are ignored, `state_code` means nothing. A group is the segment's own
 //! id since v0.4.4; before, it was 0 (no folder) or a number that several segments share.
 //! The id of a log is the name of its file. There is no boundary: a restore brings back all that the
-//! files hold. What does not fit together is a [`super::DocumentError`] that says where; what is
+//! files hold. A segment with rows and no file of them costs its collection, and where no row of the
+//! tree has a file the tree; one that never looked for files is of schemas alone (`segments`).
+//! What does not fit together is a [`super::DocumentError`] that says where; what is
 //! only missing, such as a file, a verification finds.
 
 mod document;

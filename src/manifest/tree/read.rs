@@ -10,7 +10,7 @@ use super::TreeDocument;
 use super::format::{
     BackupInfo, CollectionInfo, DatabaseInfo, IndexInfo, Level, PartitionInfo, SegmentInfo,
 };
-use super::segments::{Groups, files};
+use super::segments::{Groups, files, is_schema_only, take_segments, without_files};
 use super::time::{Times, times};
 use crate::manifest::{
     CollectionContent, CollectionOutcome, CollectionRecord, DeletesComplete, DocumentError,
@@ -72,6 +72,7 @@ pub fn read_tree(source: &TreeSource) -> Result<Tree, DocumentError> {
         .map(|name| database_name(name))
         .collect();
     let described = info.database_backups.iter().filter(|found| !found.db_name.is_empty());
+    let schema_only = is_schema_only(&info);
     let rbac: Option<Rbac> = info.rbac_meta.map(Into::into);
     let mut tree = Tree {
         manifest: Manifest {
@@ -98,10 +99,24 @@ pub fn read_tree(source: &TreeSource) -> Result<Tree, DocumentError> {
         placement: Placement::own(source.binlogs.clone()),
         rbac,
     };
+    let groups = collections(&mut tree, info.collection_backups, schema_only)?;
+    tree.manifest.collections.sort_by_key(CollectionRecord::namespace);
+    tree.placement = Placement::Own { binlogs: source.binlogs.clone(), groups };
+    Ok(tree)
+}
+
+/// Puts them into the tree, and says where their files lie.
+fn collections(
+    tree: &mut Tree,
+    infos: Vec<CollectionInfo>,
+    schema_only: bool,
+) -> Result<Groups, DocumentError> {
     let mut groups = Groups::new();
     // Milvus 2.2 writes deletes late, and milvus-backup does not wait for them.
-    let late = info.milvus_version.trim_start_matches('v').starts_with("2.2.");
-    for collection in info.collection_backups {
+    let late = tree.manifest.milvus_version.trim_start_matches('v').starts_with("2.2.");
+    let mut has_rows = false;
+    for mut collection in infos {
+        let left_out = if schema_only { take_segments(&mut collection) } else { 0 };
         let name = format!("{}.{}", database_name(&collection.db_name), collection.collection_name);
         let (mut record, list) = record(collection, &mut groups)
             .map_err(|why| damaged(format!("collection {name}: {why}")))?;
@@ -111,12 +126,28 @@ pub fn read_tree(source: &TreeSource) -> Result<Tree, DocumentError> {
         if tree.manifest.collections.iter().any(|other| other.namespace() == record.namespace()) {
             return Err(damaged(format!("collection {name} is in it twice")));
         }
+        if left_out > 0 {
+            let told = record.error.take().into_iter().chain([without_rows(left_out)]);
+            record.error = Some(told.collect::<Vec<_>>().join("; "));
+        }
+        let mut segments = list.segments().iter();
+        has_rows |= segments.any(|segment| segment.rows > 0 && !segment.insert.is_empty());
+        if record.content.is_some() {
+            tree.lists.insert(list.digest(), list);
+        } else {
+            tree.manifest.outcome = ManifestOutcome::Partial;
+        }
         tree.manifest.collections.push(record);
-        tree.lists.insert(list.digest(), list);
     }
-    tree.manifest.collections.sort_by_key(CollectionRecord::namespace);
-    tree.placement = Placement::Own { binlogs: source.binlogs.clone(), groups };
-    Ok(tree)
+    let lost = tree.manifest.collections.iter().find(|record| record.content.is_none());
+    if let Some(record) = lost.filter(|_| !has_rows) {
+        let why = record.error.clone().unwrap_or_default();
+        return Err(damaged(format!(
+            "none of its rows has a file, as where `minio.rootPath` was wrong: {}: {why}",
+            record.namespace()
+        )));
+    }
+    Ok(groups)
 }
 
 fn refuse_format(format: &str) -> Result<(), DocumentError> {
@@ -257,20 +288,25 @@ fn record(
         rows: list.segments().iter().map(|segment| segment.rows.unsigned_abs()).sum(),
         bytes: list.segments().iter().map(SegmentFiles::bytes).sum(),
     };
-    let record = CollectionRecord {
-        database: database_name(&info.db_name),
-        name: info.collection_name,
-        id,
-        outcome: CollectionOutcome::Complete,
-        error: (!without_default.is_empty()).then(|| lost_defaults(&without_default)),
-        content: Some(content),
+    let (outcome, error, content) = if let Some(lost) = without_files(list.segments()) {
+        (CollectionOutcome::Failed, Some(lost), None)
+    } else {
+        let told = (!without_default.is_empty()).then(|| lost_defaults(&without_default));
+        (CollectionOutcome::Complete, told, Some(content))
     };
+    let database = database_name(&info.db_name);
+    let record =
+        CollectionRecord { database, name: info.collection_name, id, outcome, error, content };
     Ok((record, list))
 }
 
 fn lost_defaults(fields: &[String]) -> String {
     let fields = fields.join("`, `");
     format!("milvus-backup lost the default value of `{fields}` when it wrote the tree")
+}
+
+fn without_rows(rows: u64) -> String {
+    format!("milvus-backup took its schema alone (`--meta_only`) and none of its {rows} rows")
 }
 
 /// The partitions of a collection, and all its segments.

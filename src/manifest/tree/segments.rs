@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::placement::ALL_PARTITIONS;
-use super::format::{Binlog, SegmentInfo};
+use super::format::{BackupInfo, Binlog, CollectionInfo, SegmentInfo};
 use crate::manifest::{FileEntry, LogKind, SegmentFiles};
 use crate::model::SegmentTraits;
 
@@ -39,10 +39,6 @@ pub(super) fn files(
             logs.push((kind, entry(binlog).map_err(fault)?));
         }
     }
-    // v0.5.9 was seen to make such trees of a folder that it could not list, and to call it success.
-    if logs.is_empty() && info.num_of_rows > 0 && !info.is_l0 && partition != ALL_PARTITIONS {
-        return Err(fault(format!("it has {} rows and no file of them", info.num_of_rows)));
-    }
     // Their field is none, or in old trees the log's own id.
     for binlog in info.deltalogs.iter().flat_map(|field| &field.binlogs) {
         logs.push((LogKind::Delta, entry(binlog).map_err(fault)?));
@@ -62,6 +58,43 @@ pub(super) fn files(
         storage_version: info.storage_version,
         channel: info.v_channel.clone(),
     }))
+}
+
+/// A segment that has rows and no file of them: it was compacted away before its files were listed,
+/// or the wrong folder was. v0.4.15 to v0.5.3 call it an L0 segment.
+pub(super) fn without_files(segments: &[SegmentFiles]) -> Option<String> {
+    let has_deletes = |segment: &SegmentFiles| {
+        let l0 = segment.traits.l0 || segment.partition == ALL_PARTITIONS;
+        l0 && !segment.delta.is_empty()
+    };
+    let mut lost = segments.iter().filter(|segment| segment.rows > 0 && segment.insert.is_empty());
+    let SegmentFiles { segment, rows, .. } = lost.find(|segment| !has_deletes(segment))?;
+    Some(format!("segment {segment} has {rows} rows and no file of them"))
+}
+
+/// Whether `create --meta_only` of v0.4.5 to v0.5.3 made it, which tells of segments and looks for
+/// no file. Where one was looked for there are `deltalogs`, `[{}]` for none.
+pub(super) fn is_schema_only(info: &BackupInfo) -> bool {
+    let segments = || {
+        info.collection_backups.iter().flat_map(|collection| {
+            let partitions = collection.partition_backups.iter();
+            let segments = partitions.flat_map(|partition| &partition.segment_backups);
+            segments.chain(&collection.l0_segments)
+        })
+    };
+    let bare = |segment: &SegmentInfo| {
+        segment.binlogs.is_empty() && segment.deltalogs.is_empty() && segment.group_id == 0
+    };
+    segments().all(bare) && segments().any(|segment| segment.num_of_rows > 0)
+}
+
+/// Takes the segments out of a collection, and says how many rows they have.
+pub(super) fn take_segments(collection: &mut CollectionInfo) -> u64 {
+    let partitions = collection.partition_backups.iter_mut();
+    let segments = partitions.flat_map(|partition| partition.segment_backups.drain(..));
+    let segments = segments.chain(collection.l0_segments.drain(..));
+    let rows = segments.map(|segment| u64::try_from(segment.num_of_rows).unwrap_or(0));
+    rows.fold(0, u64::saturating_add)
 }
 
 /// The id is what the file is called; some versions tell it only there.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use milvus_backup_agent::manifest::{
-    CollectionContent, CollectionRecord, DocumentError, Manifest, Placement, Tree, TreeDocument,
-    TreeSource, read_tree, tree_documents,
+    CollectionContent, CollectionOutcome, CollectionRecord, DocumentError, Manifest,
+    ManifestOutcome, Placement, Tree, TreeDocument, TreeSource, read_tree, tree_documents,
 };
 use milvus_backup_agent::model::{ClusterName, KeyPrefix, KeyValue};
 use serde_json::{Value, json};
@@ -263,6 +263,94 @@ fn what_does_not_fit_together_is_told_with_its_place() {
         let documents = [(TreeDocument::Full, garbage.as_bytes().to_vec())].into();
         let error = read(documents).unwrap_err().to_string();
         assert!(error.contains("full_meta.json"), "{garbage}: {error}");
+    }
+}
+
+/// Every segment of `films`, without its files.
+fn film_segments_without_files(full: &mut Value) -> Vec<&mut Value> {
+    let partitions = full["collection_backups"][1]["partition_backups"].as_array_mut().unwrap();
+    let segments = partitions
+        .iter_mut()
+        .flat_map(|partition| partition["segment_backups"].as_array_mut().unwrap());
+    let without = segments.map(|segment| {
+        segment.as_object_mut().unwrap().remove("binlogs");
+        segment["deltalogs"] = json!([{}]);
+        segment
+    });
+    without.collect()
+}
+
+/// One that was compacted away before milvus-backup listed its files, as v0.5.4 and later write it,
+/// and as v0.4.15 to v0.5.3 do, as an L0 segment.
+#[test]
+fn a_segment_without_files_costs_its_collection() {
+    for l0 in [false, true] {
+        let mut full = sample().full();
+        let segment =
+            &mut full["collection_backups"][1]["partition_backups"][1]["segment_backups"][1];
+        segment.as_object_mut().unwrap().remove("binlogs");
+        segment["is_l0"] = json!(l0);
+        let deletes = read_full(&full).unwrap();
+        assert_eq!(deletes.manifest.contents().count(), if l0 { 2 } else { 1 }, "deltas are left");
+        let segment =
+            &mut full["collection_backups"][1]["partition_backups"][1]["segment_backups"][1];
+        segment["deltalogs"] = json!([{}]);
+        let tree = read_full(&full).unwrap();
+        assert_eq!(tree.manifest.outcome, ManifestOutcome::Partial);
+        let films = &tree.manifest.collections[1];
+        assert_eq!((films.outcome, &films.content), (CollectionOutcome::Failed, &None));
+        let told = "segment 451699909127432421 has 6 rows and no file of them";
+        assert_eq!(films.error.as_deref(), Some(told));
+        assert_eq!(
+            of(&tree.manifest, "books"),
+            of(&read_full(&sample().full()).unwrap().manifest, "books")
+        );
+        assert_eq!(tree.lists.len(), 1);
+    }
+}
+
+/// As of a wrong root path: v0.4.15 to v0.5.3 call every segment an L0 segment then.
+#[test]
+fn a_tree_without_a_file_of_any_row_is_damaged() {
+    for l0 in [false, true] {
+        let mut full = sample().full();
+        for segment in film_segments_without_files(&mut full) {
+            segment["is_l0"] = json!(l0);
+        }
+        let error = refused(&full);
+        let told = "was wrong: default.films: segment 451699909127432419 has 100 rows and no file";
+        assert!(error.contains(told), "{l0}: {error}");
+    }
+    let mut full = sample().full();
+    full["collection_backups"][0]["l0_segments"][0]["num_of_rows"] = json!(3);
+    full["collection_backups"][0]["l0_segments"][0]["deltalogs"] = json!([{}]);
+    let tree = read_full(&full).unwrap();
+    assert_eq!(tree.manifest.contents().count(), 1, "its deletes are lost");
+}
+
+/// `create --meta_only` of v0.4.5 to v0.5.3.
+#[test]
+fn a_tree_that_never_looked_for_files_is_of_schemas_alone() {
+    let mut full = sample().full();
+    for segment in film_segments_without_files(&mut full) {
+        segment
+            .as_object_mut()
+            .unwrap()
+            .retain(|key, _| !["deltalogs", "group_id"].contains(&key.as_str()));
+    }
+    full["collection_backups"][0].as_object_mut().unwrap().remove("l0_segments");
+    let tree = read_full(&full).unwrap();
+    assert_eq!(tree.manifest.outcome, ManifestOutcome::Complete);
+    let (films, content) = of(&tree.manifest, "films");
+    let told = "milvus-backup took its schema alone (`--meta_only`) and none of its 111 rows";
+    assert_eq!(films.error.as_deref(), Some(told));
+    assert_eq!((content.segments, content.rows, content.partitions.len()), (0, 0, 2));
+    assert_eq!(of(&tree.manifest, "books").0.error, None, "it has no rows");
+    for (key, value) in [("group_id", json!(1)), ("deltalogs", json!([{}]))] {
+        let mut looked = full.clone();
+        let segments = "/collection_backups/1/partition_backups/1/segment_backups/0";
+        looked.pointer_mut(segments).unwrap()[key] = value;
+        assert!(refused(&looked).contains("none of its rows has a file"), "{key}");
     }
 }
 
