@@ -269,15 +269,15 @@ fn what_does_not_fit_together_is_told_with_its_place() {
 /// Every segment of `films`, without its files.
 fn film_segments_without_files(full: &mut Value) -> Vec<&mut Value> {
     let partitions = full["collection_backups"][1]["partition_backups"].as_array_mut().unwrap();
-    let segments = partitions
+    let mut segments: Vec<&mut Value> = partitions
         .iter_mut()
-        .flat_map(|partition| partition["segment_backups"].as_array_mut().unwrap());
-    let without = segments.map(|segment| {
+        .flat_map(|partition| partition["segment_backups"].as_array_mut().unwrap())
+        .collect();
+    for segment in &mut segments {
         segment.as_object_mut().unwrap().remove("binlogs");
         segment["deltalogs"] = json!([{}]);
-        segment
-    });
-    without.collect()
+    }
+    segments
 }
 
 /// One that was compacted away before milvus-backup listed its files, as v0.5.4 and later write it,
