@@ -31,8 +31,9 @@ pub async fn delete_ledger(
     by: &Lease,
     ledger: &RestoreLedger,
 ) -> CatalogResult<()> {
-    by.delete(&[cluster.layout.restore(&ledger.id)]).await?;
-    by.delete(&leftover(cluster, by, &ledger.lease).await?).await
+    let mut keys = vec![cluster.layout.restore(&ledger.id)];
+    keys.extend(leftover(cluster, by, &ledger.lease).await?);
+    by.delete(&keys).await
 }
 
 /// Ledgers of unfinished restores of one backup into one Milvus, oldest first.
