@@ -66,9 +66,9 @@ pub async fn move_drills(context: &JobContext, name: &ClusterName) -> JobResult<
         let databases = std::mem::take(&mut ledger.databases);
         let collections = ledger.collections.iter().map(ToString::to_string).collect();
         let one = MovedDrill { id, from, collections, databases };
-        catalog::put_drill(&cluster, &fence, &ledger).boxed().await?;
-        // The next one may fail, and this one is not found again.
+        // Before it is written: afterwards it is not found again, whoever is killed or fails here.
         one.tell();
+        catalog::put_drill(&cluster, &fence, &ledger).boxed().await?;
         fence.release().await;
         moved.push(one);
     }
